@@ -1,7 +1,7 @@
 // Time, injected so that tests can move it.
 //
-// Wall time (ms since the epoch) is for what users see and what is journaled; steady time is for every interval and
-// deadline. Thread-safe.
+// Wall time (ms since the epoch) is for what users see and what is journaled; steady time is for
+// every interval and deadline. Thread-safe.
 #pragma once
 
 #include <cstdint>

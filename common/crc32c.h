@@ -1,4 +1,5 @@
-// CRC32C (Castagnoli), by ISA-L. The standard CRC: Crc32c("123456789") == 0xE3069283. Thread-safe, pure.
+// CRC32C (Castagnoli), by ISA-L. The standard CRC: Crc32c("123456789") == 0xE3069283. Thread-safe,
+// pure.
 #pragma once
 
 #include <cstdint>

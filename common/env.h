@@ -1,9 +1,9 @@
 // The operating system's files, injected so that tests can crash, tear, fill and fail them.
 //
-// Everything that Cairn keeps on disk goes through an Env; the posix one is used by the programs, the fault Env
-// (tests/support) by the crash tests. All calls are blocking. Paths are the operating system's. Errors carry the path
-// and strerror in their message (ErrnoStatus). Thread-safe; a File is safe for concurrent reads and for writes to ranges
-// that do not overlap.
+// Everything that Cairn keeps on disk goes through an Env; the posix one is used by the programs,
+// the fault Env (tests/support) by the crash tests. All calls are blocking. Paths are the operating
+// system's. Errors carry the path and strerror in their message (ErrnoStatus). Thread-safe; a File
+// is safe for concurrent reads and for writes to ranges that do not overlap.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ class File {
  public:
   virtual ~File() = default;  // closes
 
-  // Reads up to out.size() bytes at `offset`; fewer only at the end of the file. Returns the bytes read.
+  // Reads up to out.size() bytes at `offset`; fewer only at the end of the file. Returns the bytes
+  // read.
   virtual absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) = 0;
   // Writes all of `data` at `offset` (grows the file as needed).
   virtual absl::Status WriteAt(uint64_t offset, std::string_view data) = 0;
@@ -29,8 +30,9 @@ class File {
   virtual absl::Status WriteVAt(uint64_t offset, std::span<const std::string_view> pieces) = 0;
   // Makes data and size durable (fdatasync).
   virtual absl::Status Sync() = 0;
-  // Reserves disk space for [0, bytes). With keep_size the file's size stays (FALLOC_FL_KEEP_SIZE), else it becomes at
-  // least `bytes`, zero-filled. A file system without fallocate is not an error; a full disk is (kNoSpace).
+  // Reserves disk space for [0, bytes). With keep_size the file's size stays (FALLOC_FL_KEEP_SIZE),
+  // else it becomes at least `bytes`, zero-filled. A file system without fallocate is not an error;
+  // a full disk is (kNoSpace).
   virtual absl::Status Preallocate(uint64_t bytes, bool keep_size) = 0;
   virtual absl::Status Truncate(uint64_t bytes) = 0;
   virtual absl::StatusOr<uint64_t> Size() = 0;
@@ -71,9 +73,11 @@ class Env {
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;  // replaces
   virtual absl::Status Remove(const std::string& path) = 0;                         // a file
   virtual absl::Status RemoveDir(const std::string& path) = 0;                      // an empty one
-  virtual absl::Status CreateDirs(const std::string& path) = 0;  // with parents, each made durable; fine if there
+  virtual absl::Status CreateDirs(
+      const std::string& path) = 0;  // with parents, each made durable; fine if there
   virtual absl::Status SyncDir(const std::string& path) = 0;
-  virtual absl::StatusOr<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
+  virtual absl::StatusOr<std::vector<std::string>> List(
+      const std::string& dir) = 0;  // names, sorted
   virtual absl::StatusOr<bool> Exists(const std::string& path) = 0;
   virtual absl::StatusOr<DiskSpace> Space(const std::string& path) = 0;
   // Fails with FAILED_PRECONDITION when another process (or this one) holds it.

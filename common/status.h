@@ -1,9 +1,9 @@
 // Status helpers: the two propagation macros and the error kinds that travel with a status.
 //
-// Why: errors are absl::Status everywhere. A message is one line that a user can act on; it does not repeat the path,
-// which the command line puts before it ("cairn: put: /a/b: File exists"). Where a program must tell errors of one
-// code apart, the status carries an ErrorKind as a payload, which also crosses the wire (common/net/rpc_status.h).
-// Thread-safe: pure functions.
+// Why: errors are absl::Status everywhere. A message is one line that a user can act on; it does
+// not repeat the path, which the command line puts before it ("cairn: put: /a/b: File exists").
+// Where a program must tell errors of one code apart, the status carries an ErrorKind as a payload,
+// which also crosses the wire (common/net/rpc_status.h). Thread-safe: pure functions.
 #pragma once
 
 #include <string>
@@ -32,8 +32,8 @@
 
 namespace cairn {
 
-// What kind of failure a status tells of, where its code alone is not enough. The numbers are wire values
-// (cairn.v1.ErrorDetail): never reuse one.
+// What kind of failure a status tells of, where its code alone is not enough. The numbers are wire
+// values (cairn.v1.ErrorDetail): never reuse one.
 enum class ErrorKind : int {
   kNone = 0,
   kSafeMode = 1,            // UNAVAILABLE: the NameNode is in safe mode; wait or retry

@@ -1,5 +1,6 @@
-// Small string helpers, and the bridge between std::string_view and Debian's Abseil, whose absl::string_view is a type
-// of its own: look up hash maps through StringMap/StringSet; build strings with fmt::format, not absl::StrCat.
+// Small string helpers, and the bridge between std::string_view and Debian's Abseil, whose
+// absl::string_view is a type of its own: look up hash maps through StringMap/StringSet; build
+// strings with fmt::format, not absl::StrCat.
 #pragma once
 
 #include <string>
@@ -27,7 +28,8 @@ template <typename V>
 using StringMap = absl::flat_hash_map<std::string, V, StringHash, StringEq>;
 using StringSet = absl::flat_hash_set<std::string, StringHash, StringEq>;
 
-std::vector<std::string> SplitList(std::string_view text, char separator);  // trims, drops empty items
+std::vector<std::string> SplitList(std::string_view text,
+                                   char separator);  // trims, drops empty items
 std::string HexEncode(std::string_view bytes);
 bool IsValidUtf8(std::string_view bytes);
 // 16 random bytes from the kernel; and the same as a lower-case UUID string (RFC 4122, version 4).

@@ -9,13 +9,14 @@
 
 namespace cairn {
 
-// "128M", "1.5 G" is wrong, "64KiB", "10": [0-9]+(\.[0-9]+)? with optional K M G T (any case), then optional B or iB;
-// binary; bare means bytes. INVALID_ARGUMENT with what is wrong and an example.
+// "128M", "1.5 G" is wrong, "64KiB", "10": [0-9]+(\.[0-9]+)? with optional K M G T (any case), then
+// optional B or iB; binary; bare means bytes. INVALID_ARGUMENT with what is wrong and an example.
 absl::StatusOr<uint64_t> ParseSize(std::string_view text);
 // "3s", "250ms", "20m", "1.5h", "21d" -> milliseconds; a unit is needed, except for 0.
 absl::StatusOr<int64_t> ParseDurationMs(std::string_view text);
 
-std::string FormatSize(uint64_t bytes);        // "128M", "1.5G": at most one decimal, as `ls -h`
-std::string FormatDurationMs(int64_t ms);      // "3s", "250ms", "20m"; exact: ParseDurationMs gives it back
+std::string FormatSize(uint64_t bytes);  // "128M", "1.5G": at most one decimal, as `ls -h`
+std::string FormatDurationMs(
+    int64_t ms);  // "3s", "250ms", "20m"; exact: ParseDurationMs gives it back
 
 }  // namespace cairn
