@@ -89,13 +89,15 @@ class CommandLine {
   const std::deque<Command>& commands() const { return commands_; }
 
  private:
-  struct Scan;
-  absl::Status ReadArguments(const std::vector<std::string>& args, ParsedCommand* parsed);
+  struct Scan;  // one walk over the arguments
+  absl::Status ReadArguments(Scan& scan);
   absl::Status ReadLong(Scan& scan, std::string_view token);
   absl::Status ReadShort(Scan& scan, std::string_view token);
   absl::Status TakeWord(Scan& scan, const std::string& word);
-  absl::Status ReadConfig();
-  Option* FindOption(const Scan& scan, std::string_view name);
+  absl::Status Found(Scan& scan, Option* option, std::string_view value, std::string origin);
+  absl::Status CheckComplete(const Scan& scan);
+  absl::Status ReadConfig(const OptionTable::GetEnv& get_env);
+  std::string CommandNames(std::string_view prefix) const;
 
   const std::string program_;
   const std::string summary_;

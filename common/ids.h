@@ -5,12 +5,13 @@
 
 namespace cairn {
 
-using INodeId = uint64_t;          // never reused; 1 is the root
-using BlockId = uint64_t;          // sequential, never reused
-using GenerationStamp = uint64_t;  // sequential; grows whenever a block's replicas must be told apart
-using TxId = uint64_t;             // an edit's place in the journal, from 1; 0: none
-using NodeNumber = uint32_t;       // short name of a DataNode, given at its first registration; 0: none
-using StorageNumber = uint32_t;    // short name of one data directory of a DataNode; 0: none
+using INodeId = uint64_t;  // never reused; 1 is the root
+using BlockId = uint64_t;  // sequential, never reused
+using GenerationStamp =
+    uint64_t;                 // sequential; grows whenever a block's replicas must be told apart
+using TxId = uint64_t;        // an edit's place in the journal, from 1; 0: none
+using NodeNumber = uint32_t;  // short name of a DataNode, given at its first registration; 0: none
+using StorageNumber = uint32_t;  // short name of one data directory of a DataNode; 0: none
 
 inline constexpr uint64_t kChunkBytes = 4096;  // bytes under one CRC32C
 

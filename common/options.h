@@ -44,23 +44,25 @@ class Option {
 
   const std::string& name() const { return name_; }
   char short_name() const { return short_name_; }
-  bool is_flag() const { return is_flag_; }  // takes no value on the command line
+  bool is_flag() const { return type_ == Type::kBool; }  // takes no value on the command line
   bool is_set() const { return source_ != OptionSource::kDefault; }
   OptionSource source() const { return source_; }
   std::string EnvironmentName() const;  // CAIRN_DEAD_AFTER
 
-  // Takes `text` from `source`, unless a stronger source has spoken. Lists grow within one source.
-  absl::Status Set(std::string_view text, OptionSource source);
+  // Takes `text` from `source`; `origin` is for messages ("--replication", "cairn.toml:3:
+  // replication"). Sources come weakest first, so that a wrong value is an error even where a
+  // stronger source overrides it. Lists grow within one.
+  absl::Status Set(std::string_view text, OptionSource source, std::string origin);
 
  private:
   friend class OptionTable;
+  friend class TomlReader;
   using Parser = std::function<absl::Status(std::string_view text, bool first)>;
+  enum class Type { kText, kList, kBool, kInt, kDouble, kTextOrInt };  // as TOML has types
 
   std::string name_;
   char short_name_ = 0;
-  bool is_flag_ = false;
-  bool is_list_ = false;
-  bool numeric_ok_ = false;  // a bare TOML integer or float is fine
+  Type type_ = Type::kText;
   bool command_line_only_ = false;
   bool hidden_ = false;
   std::string placeholder_;
@@ -69,6 +71,7 @@ class Option {
   Parser parse_;
   std::function<absl::Status()> check_;
   OptionSource source_ = OptionSource::kDefault;
+  std::string origin_;
 };
 
 class OptionTable {
@@ -122,8 +125,8 @@ class OptionTable {
     std::map<std::string, std::map<std::string, std::string>>* tables;
   };
 
-  Option& Add(std::string_view name, std::string_view placeholder, std::string default_text,
-              std::string_view help, Option::Parser parse);
+  Option& Add(std::string_view name, Option::Type type, std::string_view placeholder,
+              std::string default_text, std::string_view help, Option::Parser parse);
 
   std::deque<Option> options_;  // addresses are stable
   std::vector<Sections> sections_;

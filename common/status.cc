@@ -1,0 +1,56 @@
+#include "common/status.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <system_error>
+
+#include "absl/strings/cord.h"
+
+namespace cairn {
+namespace {
+
+constexpr char kKindPayload[] = "cairn/error_kind";
+
+absl::StatusCode CodeOf(int error_number) {
+  if (error_number == EIO) return absl::StatusCode::kInternal;
+  return absl::ErrnoToStatusCode(error_number);
+}
+
+}  // namespace
+
+absl::Status WithKind(absl::Status status, ErrorKind kind) {
+  if (status.ok()) return status;
+  if (kind == ErrorKind::kNone) {
+    status.ErasePayload(kKindPayload);
+  } else {
+    status.SetPayload(kKindPayload, absl::Cord(std::to_string(static_cast<int>(kind))));
+  }
+  return status;
+}
+
+ErrorKind KindOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kKindPayload);
+  if (!payload.has_value()) return ErrorKind::kNone;
+  const std::string text(*payload);
+  int kind = 0;
+  std::from_chars(text.data(), text.data() + text.size(), kind);
+  return static_cast<ErrorKind>(kind);
+}
+
+absl::Status ErrnoStatus(std::string_view context, int error_number) {
+  std::string message = std::generic_category().message(error_number);
+  if (!context.empty()) message = fmt::format("{}: {}", context, message);
+  absl::Status status(CodeOf(error_number), message);
+  const bool disk_full = error_number == ENOSPC || error_number == EDQUOT;
+  return disk_full ? WithKind(std::move(status), ErrorKind::kNoSpace) : status;
+}
+
+absl::Status Annotate(absl::Status status, std::string_view prefix) {
+  if (status.ok()) return status;
+  const absl::Status annotated(status.code(), fmt::format("{}: {}", prefix, MessageOf(status)));
+  return WithKind(annotated, KindOf(status));
+}
+
+}  // namespace cairn
