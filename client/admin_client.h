@@ -1,0 +1,145 @@
+// The administrator's view of a cluster: what `cairn admin` calls.
+//
+// The structs mirror proto/admin.proto, whose field names are those of the public JSON. Errors and
+// retries as FileSystem's. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/file_system.h"
+
+namespace cairn {
+
+struct VolumeReport {
+  std::string path;
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  bool failed = false;
+};
+
+struct DataNodeReport {
+  std::string id;
+  std::string address;
+  std::vector<std::string> addresses;
+  std::string http_address;
+  std::string rack;
+  std::string status;       // healthy, degraded, failed, recovering
+  std::string reason;       // why it is not healthy
+  std::string admin_state;  // in_service, decommissioning, decommissioned, maintenance
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  uint64_t remaining_bytes = 0;
+  double utilization_percent = 0;
+  uint64_t blocks = 0;
+  uint64_t read_requests = 0;
+  uint64_t write_requests = 0;
+  uint64_t errors = 0;
+  int64_t last_heartbeat_ms_ago = 0;
+  std::vector<VolumeReport> volumes;
+};
+
+struct ClusterReport {
+  uint64_t nodes_total = 0;
+  uint64_t nodes_healthy = 0;
+  uint64_t nodes_degraded = 0;
+  uint64_t nodes_failed = 0;
+  uint64_t nodes_recovering = 0;
+  uint64_t files_total = 0;
+  uint64_t blocks_total = 0;
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  uint64_t remaining_bytes = 0;
+  double utilization_percent = 0;
+  uint32_t default_replication = 0;
+  uint64_t block_size_bytes = 0;
+  bool safe_mode = false;
+  uint64_t under_replicated_blocks = 0;
+  uint64_t over_replicated_blocks = 0;
+  uint64_t corrupt_blocks = 0;
+  uint64_t missing_blocks = 0;
+  double health_score = 0;
+};
+
+struct AdminReport {
+  ClusterReport cluster;
+  std::vector<DataNodeReport> datanodes;
+};
+
+struct ReplicationIssue {
+  BlockId block_id = 0;
+  std::string path;
+  uint32_t current_replicas = 0;
+  uint32_t target_replicas = 0;
+  std::vector<std::string> nodes;
+};
+
+struct CorruptIssue {
+  BlockId block_id = 0;
+  std::string path;
+  std::string node;
+};
+
+struct MissingIssue {
+  BlockId block_id = 0;
+  std::string path;
+};
+
+struct HealthTotals {
+  uint64_t blocks = 0;
+  uint64_t under_replicated = 0;
+  uint64_t over_replicated = 0;
+  uint64_t corrupt = 0;
+  uint64_t missing = 0;
+};
+
+struct HealthReport {
+  std::vector<ReplicationIssue> under_replicated_blocks;
+  std::vector<ReplicationIssue> over_replicated_blocks;
+  std::vector<CorruptIssue> corrupt_blocks;
+  std::vector<MissingIssue> missing_blocks;
+  HealthTotals totals;
+  bool truncated = false;               // the lists were cut at the limit; the totals are whole
+  double replication_health_score = 0;  // 0..100
+};
+
+struct SafeModeState {
+  bool on = false;
+  std::string reason;  // why it is on and what it waits for
+};
+
+class AdminClient {
+ public:
+  // Checks the options; connects when the first call needs it.
+  static absl::StatusOr<std::unique_ptr<AdminClient>> Connect(ClientOptions options);
+  ~AdminClient();
+  AdminClient(const AdminClient&) = delete;
+  AdminClient& operator=(const AdminClient&) = delete;
+
+  absl::StatusOr<AdminReport> Report();
+  // Lists of at most `limit` entries each; 0: 1000.
+  absl::StatusOr<HealthReport> Health(uint32_t limit = 0);
+  // The public JSON (`cairn admin report --json`, /api/report), indented, without a final newline.
+  absl::StatusOr<std::string> ReportJson();
+  absl::StatusOr<std::string> HealthJson(uint32_t limit = 0);
+  // The "datanodes" array of the report.
+  absl::StatusOr<std::string> NodesJson();
+
+  // Returns the state after it; Enter and Leave need a superuser.
+  absl::StatusOr<SafeModeState> GetSafeMode();
+  absl::StatusOr<SafeModeState> EnterSafeMode();
+  absl::StatusOr<SafeModeState> LeaveSafeMode();
+  // Returns the highest txid that the new image holds.
+  absl::StatusOr<TxId> Checkpoint();
+
+ private:
+  explicit AdminClient(std::shared_ptr<ClientCore> core);
+
+  const std::shared_ptr<ClientCore> core_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,109 @@
+// The client's view of a cluster: files by path. The CLI and every program of users start here.
+//
+//     ASSIGN_OR_RETURN(auto fs, FileSystem::Connect({.namenodes = {"127.0.0.1:8020"}}));
+//     ASSIGN_OR_RETURN(auto out, fs->Create("/logs/today", {}));
+//     RETURN_IF_ERROR(out->Write("hello\n"));
+//     RETURN_IF_ERROR(out->Close());
+//
+// Errors: one line a user can act on, strerror's words for path errors, without the path. Calls
+// that change something are safe to retry and are retried inside (P5): a lost answer or a restarted
+// NameNode shows only as time, up to `timeout_ms`, then as ErrorKind::kClusterUnreachable or
+// kSafeMode. Thread-safe, all of it. Paths are absolute.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/input_stream.h"
+#include "client/output_stream.h"
+#include "client/types.h"
+
+namespace cairn {
+
+class ClientCore;
+
+struct ClientOptions {
+  std::vector<std::string> namenodes;  // host:port, tried in turn; at least one
+  std::string user;                    // empty: the login of this process
+  std::string rack;                    // "/region/rack"; empty: unknown
+  std::string host;                    // empty: the host name of this machine
+  int64_t timeout_ms = 30'000;         // how long a call waits for a NameNode
+};
+
+struct CreateOptions {
+  std::optional<uint32_t> mode;  // exactly these permission bits; else 0666 less the umask
+  uint32_t replication = 0;      // 0: the NameNode's default
+  uint64_t block_size = 0;       // 0: the NameNode's default
+  bool overwrite = false;        // replace a file (never a directory), atomically with `publish`
+  // Writes under a temporary name beside the destination, NAME._COPYING_.<id>, and gives the file
+  // its name when it is closed, in one step: nobody sees half a file. What `put` does.
+  bool publish = false;
+  int64_t mtime_ms = 0;  // of the closed file; 0: when it is closed
+  int64_t atime_ms = 0;
+  std::optional<uint64_t> expected_length;  // a hint; 0 saves asking for a block
+};
+
+struct ListPage {
+  std::vector<FileStatus> entries;  // by name, in byte order
+  bool has_more = false;            // ask again after the last entry's name
+};
+
+class FileSystem {
+ public:
+  // Checks the options; connects when the first call needs it.
+  static absl::StatusOr<std::unique_ptr<FileSystem>> Connect(ClientOptions options);
+  ~FileSystem();
+  FileSystem(const FileSystem&) = delete;
+  FileSystem& operator=(const FileSystem&) = delete;
+
+  // Needs an existing parent. ALREADY_EXISTS "File exists" without overwrite, at once and, with
+  // `publish`, again at Close.
+  absl::StatusOr<std::unique_ptr<OutputStream>> Create(std::string_view path,
+                                                       const CreateOptions& options);
+  absl::StatusOr<std::unique_ptr<InputStream>> Open(std::string_view path);
+
+  absl::StatusOr<FileStatus> GetFileInfo(std::string_view path);
+  // One page: at most `limit` entries (0: 1000, the most) whose names are above `start_after`. A
+  // file lists itself.
+  absl::StatusOr<ListPage> List(std::string_view path, std::string_view start_after,
+                                uint32_t limit = 0);
+  // Every entry of a directory, page by page; ends with the callback's first error.
+  absl::Status ForEachEntry(std::string_view path,
+                            const std::function<absl::Status(const FileStatus&)>& callback);
+
+  // `mode`: exactly these permission bits; else 0777 less the umask. With `create_parents` as
+  // mkdir -p: an existing directory is fine.
+  absl::Status Mkdirs(std::string_view path, bool create_parents,
+                      std::optional<uint32_t> mode = std::nullopt);
+  // As rename(2), but never replaces: `to` must not exist.
+  absl::Status Rename(std::string_view from, std::string_view to);
+  absl::Status Delete(std::string_view path, bool recursive);
+  absl::Status SetReplication(std::string_view path, uint32_t replication);
+  // Unset: left as it is.
+  absl::Status SetTimes(std::string_view path, std::optional<int64_t> mtime_ms,
+                        std::optional<int64_t> atime_ms);
+  // Empty: left as it is.
+  absl::Status SetOwner(std::string_view path, std::string_view owner, std::string_view group);
+  absl::Status SetPermission(std::string_view path, uint32_t mode);
+
+  absl::StatusOr<ContentSummary> GetContentSummary(std::string_view path);
+  // Blocks that overlap [offset, offset + length), by offset; length 0: to the end.
+  absl::StatusOr<std::vector<LocatedBlock>> GetBlockLocations(std::string_view path,
+                                                              uint64_t offset = 0,
+                                                              uint64_t length = 0);
+  absl::StatusOr<ServerDefaults> GetServerDefaults();
+
+ private:
+  explicit FileSystem(std::shared_ptr<ClientCore> core);
+
+  const std::shared_ptr<ClientCore> core_;
+};
+
+}  // namespace cairn

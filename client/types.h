@@ -1,0 +1,70 @@
+// What the client library answers with: plain structs, without protobuf or gRPC types.
+//
+// Sizes are in bytes, times in ms since the epoch. Thread-safe: values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/ids.h"
+
+namespace cairn {
+
+enum class FileType { kFile, kDirectory };
+
+struct FileStatus {
+  std::string name;  // in listings the last component of the path; else empty
+  FileType type = FileType::kFile;
+  uint64_t length = 0;
+  uint32_t replication = 0;  // 0 for directories
+  uint64_t block_size = 0;   // 0 for directories
+  std::string owner;
+  std::string group;
+  uint32_t mode = 0;  // permission bits, sticky included
+  int64_t mtime_ms = 0;
+  int64_t atime_ms = 0;
+  INodeId inode = 0;
+  uint64_t blocks = 0;    // of a file
+  uint64_t children = 0;  // of a directory
+  bool open = false;      // being written
+
+  bool is_directory() const { return type == FileType::kDirectory; }
+};
+
+// A DataNode, and how to reach it. Addresses are tried in order.
+struct NodeAddress {
+  NodeNumber number = 0;
+  std::string id;                      // its UUID
+  std::vector<std::string> addresses;  // host:port of the data service
+  std::string http_address;
+  std::string rack;
+};
+
+struct LocatedBlock {
+  Block block;
+  uint64_t offset = 0;             // of its first byte in the file
+  std::vector<NodeAddress> nodes;  // good live replicas, nearest first
+  bool open = false;               // still being written
+  bool corrupt = false;            // no good replica is known, but at least one bad one
+};
+
+struct ContentSummary {
+  uint64_t files = 0;
+  uint64_t directories = 0;  // the path itself included
+  uint64_t length = 0;       // of file content
+  uint64_t space = 0;        // bytes times replication
+};
+
+struct ServerDefaults {
+  std::string cluster;     // its name
+  std::string cluster_id;  // its UUID
+  uint32_t replication = 0;
+  uint64_t block_size = 0;
+  uint32_t min_replicas = 0;
+  uint32_t umask = 0;
+  std::string version;
+  int64_t lease_soft_limit_ms = 0;
+};
+
+}  // namespace cairn
