@@ -5,16 +5,19 @@
 namespace cairn {
 namespace {
 
-template <typename SomeClock>
-int64_t NowMs() {
-  const auto since_origin = SomeClock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since_origin).count();
+template <typename Unit, typename SomeClock>
+int64_t Now() {
+  return std::chrono::duration_cast<Unit>(SomeClock::now().time_since_epoch()).count();
 }
 
 class SystemClock final : public Clock {
  public:
-  int64_t WallMs() override { return NowMs<std::chrono::system_clock>(); }
-  int64_t SteadyMs() override { return NowMs<std::chrono::steady_clock>(); }
+  int64_t WallMs() override {
+    return Now<std::chrono::milliseconds, std::chrono::system_clock>();
+  }
+  int64_t SteadyUs() override {
+    return Now<std::chrono::microseconds, std::chrono::steady_clock>();
+  }
 };
 
 }  // namespace

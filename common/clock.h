@@ -13,7 +13,8 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual int64_t WallMs() = 0;    // ms since the epoch; may jump
-  virtual int64_t SteadyMs() = 0;  // ms, monotonic, arbitrary origin
+  virtual int64_t SteadyUs() = 0;  // microseconds, monotonic, arbitrary origin
+  int64_t SteadyMs() { return SteadyUs() / 1000; }
 };
 
 std::unique_ptr<Clock> NewSystemClock();
@@ -23,7 +24,7 @@ class ManualClock final : public Clock {
  public:
   explicit ManualClock(int64_t start_ms = 1'700'000'000'000) : now_ms_(start_ms) {}
   int64_t WallMs() override { return __atomic_load_n(&now_ms_, __ATOMIC_RELAXED); }
-  int64_t SteadyMs() override { return WallMs(); }
+  int64_t SteadyUs() override { return WallMs() * 1000; }
   void AdvanceMs(int64_t ms) { __atomic_fetch_add(&now_ms_, ms, __ATOMIC_RELAXED); }
 
  private:
