@@ -1,0 +1,1 @@
+#include "namenode/journal/disk_space.h"

@@ -1,0 +1,1 @@
+#include "namenode/journal/file_journal.h"

@@ -1,0 +1,1 @@
+#include "namenode/journal/image_store.h"

@@ -1,0 +1,1 @@
+#include "namenode/journal/journal_recovery.h"
