@@ -1,0 +1,168 @@
+// Plans: what a request would do to the state, decided without doing it.
+//
+// A plan reads the state and answers with an edit and its answer, or with a refusal; either way
+// with `observed`, the highest txid among what it looked at, so that no answer leaves before what
+// it reveals is durable (P2). The namesystem calls plans under its lock and carries the edit out
+// through Apply. Reads are plans without an edit. All functions are pure. Paths are absolute, as
+// users write them; they are checked here (P7).
+//
+// Refusals, as POSIX and HDFS name them: NOT_FOUND "No such file or directory"; ALREADY_EXISTS
+// "File exists"; FAILED_PRECONDITION "Not a directory", "Is a directory", "Directory not empty";
+// PERMISSION_DENIED "Permission denied: ..."; INVALID_ARGUMENT for paths, names and values beyond
+// their limits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "namenode/namespace/edit.h"
+#include "namenode/namespace/types.h"
+
+namespace cairn::namenode {
+
+class FsState;
+
+struct Planned {
+  absl::Status status;  // a refusal when not OK; then there is no edit
+  std::optional<Edit>
+      edit;  // absent: nothing changes (e.g. mkdir -p of what is there), `answer` holds
+  Answer answer;
+  TxId observed = 0;
+};
+
+template <typename T>
+struct ReadResult {
+  absl::StatusOr<T> value = absl::UnknownError("not read");
+  TxId observed = 0;
+};
+
+// --- Mutations
+// --------------------------------------------------------------------------------------
+
+struct MkdirsRequest {
+  std::string path;
+  uint32_t mode = kDefaultDirMode;
+  bool create_parents = false;  // an existing directory is fine then
+};
+Planned PlanMkdirs(const FsState&, const Caller&, const MkdirsRequest&, const Facts&);
+
+struct CreateRequest {
+  std::string path;
+  uint32_t mode = kDefaultFileMode;
+  uint32_t replication = 0;  // 0: default
+  uint64_t block_size = 0;   // 0: default
+  bool overwrite = false;
+  bool unpublished = false;
+  bool with_block = false;  // facts.targets hold its pipeline
+  ClientId holder{};
+};
+Planned PlanCreate(const FsState&, const Caller&, const CreateRequest&, const Facts&);
+
+struct AddBlockRequest {
+  INodeId inode = 0;
+  ClientId holder{};
+  std::vector<FinishedBlock> finished;
+};
+Planned PlanAddBlock(const FsState&, const Caller&, const AddBlockRequest&, const Facts&);
+
+struct AbandonBlockRequest {
+  INodeId inode = 0;
+  ClientId holder{};
+  BlockId block = 0;
+};
+Planned PlanAbandonBlock(const FsState&, const Caller&, const AbandonBlockRequest&, const Facts&);
+
+struct CompleteRequest {
+  INodeId inode = 0;
+  ClientId holder{};
+  std::vector<FinishedBlock> finished;
+  std::string publish_as;  // empty: keeps its name
+  bool overwrite = false;
+  int64_t mtime_ms = 0;  // 0: now
+  int64_t atime_ms = 0;
+  std::optional<uint32_t> mode;
+};
+Planned PlanComplete(const FsState&, const Caller&, const CompleteRequest&, const Facts&);
+
+struct AbandonFileRequest {
+  INodeId inode = 0;
+  ClientId holder{};
+};
+Planned PlanAbandonFile(const FsState&, const Caller&, const AbandonFileRequest&, const Facts&);
+
+Planned PlanCloseExpired(const FsState&, INodeId inode, const ClientId& holder);
+
+struct RenameRequest {
+  std::string from;
+  std::string to;
+};
+Planned PlanRename(const FsState&, const Caller&, const RenameRequest&, const Facts&);
+
+struct DeleteRequest {
+  std::string path;
+  bool recursive = false;
+};
+Planned PlanDelete(const FsState&, const Caller&, const DeleteRequest&, const Facts&);
+Planned PlanReclaim(const FsState&, uint32_t max_inodes);  // no edit when nothing waits
+
+Planned PlanSetReplication(const FsState&, const Caller&, std::string_view path,
+                           uint32_t replication, const Facts&);
+Planned PlanSetTimes(const FsState&, const Caller&, std::string_view path, int64_t mtime_ms,
+                     int64_t atime_ms, const Facts&);
+Planned PlanSetOwner(const FsState&, const Caller&, std::string_view path, std::string_view owner,
+                     std::string_view group, const Facts&);
+Planned PlanSetPermission(const FsState&, const Caller&, std::string_view path, uint32_t mode,
+                          const Facts&);
+
+struct RegisterNodeRequest {
+  std::string id;
+  std::string rack;
+  std::vector<std::string> storage_ids;
+};
+Planned PlanRegisterNode(const FsState&, const RegisterNodeRequest&);
+Planned PlanStart(const FsState&);  // the next epoch
+Planned PlanDigest(const FsState&);
+
+// --- Reads
+// ------------------------------------------------------------------------------------------
+
+ReadResult<FileStatus> ReadFileInfo(const FsState&, const Caller&, std::string_view path,
+                                    const Facts&);
+
+struct ListPage {
+  std::vector<FileStatus> entries;
+  bool has_more = false;
+};
+ReadResult<ListPage> ReadList(const FsState&, const Caller&, std::string_view path,
+                              std::string_view start_after, uint32_t limit, const Facts&);
+
+struct FileBlocks {
+  FileStatus status;
+  std::vector<BlockInfo> blocks;  // those that overlap the range, by offset
+};
+ReadResult<FileBlocks> ReadBlocks(const FsState&, const Caller&, std::string_view path,
+                                  uint64_t offset, uint64_t length, const Facts&);
+
+struct ContentSummary {
+  uint64_t files = 0;
+  uint64_t directories = 0;
+  uint64_t length = 0;
+  uint64_t space = 0;
+};
+ReadResult<ContentSummary> ReadContentSummary(const FsState&, const Caller&, std::string_view path,
+                                              const Facts&);
+
+// What placement must know of an open file before a block can be planned: checked as PlanAddBlock
+// would.
+struct OpenFileInfo {
+  uint32_t replication = 0;
+  uint64_t block_size = 0;
+};
+ReadResult<OpenFileInfo> ReadOpenFile(const FsState&, INodeId inode, const ClientId& holder);
+
+}  // namespace cairn::namenode
