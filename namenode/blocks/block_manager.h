@@ -1,0 +1,150 @@
+// The door to the reported state: which storage holds which replica, which DataNodes live, what
+// must be repaired, and whether the NameNode is in safe mode.
+//
+// Why apart from the namespace: nothing here is journaled. DataNodes report it after every start,
+// and it must be right again after any loss of messages. What edits mean for blocks arrives by
+// PushChanges and is taken in only once those edits are durable, so that no command to a DataNode
+// and no location can precede its edit (P2).
+//
+// Thread-safe. Called by the namesystem (PushChanges under its lock, all else without it), the
+// services and the monitors. Locks: mu_, then leaves (the change queue's, the safe-mode cell's).
+// PushChanges and InSafeMode never wait for mu_. Long work holds mu_ for at most 2,000 replicas
+// at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/ids.h"
+#include "common/mutex.h"
+#include "namenode/blocks/change_queue.h"
+#include "namenode/blocks/options.h"
+#include "namenode/blocks/report.h"
+#include "namenode/blocks/types.h"
+
+namespace cairn {
+class Clock;
+}
+
+namespace cairn::namenode {
+
+class ReportedState;
+
+class BlockManager {
+ public:
+  // `durable` gives the highest durable txid; it is called under mu_ and must take no lock that is
+  // held around a call of this class (an atomic is best). `seed` is for placement's choices. The
+  // options must be valid (ValidatePlacement).
+  BlockManager(BlockManagerOptions options, Clock* clock, std::function<TxId()> durable,
+               uint64_t seed);
+  ~BlockManager();
+  BlockManager(const BlockManager&) = delete;
+  BlockManager& operator=(const BlockManager&) = delete;
+
+  // --- The start: single-threaded, before serving; then FinishLoading ------------------------
+
+  // A block of the loaded namespace: kOpened, kFinished (its file is open) or kFileClosed.
+  void LoadBlock(const BlockChange& block) ABSL_LOCKS_EXCLUDED(mu_);
+  // A DataNode that the registry knows: number, id, rack, and numbers and ids of its storages. It
+  // counts as failed until it registers; repairs wait for it for dead_after.
+  void LoadNode(const NodeRegistration& node) ABSL_LOCKS_EXCLUDED(mu_);
+  // Safe mode ends from here on, as soon as its conditions are met (at once without blocks).
+  void FinishLoading() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // --- The namesystem ------------------------------------------------------------------------
+
+  // Txids must not go down from call to call. Only appends to a queue.
+  void PushChanges(TxId txid, std::vector<BlockChange> changes) {
+    changes_.Push(txid, std::move(changes));
+  }
+  // The namespace's counters. Replicas of ids or generations above them are never deleted. They
+  // also rise with every block that is loaded or changed; this never lowers them.
+  void SetIdLimits(BlockId highest_block_id, GenerationStamp highest_generation)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Nodes for a new block, in pipeline order: between min_required and count of them.
+  // RESOURCE_EXHAUSTED with kNotEnoughDataNodes: fewer than min_required can take it.
+  absl::StatusOr<std::vector<NodeNumber>> ChooseTargets(const TargetRequest& request)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Where to read a finished block: the reader's host first, then its rack, then the others in
+  // random order; degraded nodes last. Nodes and an empty list for a block that is not known.
+  BlockLocations Locate(BlockId block, std::string_view reader_host, std::string_view reader_rack)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // In the order of `nodes`; those that never registered since the start are left out.
+  std::vector<NodeAddress> NodeAddresses(const std::vector<NodeNumber>& nodes)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // --- DataNodes -----------------------------------------------------------------------------
+
+  // ALREADY_EXISTS: another process with the same id, at another address, still sends heartbeats.
+  // The refused one may try again: the first counts as gone after three silent heartbeats.
+  absl::Status Register(const NodeRegistration& registration) ABSL_LOCKS_EXCLUDED(mu_);
+  // Takes the node's load in and returns what it shall do. NOT_FOUND with kUnknownNode (here and in
+  // the reports below): the node must register, it is unknown, was dead, or another start took
+  // over.
+  absl::StatusOr<std::vector<NodeCommand>> Heartbeat(std::string_view node_id, uint64_t incarnation,
+                                                     const HeartbeatReport& report)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // One piece of a full report of one storage; `first` and `last` mark its ends (both for a report
+  // of one piece). A new `first` drops what an unfinished report had begun.
+  absl::Status FullReportPiece(std::string_view node_id, uint64_t incarnation,
+                               StorageNumber storage, bool first, bool last,
+                               const std::vector<ReplicaRecord>& replicas) ABSL_LOCKS_EXCLUDED(mu_);
+  // In the order in which the changes happened.
+  absl::Status IncrementalReport(std::string_view node_id, uint64_t incarnation,
+                                 const std::vector<ReplicaChange>& changes)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // A replica that its own DataNode found to be bad.
+  absl::Status BadReplica(std::string_view node_id, uint64_t incarnation, StorageNumber storage,
+                          const Block& block) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // --- Monitors ------------------------------------------------------------------------------
+
+  // Finds nodes that are late or dead, takes lost replicas out, drops provisional replicas that no
+  // report confirmed, ends safe mode. At least every heartbeat interval.
+  void RunHeartbeatCheck() ABSL_LOCKS_EXCLUDED(mu_);
+  // Schedules copies and deletions, within the bytes in flight of each node.
+  void RunReplicationRound() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // --- Safe mode -----------------------------------------------------------------------------
+
+  bool InSafeMode() const { return safe_mode_on_.load(std::memory_order_acquire); }
+  // One line: why it is on and what it waits for. Empty when it is off.
+  std::string SafeModeReason() ABSL_LOCKS_EXCLUDED(mu_);
+  // On until LeaveSafeMode, whatever is reported.
+  void EnterSafeMode() ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends it by hand, even before enough is reported. FAILED_PRECONDITION while a forced reason
+  // stands.
+  absl::Status LeaveSafeMode() ABSL_LOCKS_EXCLUDED(mu_);
+  // On while `reason` is not empty: low disk space, an older journal. One line, what to do
+  // included.
+  void ForceSafeMode(std::string reason) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // --- Reports -------------------------------------------------------------------------------
+
+  ClusterReport Report() ABSL_LOCKS_EXCLUDED(mu_);
+  HealthReport Health(size_t limit) ABSL_LOCKS_EXCLUDED(mu_);
+  // Counts every block anew, without the incremental figures: for tests and self-checks.
+  BlockCounts Recount() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  // Takes in the changes whose edits are durable. First in every method that takes mu_.
+  void Drain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Last in every method that may have changed what safe mode waits for.
+  void UpdateSafeMode() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const std::function<TxId()> durable_;
+  ChangeQueue changes_;
+  std::atomic<bool> safe_mode_on_{true};
+
+  Mutex mu_;
+  const std::unique_ptr<ReportedState> state_ ABSL_PT_GUARDED_BY(mu_);
+};
+
+}  // namespace cairn::namenode

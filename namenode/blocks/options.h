@@ -1,0 +1,38 @@
+// How the reported state is kept: intervals, limits, the placement policy. Set once, from the
+// flags.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace cairn::namenode {
+
+struct BlockManagerOptions {
+  int64_t heartbeat_interval_ms = 3'000;
+  int64_t stale_after_ms = 10'000;  // a node this long silent is degraded
+  int64_t dead_after_ms = 60'000;   // ... is failed, and its replicas count as lost
+  // After the two heartbeats within which a provisional replica must be reported.
+  int64_t provisional_margin_ms = 2'000;
+
+  double safe_mode_threshold = 0.999;  // of the blocks of closed files
+  int64_t safe_mode_extension_ms = 0;  // how long the threshold must have been met
+
+  std::string placement = "rack_aware";  // or "random"
+
+  // Repair. A copy counts against its source and its targets until it is reported. A round comes
+  // every --redundancy-interval.
+  uint64_t max_copy_bytes_in_flight = 1ull << 30;  // of a node
+  uint64_t min_copy_cost_bytes = 4ull << 20;       // what a small copy counts at least
+  int64_t copy_timeout_ms = 120'000;               // and 1 s for each MiB
+  uint32_t max_deletes_per_heartbeat = 5'000;      // of a node
+  int64_t delete_timeout_ms = 300'000;             // a deletion not reported by then is forgotten
+
+  // Full reports. What an incremental report touched this long before a full report began is newer
+  // than the report may be: its snapshot can be as old.
+  int64_t report_snapshot_margin_ms = 60'000;
+  int64_t report_request_after_ms =
+      30'000;                        // a storage this long without a report is asked for one
+  uint32_t max_report_requests = 4;  // nodes that are asked at the same time
+};
+
+}  // namespace cairn::namenode

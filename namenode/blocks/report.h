@@ -1,0 +1,116 @@
+// Snapshots of the cluster's health for people and programs: the fields of `cairn admin report` and
+// `cairn admin health`. Plain values; the namesystem adds what only the namespace knows (paths,
+// number of files).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ids.h"
+
+namespace cairn::namenode {
+
+enum class NodeState {
+  kHealthy,
+  kDegraded,    // late heartbeat or a failed volume: usable, but last choice
+  kFailed,      // dead: its replicas count as lost
+  kRecovering,  // (back) here, but its full report is not taken in yet
+};
+std::string_view ToString(NodeState state);  // "healthy", ...
+
+// Only in_service exists so far; the others are words of the public report.
+enum class AdminState { kInService, kDecommissioning, kDecommissioned, kMaintenance };
+std::string_view ToString(AdminState state);  // "in_service", ...
+
+// Blocks that count (finished, of closed files), by the state of their replicas.
+struct BlockCounts {
+  uint64_t total = 0;
+  uint64_t under_replicated = 0;  // at least one good live replica, fewer than the target
+  uint64_t over_replicated = 0;   // more good live replicas than the target
+  uint64_t corrupt = 0;           // none good, at least one bad
+  uint64_t missing = 0;           // none at all
+
+  // 100 - 50 * under / total - 100 * (corrupt + missing) / total, within 0..100; 100 without
+  // blocks.
+  double Score() const;
+
+  friend bool operator==(const BlockCounts&, const BlockCounts&) = default;
+};
+
+struct VolumeReport {
+  std::string path;
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  bool failed = false;
+};
+
+struct DataNodeReport {
+  NodeNumber number = 0;
+  std::string id;
+  std::vector<std::string> addresses;  // the first is the report's "address"
+  std::string http_address;
+  std::string rack;
+  NodeState state = NodeState::kHealthy;
+  std::string reason;  // why it is not healthy; else empty
+  AdminState admin_state = AdminState::kInService;
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  uint64_t remaining_bytes = 0;
+  uint64_t blocks = 0;  // replicas that are known to be on it
+  uint64_t read_requests = 0;
+  uint64_t write_requests = 0;
+  uint64_t errors = 0;
+  int64_t last_heartbeat_ms_ago = -1;  // -1: not heard since the NameNode started
+  std::vector<VolumeReport> volumes;
+
+  double UtilizationPercent() const;  // used of capacity, 0..100
+};
+
+struct ClusterReport {
+  uint64_t nodes_healthy = 0;
+  uint64_t nodes_degraded = 0;
+  uint64_t nodes_failed = 0;
+  uint64_t nodes_recovering = 0;
+  uint64_t capacity_bytes = 0;  // of the nodes that are not failed; used and remaining too
+  uint64_t used_bytes = 0;
+  uint64_t remaining_bytes = 0;
+  BlockCounts blocks;
+  bool safe_mode = false;
+  std::string safe_mode_reason;
+  std::vector<DataNodeReport> datanodes;  // by number
+
+  uint64_t NodesTotal() const {
+    return nodes_healthy + nodes_degraded + nodes_failed + nodes_recovering;
+  }
+  double UtilizationPercent() const;
+};
+
+struct ReplicationIssue {
+  BlockId block = 0;
+  INodeId inode = 0;
+  uint32_t current_replicas = 0;
+  uint32_t target_replicas = 0;
+  std::vector<std::string> nodes;  // ids of those with a good live replica
+};
+struct CorruptIssue {  // one a bad copy
+  BlockId block = 0;
+  INodeId inode = 0;
+  std::string node;  // id
+};
+struct MissingIssue {
+  BlockId block = 0;
+  INodeId inode = 0;
+};
+
+struct HealthReport {
+  std::vector<ReplicationIssue> under_replicated;  // each list by block id, at most the limit
+  std::vector<ReplicationIssue> over_replicated;
+  std::vector<CorruptIssue> corrupt;
+  std::vector<MissingIssue> missing;
+  BlockCounts totals;
+  bool truncated = false;  // some list was cut at the limit
+};
+
+}  // namespace cairn::namenode

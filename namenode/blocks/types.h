@@ -1,0 +1,123 @@
+// The vocabulary of the reported state: what the namespace tells it, what DataNodes tell it, and
+// what comes back.
+//
+// Plain values, translated from and to the wire by the service; nothing here is journaled. Times
+// are steady-clock ms, sizes are bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/ids.h"
+
+namespace cairn::namenode {
+
+// --- From the namespace ---------------------------------------------------------------------
+
+// What an edit means for one block.
+struct BlockChange {
+  enum class Kind {
+    kOpened,       // a writer may fill it: `pipeline`, `block_size`, `replication`
+    kFinished,     // durable on `storages`, provisional until reported; the file may still be open
+    kFileClosed,   // the block belongs to a closed file now: it counts and is kept at its target
+    kRemoved,      // no file has it any more: every replica is deleted
+    kReplication,  // `replication` is the new target
+  };
+  Kind kind = Kind::kOpened;
+  Block block;
+  INodeId inode = 0;
+  uint32_t replication = 0;
+  uint64_t block_size = 0;              // promised to an open block on each node of its pipeline
+  std::vector<NodeNumber> pipeline;     // kOpened
+  std::vector<StorageNumber> storages;  // kFinished
+};
+
+// --- From DataNodes -------------------------------------------------------------------------
+
+// One data directory of a DataNode.
+struct StorageReport {
+  StorageNumber number = 0;
+  std::string id;    // UUID; at registration
+  std::string path;  // at registration
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;       // by replicas
+  uint64_t remaining_bytes = 0;  // that new replicas may take
+  bool failed = false;
+};
+
+struct NodeRegistration {
+  NodeNumber number = 0;
+  std::string id;                      // UUID
+  uint64_t incarnation = 0;            // random, new at every start of the DataNode
+  std::vector<std::string> addresses;  // host:port of the data service, tried in order
+  std::string http_address;
+  std::string rack;  // "/region/rack"; empty: the default rack
+  std::string host;  // host name, for locality
+  std::vector<StorageReport> storages;
+};
+
+struct HeartbeatReport {
+  std::vector<StorageReport> storages;  // by number
+  uint32_t active_writes = 0;
+  uint32_t active_reads = 0;
+  uint64_t read_requests = 0;  // since its start; writes and errors too
+  uint64_t write_requests = 0;
+  uint64_t errors = 0;
+};
+
+struct ReplicaRecord {  // of a full report
+  Block block;
+  bool open = false;  // being written: known, never counted as good
+};
+
+struct ReplicaChange {  // of an incremental report
+  enum class Kind { kReceived, kDeleted };
+  Kind kind = Kind::kReceived;  // received: finalized and durable
+  StorageNumber storage = 0;
+  Block block;
+};
+
+// --- To DataNodes ---------------------------------------------------------------------------
+
+// How to reach a DataNode.
+struct NodeAddress {
+  NodeNumber number = 0;
+  std::string id;
+  std::vector<std::string> addresses;
+  std::string http_address;
+  std::string rack;
+
+  friend bool operator==(const NodeAddress&, const NodeAddress&) = default;
+};
+
+struct DeleteReplicas {
+  std::vector<Block> blocks;  // exactly these (id, generation)
+};
+struct CopyReplica {
+  Block block;
+  std::vector<NodeAddress> targets;  // a pipeline: the first forwards to the second, ...
+};
+struct SendFullReport {
+  std::vector<StorageNumber> storages;
+};
+using NodeCommand = std::variant<DeleteReplicas, CopyReplica, SendFullReport>;
+
+// --- To clients -----------------------------------------------------------------------------
+
+struct TargetRequest {
+  uint32_t count = 1;         // wanted
+  uint32_t min_required = 1;  // fewer is an error
+  std::string writer_host;
+  std::string writer_rack;  // empty: unknown
+  std::vector<NodeNumber> excluded;
+  uint64_t block_size = 0;
+};
+
+struct BlockLocations {
+  std::vector<NodeAddress> nodes;  // good live replicas, nearest first
+  bool corrupt = false;            // none is good, but there is at least one bad copy
+};
+
+}  // namespace cairn::namenode
