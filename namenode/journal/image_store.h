@@ -67,7 +67,7 @@ class ImageStore {
   static absl::StatusOr<std::unique_ptr<ImageSource>> OpenFile(Env* env, const std::string& path);
 
  private:
-  absl::Status RecoverDir(const std::string& dir, TxId newest, const std::string& intact);
+  absl::Status CopyToAll(TxId txid);
 
   Env* const env_;
   const std::vector<std::string> dirs_;

@@ -45,14 +45,13 @@ class SegmentReader {
 
  private:
   class Window;
-  struct Damage;
 
   SegmentReader(std::string path, std::unique_ptr<File> file);
   absl::Status ReadHeader();
   // Loads the batch at offset_; false at the end.
   absl::StatusOr<bool> NextBatch();
   absl::StatusOr<bool> LoadBatch(std::string* why);
-  absl::StatusOr<bool> EndOfInProgress(const std::string& why);
+  absl::StatusOr<bool> EndOfInProgress();
   absl::StatusOr<uint64_t> FindBatchAfter(uint64_t offset);
   absl::Status DamageAt(uint64_t offset, const std::string& what) const;
 
