@@ -1,0 +1,55 @@
+// What the store says about replicas and volumes to the rest of the DataNode. Plain values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "common/ids.h"
+
+namespace cairn::datanode {
+
+enum class ReplicaState {
+  kOpen,       // being written; never served, gone after a restart
+  kFinalized,  // whole and durable
+  kBad,        // fails its checksums, or its files do not agree: kept, never served
+  kDeleting,   // its files are being removed
+};
+
+// Space on one data directory. All sizes in bytes.
+struct VolumeInfo {
+  size_t index = 0;        // place in --data-dir
+  std::string storage_id;  // UUID
+  std::string path;
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;       // by replicas and their checksums
+  uint64_t remaining_bytes = 0;  // that new replicas may take, after what open writes were promised
+  uint64_t blocks = 0;           // finalized replicas
+  bool failed = false;
+};
+
+struct ReplicaInfo {
+  Block block;
+  size_t volume = 0;  // VolumeInfo::index
+  ReplicaState state = ReplicaState::kFinalized;
+};
+
+// The highest numbers that this node's disks have seen: a NameNode below them runs on an older copy
+// of its journal.
+struct HighestSeen {
+  uint64_t epoch = 0;
+  BlockId block_id = 0;
+  GenerationStamp generation = 0;
+};
+
+// Told of every change of a replica, in the order in which they happen. Called while the replica's
+// entry is locked: must be quick, must not block and must not call the store. Thread-safe.
+class ReplicaObserver {
+ public:
+  virtual ~ReplicaObserver() = default;
+  virtual void OnReceived(size_t volume, const Block& block) = 0;  // finalized and durable
+  virtual void OnDeleted(size_t volume, const Block& block) = 0;
+  virtual void OnBad(size_t volume, const Block& block) = 0;
+};
+
+}  // namespace cairn::datanode

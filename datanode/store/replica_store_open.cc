@@ -1,0 +1,255 @@
+// How a ReplicaStore starts: its directories, who it is, what it holds; and the numbers it keeps.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "common/data_dir.h"
+#include "common/logging.h"
+#include "common/strings.h"
+#include "datanode/store/replica_map.h"
+#include "datanode/store/replica_store.h"
+#include "datanode/store/volume.h"
+
+namespace cairn::datanode {
+namespace {
+
+template <typename T>
+void RaiseTo(std::atomic<T>* highest, T value) {
+  T seen = highest->load();
+  while (seen < value && !highest->compare_exchange_weak(seen, value)) {
+  }
+}
+
+// What says that a directory must not be used, rather than that its disk does not work.
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) || absl::IsDataLoss(status) ||
+         absl::IsInvalidArgument(status);
+}
+
+}  // namespace
+
+ReplicaStore::ReplicaStore(Env* env, Options options)
+    : env_(env), options_(std::move(options)), replicas_(std::make_unique<ReplicaMap>()) {}
+
+ReplicaStore::~ReplicaStore() {
+  if (!ready_.load()) return;
+  MutexLock lock(mu_);
+  if (const absl::Status saved = SaveHighest(); !saved.ok()) {
+    LogWarn("the highest block id seen was not kept: {}", MessageOf(saved));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<ReplicaStore>> ReplicaStore::Open(Env* env, Options options) {
+  std::unique_ptr<ReplicaStore> store(new ReplicaStore(env, std::move(options)));
+  RETURN_IF_ERROR(store->OpenDirs());
+  RETURN_IF_ERROR(store->CheckVolumes());
+  if (const std::string cluster_id = store->cluster_id(); !cluster_id.empty()) {
+    RETURN_IF_ERROR(store->AdoptCluster(cluster_id));
+  }
+  return store;
+}
+
+absl::Status ReplicaStore::OpenDirs() {
+  if (options_.data_dirs.empty()) return absl::InvalidArgumentError("no data directory is given");
+  const Volume::Limits limits{.capacity_bytes = options_.capacity_bytes,
+                              .reserved_bytes = options_.reserved_bytes};
+  for (size_t i = 0; i < options_.data_dirs.size(); ++i) {
+    const std::string& path = options_.data_dirs[i];
+    auto dir = DataDir::Open(env_, path, DataDirType::kDataNode);
+    if (!dir.ok()) {
+      if (IsRefusal(dir.status()) || options_.data_dirs.size() == 1) return dir.status();
+      LogError("data directory {} cannot be used: {}", path, MessageOf(dir.status()));
+      continue;
+    }
+    if ((*dir)->formatted()) RETURN_IF_ERROR(CheckIdentity(**dir));
+    const std::string storage_id = (*dir)->formatted() ? (*dir)->version().storage_id : NewUuid();
+    volumes_.push_back(std::make_unique<Volume>(env_, i, path, storage_id, limits));
+    dirs_.push_back(*std::move(dir));
+  }
+  if (node_id_.empty()) node_id_ = NewUuid();
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaStore::CheckIdentity(const DataDir& dir) {
+  const DataDirVersion& version = dir.version();
+  MutexLock lock(mu_);
+  if (node_id_.empty()) {
+    node_id_ = version.node_id;
+    cluster_id_ = version.cluster_id;
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(dir.CheckCluster(cluster_id_));
+  if (version.node_id != node_id_) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: belongs to DataNode {}, the other directories to {}", dir.path(),
+                    version.node_id, node_id_));
+  }
+  for (const auto& volume : volumes_) {
+    if (volume->storage_id() == version.storage_id) {
+      return absl::FailedPreconditionError(
+          fmt::format("{}: has the same storage id as {}; one is a copy of the other", dir.path(),
+                      volume->path()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string ReplicaStore::cluster_id() const {
+  MutexLock lock(mu_);
+  return cluster_id_;
+}
+
+absl::Status ReplicaStore::AdoptCluster(const std::string& cluster_id) {
+  {
+    MutexLock lock(mu_);
+    if (!cluster_id_.empty() && cluster_id_ != cluster_id) {
+      return absl::FailedPreconditionError(
+          fmt::format("{}: belongs to cluster {}, the NameNode to {}; choose another --data-dir "
+                      "or --namenode",
+                      options_.data_dirs.front(), cluster_id_, cluster_id));
+    }
+    if (ready_.load()) return absl::OkStatus();
+    RETURN_IF_ERROR(FormatDirs(cluster_id));
+    cluster_id_ = cluster_id;
+  }
+  RETURN_IF_ERROR(LoadVolumes());
+  ready_.store(true);
+  return CheckVolumes();
+}
+
+absl::Status ReplicaStore::FormatDirs(const std::string& cluster_id) {
+  for (size_t i = 0; i < dirs_.size(); ++i) {
+    if (dirs_[i]->formatted()) continue;
+    LogInfo("{}: new data directory of DataNode {} in cluster {}", dirs_[i]->path(), node_id_,
+            cluster_id);
+    const absl::Status formatted = dirs_[i]->Format({.type = DataDirType::kDataNode,
+                                                     .cluster_id = cluster_id,
+                                                     .node_id = node_id_,
+                                                     .storage_id = volumes_[i]->storage_id()});
+    RETURN_IF_ERROR(volumes_[i]->NoteWriteFailure(formatted));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaStore::LoadVolumes() {
+  std::vector<std::thread> threads;
+  threads.reserve(volumes_.size());
+  for (const auto& volume : volumes_) {
+    threads.emplace_back([this, volume = volume.get()] {
+      absl::Status loaded = volume->Prepare();
+      if (loaded.ok()) loaded = LoadHighest(volume);
+      if (loaded.ok()) loaded = LoadReplicas(volume);
+      volume->NoteWriteFailure(loaded).IgnoreError();  // noted; CheckVolumes decides
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaStore::LoadReplicas(Volume* volume) {
+  ASSIGN_OR_RETURN(const std::vector<FoundReplica> found, volume->Scan());
+  uint64_t bad = 0;
+  for (const FoundReplica& replica : found) {
+    if (replica.bad) {
+      ++bad;
+      LogError("block {} in {} is bad and will not be served: {}", replica.block.id, volume->path(),
+               replica.reason);
+    }
+    LoadReplica(volume, replica.block, replica.bad ? ReplicaState::kBad : ReplicaState::kFinalized);
+  }
+  LogInfo("{}: {} replicas, {} of them bad", volume->path(), found.size(), bad);
+  return absl::OkStatus();
+}
+
+void ReplicaStore::LoadReplica(Volume* volume, const Block& block, ReplicaState state) {
+  NoteSeen(block);
+  volume->AddUsed(block.length);
+  const auto rank = [](const Replica& replica) {
+    return std::pair(replica.state == ReplicaState::kFinalized, replica.block.generation);
+  };
+  replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
+    const Replica loaded{.block = block, .state = state, .volume = volume};
+    Replica& entry = shard[block.id];
+    if (entry.volume != nullptr) {
+      const bool better = rank(loaded) > rank(entry);
+      LogWarn("block {} is in both {} and {}: the former is left alone", block.id,
+              better ? entry.volume->path() : volume->path(),
+              better ? volume->path() : entry.volume->path());
+      if (!better) return;
+      if (entry.state == ReplicaState::kFinalized) entry.volume->AddFinalized(-1);
+    }
+    entry = loaded;
+    if (state == ReplicaState::kFinalized) volume->AddFinalized(1);
+  });
+}
+
+absl::Status ReplicaStore::CheckVolumes() const {
+  int failed = static_cast<int>(options_.data_dirs.size() - volumes_.size());
+  for (const auto& volume : volumes_) failed += volume->failed() ? 1 : 0;
+  const int all = static_cast<int>(options_.data_dirs.size());
+  const int tolerated =
+      options_.failed_volumes_tolerated < 0 ? all - 1 : options_.failed_volumes_tolerated;
+  if (failed <= tolerated && failed < all) return absl::OkStatus();
+  return absl::InternalError(fmt::format(
+      "{} of {} data directories failed, {} are tolerated (--failed-volumes-tolerated); see the "
+      "log for the reasons",
+      failed, all, std::min(tolerated, all - 1)));
+}
+
+// --- the highest numbers seen ------------------------------------------------------------------
+
+void ReplicaStore::NoteSeen(const Block& block) {
+  RaiseTo(&highest_block_id_, block.id);
+  RaiseTo(&highest_generation_, block.generation);
+}
+
+HighestSeen ReplicaStore::highest() const {
+  return {.epoch = highest_epoch_.load(),
+          .block_id = highest_block_id_.load(),
+          .generation = highest_generation_.load()};
+}
+
+absl::Status ReplicaStore::LoadHighest(Volume* volume) {
+  ASSIGN_OR_RETURN(const bool exists, env_->Exists(volume->HighestFile()));
+  if (!exists) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string text, env_->ReadFile(volume->HighestFile()));
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto number = [&](const char* key) -> uint64_t {
+    if (!json.is_object() || !json.contains(key) || !json[key].is_number_unsigned()) return 0;
+    return json[key].get<uint64_t>();
+  };
+  if (!json.is_object()) LogWarn("{}: damaged, written anew later", volume->HighestFile());
+  RaiseTo(&highest_epoch_, number("epoch"));
+  NoteSeen({number("block_id"), number("generation"), 0});
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaStore::SaveHighest() {
+  const HighestSeen seen = highest();
+  const std::string text = fmt::format("{{\"epoch\":{},\"block_id\":{},\"generation\":{}}}\n",
+                                       seen.epoch, seen.block_id, seen.generation);
+  for (const auto& volume : volumes_) {
+    if (volume->failed()) continue;
+    RETURN_IF_ERROR(
+        volume->NoteWriteFailure(env_->WriteFileAtomically(volume->HighestFile(), text)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaStore::NoteEpoch(uint64_t epoch) {
+  const uint64_t seen = highest_epoch_.load();
+  if (epoch < seen) {
+    return absl::FailedPreconditionError(
+        fmt::format("this NameNode is at epoch {}, but one at epoch {} has been seen: not obeyed",
+                    epoch, seen));
+  }
+  if (epoch == seen || !ready_.load()) return absl::OkStatus();
+  MutexLock lock(mu_);
+  RaiseTo(&highest_epoch_, epoch);
+  return SaveHighest();
+}
+
+}  // namespace cairn::datanode
