@@ -12,9 +12,7 @@ int64_t Now() {
 
 class SystemClock final : public Clock {
  public:
-  int64_t WallMs() override {
-    return Now<std::chrono::milliseconds, std::chrono::system_clock>();
-  }
+  int64_t WallMs() override { return Now<std::chrono::milliseconds, std::chrono::system_clock>(); }
   int64_t SteadyUs() override {
     return Now<std::chrono::microseconds, std::chrono::steady_clock>();
   }

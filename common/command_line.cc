@@ -67,10 +67,14 @@ Command& CommandLine::AddCommand(std::string name, std::string operands, size_t 
 void CommandLine::AddConfigOption(std::vector<std::string> default_files) {
   default_config_files_ = std::move(default_files);
   const std::string tried = fmt::format("{}", fmt::join(default_config_files_, ", "));
-  globals_.AddString("config", &config_file_, "TOML file with any of these options as keys")
-      .Value("FILE")
-      .Default(tried)
-      .CommandLineOnly();
+  Option* option = globals_.Find("config");
+  if (option == nullptr) {
+    option =
+        &globals_.AddString("config", &config_file_, "TOML file with any of these options as keys")
+             .Value("FILE")
+             .CommandLineOnly();
+  }
+  option->Default(tried);
 }
 
 absl::StatusOr<ParsedCommand> CommandLine::Parse(int argc, const char* const* argv) {
@@ -227,6 +231,9 @@ std::string CommandLine::Help(Command* command) {
   if (command != nullptr) {
     text = fmt::format("usage: {} {} [options] {}\n{}\n", program_, command->name(),
                        command->operands(), command->help());
+    if (!command->examples().empty()) {
+      text += fmt::format("\nexamples:\n  {}\n", fmt::join(command->examples(), "\n  "));
+    }
     const std::string own = command->options().Help();
     if (!own.empty()) text += fmt::format("\noptions:\n{}", own);
     text += fmt::format("\nglobal options:\n{}", globals_.Help());

@@ -41,6 +41,12 @@ class Command {
   const std::string& name() const { return name_; }
   const std::string& operands() const { return operands_; }
   const std::string& help() const { return help_; }
+  // Lines that show it in use, for --help; two spaces are put before each.
+  Command& Example(std::string_view line) {
+    examples_.emplace_back(line);
+    return *this;
+  }
+  const std::vector<std::string>& examples() const { return examples_; }
   absl::Status CheckOperands(size_t count) const;
 
  private:
@@ -49,6 +55,7 @@ class Command {
   const size_t min_operands_;
   const size_t max_operands_;
   const std::string help_;
+  std::vector<std::string> examples_;
   OptionTable options_;
 };
 
@@ -73,7 +80,7 @@ class CommandLine {
   // A daemon runs without a command; without this, a missing command is a usage error.
   void CommandMayBeMissing() { command_may_be_missing_ = true; }
   // Adds --config FILE, and files to try in turn when it is not given (the first that exists is
-  // read).
+  // read). A second call sets the files anew.
   void AddConfigOption(std::vector<std::string> default_files = {});
 
   // Reads the command line, then the environment, then the config file, then checks the values.
@@ -86,7 +93,7 @@ class CommandLine {
   std::string Help(Command* command);
   std::string Version() const;  // "cairn 0.1.0"
 
-  const std::deque<Command>& commands() const { return commands_; }
+  std::deque<Command>& commands() { return commands_; }
 
  private:
   struct Scan;  // one walk over the arguments

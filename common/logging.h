@@ -20,8 +20,8 @@ enum class LogLevel { kTrace = 0, kDebug, kInfo, kWarn, kError };
 // "trace", "debug", "info", "warn" (or "warning"), "error".
 absl::StatusOr<LogLevel> ParseLogLevel(std::string_view text);
 
-// Sends lines of `level` and above to `file` (appended to; made if needed), or to stderr when
-// `file` is empty.
+// Sends lines of `level` and above to `file` (appended to; made if needed, with its directories),
+// or to stderr when `file` is empty.
 absl::Status InitLogging(LogLevel level, const std::string& file);
 void FlushLog();
 

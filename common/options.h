@@ -45,6 +45,7 @@ class Option {
   const std::string& name() const { return name_; }
   char short_name() const { return short_name_; }
   bool is_flag() const { return type_ == Type::kBool; }  // takes no value on the command line
+  bool is_hidden() const { return hidden_; }
   bool is_set() const { return source_ != OptionSource::kDefault; }
   OptionSource source() const { return source_; }
   std::string EnvironmentName() const;  // CAIRN_DEAD_AFTER
@@ -114,6 +115,8 @@ class OptionTable {
   absl::Status ReadToml(std::string_view text, const std::string& path);
   // Runs every option's Check: last.
   absl::Status Validate() const;
+
+  const std::deque<Option>& all() const { return options_; }  // as they were added
 
   // One line an option: "  -r, --replication N   help (default 3)".
   std::string Help() const;

@@ -2,9 +2,7 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
-#include <fstream>
-#include <sstream>
-
+#include "common/env.h"
 #include "common/options.h"
 #include "common/strings.h"
 
@@ -112,15 +110,11 @@ class TomlReader {
 };
 
 absl::Status OptionTable::ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  // An open directory fails only when it is read.
-  if (!in || !(text << in.rdbuf())) {
-    in.clear();
-    if (!std::ifstream(path))
-      return UsageError(fmt::format("cannot read the config file {}", path));
+  const absl::StatusOr<std::string> text = NewPosixEnv()->ReadFile(path);
+  if (!text.ok()) {
+    return UsageError(fmt::format("cannot read the config file {}", MessageOf(text.status())));
   }
-  return ReadToml(text.str(), path);
+  return ReadToml(*text, path);
 }
 
 absl::Status OptionTable::ReadToml(std::string_view text, const std::string& path) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <array>
 #include <chrono>
 #include <exception>
 #include <optional>
@@ -36,6 +37,9 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
+
+constexpr int64_t kDrainMs = 1'000;
+constexpr size_t kMaxDrainBytes = 1 << 20;
 
 using Parser = http::request_parser<http::string_body>;
 
@@ -147,6 +151,7 @@ class HttpServer::Impl {
       if (const auto answer = AnswerTo(error)) {
         SendOptions send{.keep_alive = false};
         co_await Send(connection, *answer, std::move(send));
+        co_await Drain(connection);
       }
       co_return false;
     }
@@ -210,6 +215,21 @@ class HttpServer::Impl {
     }
     connection.answering = false;
     co_return !error && options.keep_alive;
+  }
+
+  // Takes what the client still sends, for a moment: closing a socket with unread bytes resets it,
+  // and the client would never see the answer.
+  asio::awaitable<void> Drain(Connection& connection) {
+    error_code error;
+    connection.stream.socket().shutdown(tcp::socket::shutdown_send, error);
+    connection.stream.expires_after(std::chrono::milliseconds(kDrainMs));
+    std::array<char, 4096> bytes;
+    size_t left = kMaxDrainBytes;
+    while (!stopping_ && left >= bytes.size()) {
+      left -= co_await connection.stream.async_read_some(
+          asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+      if (error) co_return;
+    }
   }
 
   void BeginStop() {
