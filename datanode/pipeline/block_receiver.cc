@@ -1,0 +1,84 @@
+#include "datanode/pipeline/block_receiver.h"
+
+#include <fmt/format.h>
+
+#include "common/logging.h"
+#include "datanode/pipeline/ack_relay.h"
+#include "datanode/pipeline/packet_check.h"
+#include "datanode/store/replica_store.h"
+#include "datanode/store/replica_writer.h"
+#include "datanode/store/volume.h"
+
+namespace cairn::datanode {
+namespace {
+
+// Far above what any block takes: stalls end a stream, not its length.
+constexpr int64_t kMirrorDeadlineMs = int64_t{24} * 3600 * 1000;
+
+}  // namespace
+
+BlockReceiver::BlockReceiver(ReplicaStore* store, const NodeNumbers* numbers, Connector* connector,
+                             Options options)
+    : store_(store), numbers_(numbers), connector_(connector), options_(options) {}
+
+BlockReceiver::~BlockReceiver() = default;
+
+absl::Status BlockReceiver::Run(const WriteHeader& header, Upstream* upstream) {
+  RETURN_IF_ERROR(CheckHeader(header));
+  AckRelay relay(upstream, header.targets, options_.stall_ms);
+  RETURN_IF_ERROR(Setup(header, &relay));
+
+  PacketCheck check(header);
+  Packet packet;
+  while (upstream->Receive(&packet)) {
+    RETURN_IF_ERROR(check.Check(packet));
+    bytes_ += packet.payload.size();
+    relay.Forward(packet);
+    Store(packet);
+    relay.Push(packet.seq, OwnAck(packet.last));
+    if (packet.last) {
+      relay.Drain();
+      return absl::OkStatus();
+    }
+    if (!own_.ok() && !relay.mirror_works()) {
+      relay.Drain();
+      return own_;
+    }
+  }
+  return absl::CancelledError(
+      fmt::format("the writer of block {} left before its end", header.block.id));
+}
+
+absl::Status BlockReceiver::Setup(const WriteHeader& header, AckRelay* relay) {
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> writer = store_->Create(header.block);
+  if (writer.ok()) {
+    writer_ = *std::move(writer);
+  } else {
+    own_ = writer.status();
+    LogWarn("block {} for {}: {}", header.block.id, header.client, MessageOf(own_));
+  }
+  if (!header.targets.empty()) {
+    relay->SetMirror(connector_->Connect(header, kMirrorDeadlineMs));
+  }
+  relay->Push(0, OwnAck(/*last=*/false));
+  relay->Drain();
+  return own_.ok() || relay->mirror_works() ? absl::OkStatus() : own_;
+}
+
+void BlockReceiver::Store(const Packet& packet) {
+  if (!own_.ok()) return;
+  own_ = writer_->Append(packet.payload, packet.crcs);
+  if (own_.ok() && packet.last) own_ = writer_->Finalize();
+  if (own_.ok()) return;
+  LogWarn("packet {} was not stored: {}", packet.seq, MessageOf(own_));
+  writer_.reset();  // removes what there is and gives its space back
+}
+
+NodeAck BlockReceiver::OwnAck(bool last) const {
+  NodeAck ack{.node = numbers_->node(), .status = own_};
+  if (writer_ != nullptr) ack.storage = numbers_->storage(writer_->volume().index());
+  if (last && own_.ok()) ack.durable_length = writer_->length();
+  return ack;
+}
+
+}  // namespace cairn::datanode

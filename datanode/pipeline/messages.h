@@ -1,0 +1,63 @@
+// What travels down and up a write pipeline, without the wire: the domain's side of
+// data_transfer.proto.
+//
+// Why: the pipeline decides, the service translates; neither gRPC nor protobuf is known here. Plain
+// values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/ids.h"
+
+namespace cairn::datanode {
+
+// A DataNode that a replica is sent to. Addresses are tried in order.
+struct Target {
+  NodeNumber number = 0;
+  std::string id;
+  std::vector<std::string> addresses;  // host:port
+
+  const std::string& name() const { return addresses.empty() ? id : addresses.front(); }
+};
+
+enum class WriteStage {
+  kCreate,  // a client's new replica: block.length is the most that may come
+  kCopy,    // a copy of a finalized replica: block.length is exact
+};
+
+struct WriteHeader {
+  Block block;
+  WriteStage stage = WriteStage::kCreate;
+  std::vector<Target> targets;  // the nodes behind the one that gets this
+  std::string token;
+  std::string client;  // for logs
+};
+
+struct Packet {
+  uint64_t seq = 0;     // counts up from 1
+  uint64_t offset = 0;  // of the payload in the block
+  bool last = false;    // finalize after this one
+  bool sync = false;
+  std::vector<uint32_t> crcs;  // CRC32C of each 4 KiB chunk of the payload
+  std::string payload;
+};
+
+struct NodeAck {
+  NodeNumber node = 0;
+  StorageNumber storage = 0;
+  absl::Status status;
+  uint64_t durable_length = 0;  // bytes on disk for sure; in the ack of the last packet
+};
+
+struct Ack {
+  uint64_t seq = 0;            // 0: the setup
+  std::vector<NodeAck> nodes;  // the acking node first, then those behind it in order
+};
+
+// The most that a packet may carry; a stream holds one at a time.
+inline constexpr uint64_t kMaxPacketBytes = 2 << 20;
+
+}  // namespace cairn::datanode
