@@ -28,6 +28,8 @@ struct CommandLine::Scan {
     std::string origin;
   };
 
+  explicit Scan(const std::vector<std::string>& arguments) : args(arguments) {}
+
   const std::vector<std::string>& args;
   size_t next = 0;
   bool options_ended = false;
@@ -84,7 +86,7 @@ absl::StatusOr<ParsedCommand> CommandLine::Parse(int argc, const char* const* ar
 
 absl::StatusOr<ParsedCommand> CommandLine::Parse(const std::vector<std::string>& args,
                                                  const OptionTable::GetEnv& get_env) {
-  Scan scan{.args = args};
+  Scan scan(args);
   absl::Status status = ReadArguments(scan);
   if (status.ok() && !help_ && !version_) status = CheckComplete(scan);
   if (!status.ok()) {

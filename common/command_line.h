@@ -1,11 +1,11 @@
 // The command line of a program: global options, commands with options of their own, operands.
 //
-// Why one of our own: the rules are few and public (docs/operations.md), and must hold exactly:
-// `--name value` and
-// `--name=value`, `-rf`, `-n 5` and `-n5`, global options before or after the command, `--` ends
-// options, `-` is an operand, help is `--help` alone. Every error is one line, ErrorKind::kUsage,
-// hence exit status 2. Commands are declared as they are typed, also in two words ("admin report").
-// Not thread-safe.
+// Why one of our own: the rules are few, public and must hold exactly, where CLI11 2.1.2 takes an
+// operand named like a command for that command and splits operands like "[a,b]". The rules:
+// `--name value` and `--name=value`, `-rf`, `-n 5` and `-n5`, global options before or after the
+// command, `--` ends options, `-` is an operand, help is `--help` alone. A command's own options
+// come from the command line only. Every error is one line, ErrorKind::kUsage, hence exit status 2.
+// Commands are declared as they are typed, also in two words ("admin report"). Not thread-safe.
 //
 //     CommandLine line("cairn", "Files in a Cairn cluster");
 //     line.globals().AddString("user", &user, "act as this user");

@@ -51,7 +51,8 @@ absl::StatusOr<DataDirVersion> ParseVersion(std::string_view text, const std::st
         "{}: this is the data directory of a {}, not of a {}; choose another --data-dir", file,
         type_name, ToString(type)));
   }
-  DataDirVersion version{.type = type};
+  DataDirVersion version;
+  version.type = type;
   ASSIGN_OR_RETURN(version.cluster_id, StringField(json, file, "cluster_id"));
   ASSIGN_OR_RETURN(version.node_id, StringField(json, file, "node_id"));
   ASSIGN_OR_RETURN(version.storage_id, StringField(json, file, "storage_id"));

@@ -98,7 +98,8 @@ class PagedTable {
     VisitFrom(*this, first, fn);
   }
 
-  size_t pages_for_test() const {
+  // Pages allocated: each takes (sizeof(T) << kPageBits) bytes.
+  size_t pages() const {
     size_t pages = 0;
     for (const auto& directory : directories_) pages += directory->count;
     return pages;

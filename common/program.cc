@@ -13,6 +13,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "common/logging.h"
@@ -90,7 +91,8 @@ std::optional<int> TerminationSignals::WaitFor(int64_t timeout_ms) {
 
 void TerminationSignals::Trigger() { eventfd_write(event_fd_, 1); }
 
-void CommonFlags::Declare(CommandLine& line, bool with_ready_file) {
+void CommonFlags::Declare(CommandLine& line, bool with_ready_file,
+                          std::vector<std::string> config_files) {
   OptionTable& globals = line.globals();
   globals.AddChoice("log-level", &log_level, {"trace", "debug", "info", "warn", "error"},
                     "least important lines to log");
@@ -101,7 +103,7 @@ void CommonFlags::Declare(CommandLine& line, bool with_ready_file) {
     globals.AddString("ready-file", &ready_file, "write addresses here as JSON once serving")
         .Value("FILE");
   }
-  line.AddConfigOption();
+  line.AddConfigOption(std::move(config_files));
 }
 
 std::optional<int> BeginProgram(CommandLine& line, int argc, const char* const* argv,

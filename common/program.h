@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/command_line.h"
 #include "common/env.h"
@@ -28,8 +29,9 @@ namespace cairn {
 void TuneAllocator();
 
 // SIGTERM and SIGINT, as something to wait for. Blocks both in the calling thread and the threads
-// that it starts later, and ignores SIGPIPE: make it first in main. A second signal ends the
-// process as usual. Thread-safe.
+// that it starts later, and ignores SIGPIPE: make it first in main. A second SIGINT ends the
+// process at once; a second SIGTERM is ignored. The mask survives exec: whoever starts another
+// program unblocks both in the child. Thread-safe.
 class TerminationSignals {
  public:
   TerminationSignals();
@@ -55,7 +57,9 @@ struct CommonFlags {
   std::string log_file;
   std::string ready_file;
 
-  void Declare(CommandLine& line, bool with_ready_file = true);
+  // `config_files` are tried in turn when --config is not given.
+  void Declare(CommandLine& line, bool with_ready_file = true,
+               std::vector<std::string> config_files = {});
 };
 
 // Parses the command line, prints --help or --version, opens the log, removes an old ready file.

@@ -29,7 +29,7 @@ TEST(PagedTableTest, InsertFindErase) {
   EXPECT_TRUE(table.Erase(5));
   EXPECT_FALSE(table.Erase(5));
   EXPECT_TRUE(table.empty());
-  EXPECT_EQ(table.pages_for_test(), 0u);
+  EXPECT_EQ(table.pages(), 0u);
 }
 
 TEST(PagedTableTest, TheFarthestIds) {
@@ -52,10 +52,10 @@ TEST(PagedTableTest, EntriesNeverMoveAndEmptyPagesAreFreed) {
   PagedTable<uint64_t> table;
   std::vector<uint64_t*> entries;
   for (uint64_t id = 0; id < 20'000; ++id) entries.push_back(table.Insert(id, id).first);
-  EXPECT_EQ(table.pages_for_test(), 5u);
+  EXPECT_EQ(table.pages(), 5u);
   for (uint64_t id = 0; id < 20'000; ++id) ASSERT_EQ(table.Find(id), entries[id]);
   for (uint64_t id = 0; id < 8192; ++id) table.Erase(id);
-  EXPECT_EQ(table.pages_for_test(), 3u);
+  EXPECT_EQ(table.pages(), 3u);
   EXPECT_EQ(*table.Find(8192), 8192u);
 }
 

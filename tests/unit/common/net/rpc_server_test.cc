@@ -91,6 +91,18 @@ TEST(RpcServerTest, ASecondServerOnThePortIsRefused) {
   }
 }
 
+TEST(RpcServerTest, WildcardsAndAddressesExcludeEachOther) {
+  FakeAdmin admin, other;
+  for (const auto& [first_host, second_host] :
+       {std::pair("0.0.0.0", "127.0.0.1"), std::pair("127.0.0.1", "0.0.0.0")}) {
+    const auto first = RpcServer::Start({first_host, 0}, {&admin});
+    ASSERT_TRUE(first.ok()) << first.status();
+    const absl::Status second =
+        RpcServer::Start({second_host, (*first)->address().port}, {&other}).status();
+    EXPECT_TRUE(absl::IsAlreadyExists(second)) << second_host << ": " << second;
+  }
+}
+
 TEST(RpcServerTest, HostsThatAreNotHere) {
   FakeAdmin admin;
   const absl::Status foreign = RpcServer::Start({"192.0.2.1", 0}, {&admin}).status();
