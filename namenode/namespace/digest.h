@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/container/inlined_vector.h"
+
 namespace cairn::namenode {
 
 struct Digest {
@@ -43,7 +45,7 @@ class EntityBytes {
   Digest Hash() const;
 
  private:
-  std::string bytes_;
+  absl::InlinedVector<char, 256> bytes_;  // most entities fit
 };
 
 }  // namespace cairn::namenode

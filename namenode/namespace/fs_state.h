@@ -115,7 +115,7 @@ class FsState {
   Digest HashOf(const INode& inode) const;
   static Digest HashOf(BlockId id, const BlockMeta& meta);
   static Digest HashOfDetached(uint64_t place, INodeId root);
-  static Digest HashOf(const Counters& counters);
+  Digest HashOfCounters() const;
 
   PrincipalId Intern(std::string_view name);
 

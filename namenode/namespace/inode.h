@@ -34,6 +34,7 @@ struct Totals {
 struct OpenState {
   ClientId holder{};
   bool unpublished = false;  // goes when the lease ends
+  uint32_t open_blocks = 0;  // follows from the blocks
 };
 
 struct FileBody {

@@ -48,12 +48,15 @@ class NodeRegistry {
 
   // A new node, new storages of a known one, or its new rack. Numbers must be the next ones.
   absl::Status Register(const RegisterNodeEdit& edit);
-  // For images: the counters after all nodes were registered.
-  void RestoreCounters(NodeNumber next_node, StorageNumber next_storage);
+  // For images: a node with its storages; then the counters, which must be above every number.
+  absl::Status Restore(const NodeEntry& node, const std::vector<RegisteredStorage>& storages);
+  absl::Status RestoreCounters(NodeNumber next_node, StorageNumber next_storage);
 
  private:
   static Digest HashNode(const NodeEntry& node);
   static Digest HashStorage(const StorageEntry& storage);
+  // The part that Register and Restore share: ids and numbers must be unknown.
+  absl::Status AddStorages(NodeEntry& node, const std::vector<RegisteredStorage>& storages);
 
   std::map<NodeNumber, NodeEntry> nodes_;
   std::map<StorageNumber, StorageEntry> storages_;

@@ -74,8 +74,11 @@ class RetryCache {
 
   static Digest HashWindow(const ClientId& client, const Window& window);
   static Digest HashEntry(const ClientId& client, uint64_t call_id, const RetryEntry& entry);
-  // Drops the entry; the window's floor rises above it. The caller accounts for the window's hash.
-  void DropEntry(const ClientId& client, Window& window, uint64_t call_id, int64_t now_ms);
+  // Every change of a window stands between these two: they keep digest and idle list right.
+  void BeginChange(const ClientId& client, const Window& window);
+  void EndChange(const ClientId& client, Window& window, TxId txid, int64_t now_ms);
+  // Forgets the entry; the floor rises above it.
+  void DropEntry(const ClientId& client, Window& window, uint64_t call_id);
 
   Windows windows_;
   absl::btree_map<TxId, std::pair<ClientId, uint64_t>> order_;  // entries, oldest first

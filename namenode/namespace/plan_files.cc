@@ -1,0 +1,305 @@
+// Plans of files that are written: create, blocks, complete, abandon, expiry of the lease.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "common/status.h"
+#include "namenode/namespace/lookup.h"
+
+namespace cairn::namenode {
+namespace {
+
+uint32_t NeededReplicas(const Facts& facts, uint32_t replication) {
+  return std::min(facts.min_replicas, replication);
+}
+
+absl::StatusOr<NewBlock> NextBlock(const FsState& state, uint64_t offset, uint32_t replication,
+                                   const Facts& facts) {
+  if (facts.targets.empty()) {
+    return WithKind(absl::ResourceExhaustedError(
+                        fmt::format("need {} healthy DataNodes, 0 available; add one or use -r 1",
+                                    NeededReplicas(facts, replication))),
+                    ErrorKind::kNotEnoughDataNodes);
+  }
+  return NewBlock{state.next_block(), state.next_generation(), offset, facts.targets};
+}
+
+absl::StatusOr<Decision> DecideCreate(Lookup& lookup, const CreateRequest& request,
+                                      const Facts& facts) {
+  const FsState& state = lookup.state();
+  ASSIGN_OR_RETURN(const Walked walked, lookup.Walk(request.path));
+  CreateEdit edit;
+  const INode* parent = walked.last;
+  if (walked.exists()) {
+    if (walked.last->is_directory()) return IsADirectory();
+    if (!request.overwrite) return FileExists();
+    parent = &lookup.ParentOf(*walked.last);
+    edit.replaced = walked.last->id;
+    RETURN_IF_ERROR(lookup.CheckRemove(*walked.last));
+    RETURN_IF_ERROR(lookup.Check(*walked.last, kWrite));
+  } else {
+    if (walked.missing > 1) return NoSuchFile();
+    RETURN_IF_ERROR(lookup.CheckAdd(*parent));
+  }
+  RETURN_IF_ERROR(CheckMode(request.mode));
+  RETURN_IF_ERROR(lookup.CheckCallerName());
+  edit.replication = request.replication != 0 ? request.replication : facts.default_replication;
+  edit.block_size = request.block_size != 0 ? request.block_size : facts.default_block_size;
+  RETURN_IF_ERROR(CheckReplication(edit.replication, facts.limits));
+  RETURN_IF_ERROR(CheckBlockSize(edit.block_size, facts.limits));
+  edit.parent = parent->id;
+  edit.name = std::string(walked.names.back());
+  edit.inode = state.next_inode();
+  edit.owner = lookup.caller().user;
+  edit.group = state.PrincipalName(parent->group);
+  edit.mode = request.mode;
+  edit.holder = request.holder;
+  edit.unpublished = request.unpublished;
+  if (request.with_block) {
+    ASSIGN_OR_RETURN(edit.first_block, NextBlock(state, 0, edit.replication, facts));
+  }
+  CreatedAnswer answer{edit.inode, edit.first_block, edit.replication, edit.block_size};
+  return Decision{std::move(edit), std::move(answer)};
+}
+
+// --- Finished blocks
+// --------------------------------------------------------------------------------
+
+absl::Status CheckStorages(const FsState& state, const FinishedBlock& done, uint32_t needed) {
+  std::set<NodeNumber> nodes;
+  for (const StorageNumber number : done.storages) {
+    const StorageEntry* storage = state.registry().FindStorage(number);
+    if (storage == nullptr) {
+      return absl::InvalidArgumentError(
+          fmt::format("block {} cannot be on storage {}: it is not known", done.block.id, number));
+    }
+    nodes.insert(storage->node);
+  }
+  if (nodes.size() >= needed) return absl::OkStatus();
+  return WithKind(
+      absl::UnavailableError(fmt::format("block {} is durable on {} DataNodes, {} are needed",
+                                         done.block.id, nodes.size(), needed)),
+      ErrorKind::kNotYetReplicated);
+}
+
+// Checks one block that the writer calls finished. True: it was open until now. A block that was
+// finished before with the same length is fine: its writer did not get the answer.
+absl::StatusOr<bool> CheckFinished(const FsState& state, const INode& inode,
+                                   const FinishedBlock& done, const Facts& facts) {
+  const BlockMeta* meta = state.FindBlock(done.block.id);
+  const FileBody& file = inode.file();
+  if (meta == nullptr || meta->inode != inode.id) {
+    return absl::InvalidArgumentError(
+        fmt::format("block {} is not a block of this file", done.block.id));
+  }
+  if (meta->generation != done.block.generation) {
+    return absl::FailedPreconditionError(fmt::format("block {} has generation stamp {}, not {}",
+                                                     done.block.id, meta->generation,
+                                                     done.block.generation));
+  }
+  if (meta->open == nullptr) {
+    if (meta->length == done.block.length) return false;
+    return absl::InvalidArgumentError(fmt::format("block {} was finished with {} bytes, not {}",
+                                                  done.block.id, meta->length, done.block.length));
+  }
+  if (done.block.length > file.block_size) {
+    return absl::InvalidArgumentError(fmt::format("block {} has {} bytes, more than its size {}",
+                                                  done.block.id, done.block.length,
+                                                  file.block_size));
+  }
+  if (done.block.length > 0) {
+    RETURN_IF_ERROR(CheckStorages(state, done, NeededReplicas(facts, file.replication)));
+  }
+  return true;
+}
+
+absl::Status ShortBlock(const FinishedBlock& done, uint64_t block_size) {
+  return absl::InvalidArgumentError(
+      fmt::format("block {} has {} bytes; only the last block of a file may have less than {}",
+                  done.block.id, done.block.length, block_size));
+}
+
+// The newly finished ones of `finished`. All blocks of the file below index `full` must be full.
+absl::StatusOr<std::vector<FinishedBlock>> TakeFinished(const FsState& state, const INode& inode,
+                                                        const std::vector<FinishedBlock>& finished,
+                                                        size_t full, const Facts& facts) {
+  std::vector<FinishedBlock> taken;
+  std::set<BlockId> seen;
+  for (const FinishedBlock& done : finished) {
+    if (!seen.insert(done.block.id).second) {
+      return absl::InvalidArgumentError(fmt::format("block {} finishes twice", done.block.id));
+    }
+    ASSIGN_OR_RETURN(const bool newly, CheckFinished(state, inode, done, facts));
+    const BlockMeta& meta = *state.FindBlock(done.block.id);
+    if (meta.index < full && done.block.length != inode.file().block_size) {
+      return ShortBlock(done, inode.file().block_size);
+    }
+    if (newly) taken.push_back(done);
+  }
+  return taken;
+}
+
+absl::StatusOr<Decision> DecideAddBlock(Lookup& lookup, const AddBlockRequest& request,
+                                        const Facts& facts) {
+  const FsState& state = lookup.state();
+  ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
+  const FileBody& file = inode->file();
+  AddBlockEdit edit;
+  edit.inode = inode->id;
+  ASSIGN_OR_RETURN(edit.finished,
+                   TakeFinished(state, *inode, request.finished, file.blocks.size(), facts));
+  if (!file.blocks.empty()) {
+    const BlockMeta& last = *state.FindBlock(file.blocks.back());
+    if (last.open == nullptr && last.length != file.block_size) {
+      return ShortBlock({{file.blocks.back(), last.generation, last.length}, {}}, file.block_size);
+    }
+  }
+  if (file.blocks.size() >= facts.limits.max_blocks_per_file) {
+    return absl::ResourceExhaustedError(
+        fmt::format("the file has {} blocks, the most allowed; use a larger block size",
+                    facts.limits.max_blocks_per_file));
+  }
+  if (file.open->open_blocks - edit.finished.size() >= facts.limits.max_open_blocks) {
+    return absl::FailedPreconditionError(
+        fmt::format("the file has {} unfinished blocks, the most allowed; finish one first",
+                    facts.limits.max_open_blocks));
+  }
+  ASSIGN_OR_RETURN(edit.block,
+                   NextBlock(state, file.blocks.size() * file.block_size, file.replication, facts));
+  NewBlockAnswer answer{edit.block, file.block_size};
+  return Decision{std::move(edit), std::move(answer)};
+}
+
+absl::StatusOr<Decision> DecideAbandonBlock(Lookup& lookup, const AbandonBlockRequest& request) {
+  ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
+  const BlockMeta* meta = lookup.state().FindBlock(request.block);
+  if (meta == nullptr || meta->inode != inode->id) {
+    return absl::NotFoundError(fmt::format("block {} is not a block of this file", request.block));
+  }
+  if (meta->open == nullptr || meta->index + 1 != inode->file().blocks.size()) {
+    return absl::FailedPreconditionError(fmt::format(
+        "block {} cannot be abandoned: it is finished or not the file's last", request.block));
+  }
+  return Decision{AbandonBlockEdit{inode->id, request.block}, NoAnswer{}};
+}
+
+// --- Closing
+// ----------------------------------------------------------------------------------------
+
+// Fills in where the file goes.
+absl::Status PlanPublish(Lookup& lookup, const INode& inode, const CompleteRequest& request,
+                         CompleteEdit& edit) {
+  ASSIGN_OR_RETURN(const Walked to, lookup.Walk(request.publish_as));
+  if (to.exists() && to.last == &inode) return absl::OkStatus();
+  const INode* parent = to.last;
+  if (to.exists()) {
+    if (to.last->is_directory()) return IsADirectory();
+    if (!request.overwrite) return FileExists();
+    parent = &lookup.ParentOf(*to.last);
+    edit.replaced = to.last->id;
+    RETURN_IF_ERROR(lookup.CheckRemove(*to.last));
+  } else {
+    if (to.missing > 1) return NoSuchFile();
+    if (parent->id == inode.parent) {
+      RETURN_IF_ERROR(lookup.Check(*parent, kWrite | kExecute));
+    } else {
+      RETURN_IF_ERROR(lookup.CheckAdd(*parent));
+    }
+  }
+  edit.new_parent = parent->id;
+  edit.new_name = std::string(to.names.back());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Decision> DecideComplete(Lookup& lookup, const CompleteRequest& request,
+                                        const Facts& facts) {
+  const FsState& state = lookup.state();
+  ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
+  const FileBody& file = inode->file();
+  // The last block may be short; when it is empty it goes, and the one before is the last.
+  size_t kept = file.blocks.size();
+  for (const FinishedBlock& done : request.finished) {
+    if (done.block.length == 0 && kept > 0 && done.block.id == file.blocks.back()) {
+      kept = file.blocks.size() - 1;
+    }
+  }
+  CompleteEdit edit;
+  edit.inode = inode->id;
+  ASSIGN_OR_RETURN(edit.finished,
+                   TakeFinished(state, *inode, request.finished, kept == 0 ? 0 : kept - 1, facts));
+  if (edit.finished.size() != file.open->open_blocks) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{} blocks of the file are not finished", file.open->open_blocks - edit.finished.size()));
+  }
+  for (const FinishedBlock& done : edit.finished) {
+    if (done.block.length == 0 && done.block.id != file.blocks.back()) {
+      return ShortBlock(done, file.block_size);
+    }
+  }
+  if (request.mode) RETURN_IF_ERROR(CheckMode(*request.mode));
+  RETURN_IF_ERROR(CheckTime(request.mtime_ms));
+  RETURN_IF_ERROR(CheckTime(request.atime_ms));
+  if (!request.publish_as.empty()) RETURN_IF_ERROR(PlanPublish(lookup, *inode, request, edit));
+  edit.mtime_ms = request.mtime_ms != 0 ? request.mtime_ms : facts.now_ms;
+  edit.atime_ms = request.atime_ms != 0 ? request.atime_ms : facts.now_ms;
+  edit.mode = request.mode;
+  return Decision{std::move(edit), NoAnswer{}};
+}
+
+}  // namespace
+
+Planned PlanCreate(const FsState& state, const Caller& caller, const CreateRequest& request,
+                   const Facts& facts) {
+  return MakePlan(state, caller, facts.limits,
+                  [&](Lookup& lookup) { return DecideCreate(lookup, request, facts); });
+}
+
+Planned PlanAddBlock(const FsState& state, const Caller& caller, const AddBlockRequest& request,
+                     const Facts& facts) {
+  return MakePlan(state, caller, facts.limits,
+                  [&](Lookup& lookup) { return DecideAddBlock(lookup, request, facts); });
+}
+
+Planned PlanAbandonBlock(const FsState& state, const Caller& caller,
+                         const AbandonBlockRequest& request, const Facts& facts) {
+  return MakePlan(state, caller, facts.limits,
+                  [&](Lookup& lookup) { return DecideAbandonBlock(lookup, request); });
+}
+
+Planned PlanComplete(const FsState& state, const Caller& caller, const CompleteRequest& request,
+                     const Facts& facts) {
+  return MakePlan(state, caller, facts.limits,
+                  [&](Lookup& lookup) { return DecideComplete(lookup, request, facts); });
+}
+
+Planned PlanAbandonFile(const FsState& state, const Caller& caller,
+                        const AbandonFileRequest& request, const Facts& facts) {
+  return MakePlan(state, caller, facts.limits, [&](Lookup& lookup) -> absl::StatusOr<Decision> {
+    ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
+    return Decision{DeleteEdit{inode->id}, NoAnswer{}};
+  });
+}
+
+Planned PlanCloseExpired(const FsState& state, INodeId inode, const ClientId& holder) {
+  const Caller nobody;
+  const Limits limits;
+  Lookup lookup(state, nobody, limits);
+  Planned planned;
+  if (lookup.FindHeld(inode, holder).ok()) planned.edit = CloseExpiredEdit{inode};
+  planned.observed = lookup.observed();
+  return planned;
+}
+
+ReadResult<OpenFileInfo> ReadOpenFile(const FsState& state, INodeId inode, const ClientId& holder) {
+  const Caller nobody;
+  const Limits limits;
+  return MakeRead<OpenFileInfo>(
+      state, nobody, limits, [&](Lookup& lookup) -> absl::StatusOr<OpenFileInfo> {
+        ASSIGN_OR_RETURN(const INode* file, lookup.FindHeld(inode, holder));
+        return OpenFileInfo{file->file().replication, file->file().block_size};
+      });
+}
+
+}  // namespace cairn::namenode

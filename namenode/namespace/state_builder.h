@@ -1,0 +1,73 @@
+// Builds an FsState from its parts, as an image holds them: the one way besides Apply.
+//
+// Parts may refer to each other in any order within their kind; blocks come by rising id. Finish
+// links the tree, counts its totals and checks that everything fits; comparing the digest is the
+// caller's. Not thread-safe; used by codec/.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "namenode/namespace/fs_state.h"
+
+namespace cairn::namenode {
+
+// An INode without what follows from others (children, blocks, totals).
+struct INodeRecord {
+  INodeId id = 0;
+  INodeId parent = 0;
+  std::string name;
+  INodeType type = INodeType::kFile;
+  int64_t mtime_ms = 0;
+  int64_t atime_ms = 0;
+  std::string owner;
+  std::string group;
+  uint32_t mode = 0;
+  uint64_t block_size = 0;  // of a file, as what follows
+  uint32_t replication = 0;
+  std::optional<OpenState> open;
+};
+
+struct BlockRecord {
+  BlockId id = 0;
+  INodeId inode = 0;
+  GenerationStamp generation = 0;
+  uint64_t length = 0;
+  uint32_t index = 0;
+  bool open = false;
+  std::vector<NodeNumber> pipeline;
+};
+
+// The same parts of a state, to write them down.
+INodeRecord RecordOf(const FsState& state, const INode& inode);
+BlockRecord RecordOf(BlockId id, const BlockMeta& meta);
+
+class StateBuilder {
+ public:
+  // Each DATA_LOSS when the part cannot be.
+  absl::Status AddINode(INodeRecord record);
+  absl::Status AddBlock(BlockRecord record);
+  absl::Status AddDetached(uint64_t place, INodeId root);
+  absl::Status AddNode(const NodeEntry& node, const std::vector<RegisteredStorage>& storages);
+  absl::Status AddRetryWindow(const ClientId& client, RetryCache::Window window);
+
+  // Ends the building; the builder is empty afterwards.
+  absl::StatusOr<FsState> Finish(TxId applied_txid, const Counters& counters, NodeNumber next_node,
+                                 StorageNumber next_storage);
+
+ private:
+  absl::Status LinkTree();
+  // Counts the totals below `root`; returns how many INodes there are.
+  uint64_t CountTotals(INode& root);
+  absl::Status CheckCounters(const Counters& counters) const;
+
+  FsState state_;
+  BlockId last_block_ = 0;
+  INodeId last_inode_ = 0;
+};
+
+}  // namespace cairn::namenode
