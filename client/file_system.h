@@ -29,12 +29,26 @@ namespace cairn {
 
 class ClientCore;
 
+// How bytes move between a client and DataNodes. The defaults suit gigabit networks and up.
+struct TransferOptions {
+  // Of a write packet; a multiple of 4 KiB. 64 KiB costs half of the speed of 1 MiB.
+  uint64_t packet_bytes = 1 << 20;
+  uint32_t window_packets = 16;  // packets sent and not acknowledged, at most
+  int64_t stall_ms = 30'000;     // a DataNode that owes an answer this long has failed
+  int64_t connect_ms = 5'000;    // to connect to a DataNode
+  int write_attempts = 5;        // for one block, each with other nodes where there are others
+  // A writer keeps the bytes of its current block, to write them again when a node fails. Beyond
+  // this much of one block it keeps none of it, and such a failure then fails the file.
+  uint64_t retained_bytes = 512ull << 20;
+};
+
 struct ClientOptions {
   std::vector<std::string> namenodes;  // host:port, tried in turn; at least one
   std::string user;                    // empty: the login of this process
   std::string rack;                    // "/region/rack"; empty: unknown
   std::string host;                    // empty: the host name of this machine
   int64_t timeout_ms = 30'000;         // how long a call waits for a NameNode
+  TransferOptions transfer;
 };
 
 struct CreateOptions {

@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "client/types.h"
 
 namespace cairn {
 
@@ -30,9 +29,6 @@ class OutputStream {
   virtual absl::Status Abandon() = 0;
 
   virtual uint64_t length() const = 0;  // bytes written so far
-
-  // The file as the NameNode closed it; after a Close that succeeded.
-  virtual const FileStatus& status() const = 0;
 };
 
 }  // namespace cairn

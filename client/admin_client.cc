@@ -1,0 +1,81 @@
+#include "client/admin_client.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "client/client_core.h"
+#include "client/convert.h"
+#include "common/net/proto_json.h"
+#include "common/status.h"
+#include "proto/admin.pb.h"
+
+namespace cairn {
+namespace {
+
+absl::StatusOr<SafeModeState> CallSafeMode(ClientCore& core, v1::SafeModeRequest::Action action) {
+  v1::SafeModeRequest request;
+  request.set_action(action);
+  ASSIGN_OR_RETURN(const v1::SafeModeReply reply, core.namenode().SafeMode(std::move(request)));
+  return SafeModeState{.on = reply.on(), .reason = reply.reason()};
+}
+
+v1::HealthRequest HealthOf(uint32_t limit) {
+  v1::HealthRequest request;
+  request.set_limit(limit);
+  return request;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<AdminClient>> AdminClient::Connect(ClientOptions options) {
+  ASSIGN_OR_RETURN(std::shared_ptr<ClientCore> core, ClientCore::Make(std::move(options)));
+  return std::unique_ptr<AdminClient>(new AdminClient(std::move(core)));
+}
+
+AdminClient::AdminClient(std::shared_ptr<ClientCore> core) : core_(std::move(core)) {}
+AdminClient::~AdminClient() = default;
+
+absl::StatusOr<AdminReport> AdminClient::Report() {
+  ASSIGN_OR_RETURN(const v1::ReportReply reply, core_->namenode().Report());
+  return FromProto(reply);
+}
+
+absl::StatusOr<HealthReport> AdminClient::Health(uint32_t limit) {
+  ASSIGN_OR_RETURN(const v1::HealthReply reply, core_->namenode().Health(HealthOf(limit)));
+  return FromProto(reply);
+}
+
+absl::StatusOr<std::string> AdminClient::ReportJson() {
+  ASSIGN_OR_RETURN(const v1::ReportReply reply, core_->namenode().Report());
+  return ProtoToJsonText(reply);
+}
+
+absl::StatusOr<std::string> AdminClient::HealthJson(uint32_t limit) {
+  ASSIGN_OR_RETURN(const v1::HealthReply reply, core_->namenode().Health(HealthOf(limit)));
+  return ProtoToJsonText(reply);
+}
+
+absl::StatusOr<std::string> AdminClient::NodesJson() {
+  ASSIGN_OR_RETURN(const v1::ReportReply reply, core_->namenode().Report());
+  return JsonText(ProtoToJson(reply)["datanodes"]);
+}
+
+absl::StatusOr<SafeModeState> AdminClient::GetSafeMode() {
+  return CallSafeMode(*core_, v1::SafeModeRequest::GET);
+}
+
+absl::StatusOr<SafeModeState> AdminClient::EnterSafeMode() {
+  return CallSafeMode(*core_, v1::SafeModeRequest::ENTER);
+}
+
+absl::StatusOr<SafeModeState> AdminClient::LeaveSafeMode() {
+  return CallSafeMode(*core_, v1::SafeModeRequest::LEAVE);
+}
+
+absl::StatusOr<TxId> AdminClient::Checkpoint() {
+  ASSIGN_OR_RETURN(const v1::CheckpointReply reply, core_->namenode().Checkpoint());
+  return reply.txid();
+}
+
+}  // namespace cairn

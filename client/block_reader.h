@@ -1,0 +1,57 @@
+// Reads a range of one replica from one DataNode, ahead of its caller, and checks every packet.
+//
+// Why a class of its own: whatever goes wrong (a node that is gone, silent, lacks the replica, or
+// sends bytes that fail their checksums) becomes one status, and FileReader goes on elsewhere. Used
+// by one thread at a time; gRPC's own threads bring the packets.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/data_transfer.pb.h"
+#include "proto/types.pb.h"
+
+namespace cairn {
+
+class ClientCore;
+
+class BlockReader {
+ public:
+  // Bytes [offset, offset + length) of `block`, from `node`.
+  BlockReader(ClientCore* core, v1::LocatedBlock block, v1::NodeAddress node, uint64_t offset,
+              uint64_t length);
+  ~BlockReader();  // breaks off
+  BlockReader(const BlockReader&) = delete;
+  BlockReader& operator=(const BlockReader&) = delete;
+
+  // Connects and asks; errors of the DataNode show in Read.
+  absl::Status Open();
+  // The next bytes, at least one and at most out.size(); never called beyond the range. kChecksum
+  // for bytes that fail their checksum, of which none is handed out.
+  absl::StatusOr<size_t> Read(std::span<char> out);
+
+  uint64_t bytes_left() const { return end_ - position_; }
+  const v1::LocatedBlock& block() const { return block_; }
+  const v1::NodeAddress& node() const { return node_; }
+
+  // Asks the node to check its own replica. Best effort.
+  void AskToVerify();
+
+ private:
+  class Stream;
+  absl::Status NextPacket();
+
+  ClientCore* const core_;
+  const v1::LocatedBlock block_;
+  const v1::NodeAddress node_;
+  uint64_t position_;  // in the block, of the next byte to hand out
+  const uint64_t end_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<v1::ReadPacket> packet_;  // verified; bytes are handed out of it
+};
+
+}  // namespace cairn

@@ -1,0 +1,73 @@
+#include "client/client_core.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/net/address.h"
+#include "common/options.h"
+#include "common/status.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint16_t kNameNodePort = 8020;
+
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "localhost";
+}
+
+std::string LoginName() {
+  std::vector<char> buffer(16 << 10);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found) {
+    return found->pw_name;
+  }
+  return fmt::format("{}", geteuid());
+}
+
+absl::Status CheckTransfer(const TransferOptions& transfer) {
+  if (transfer.packet_bytes == 0 || transfer.packet_bytes % kChunkBytes != 0) {
+    return UsageError("a packet's size must be a multiple of 4K");
+  }
+  if (transfer.window_packets == 0 || transfer.stall_ms <= 0 || transfer.connect_ms <= 0 ||
+      transfer.write_attempts <= 0) {
+    return UsageError("window, time limits and attempts of transfers must be above 0");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<ClientCore>> ClientCore::Make(ClientOptions options) {
+  ASSIGN_OR_RETURN(const std::vector<HostPort> addresses,
+                   ParseHostPortList(options.namenodes, kNameNodePort));
+  if (options.timeout_ms <= 0) return UsageError("the timeout must be above 0");
+  RETURN_IF_ERROR(CheckTransfer(options.transfer));
+  options.namenodes.clear();
+  for (const HostPort& address : addresses) options.namenodes.push_back(address.ToString());
+  if (options.user.empty()) options.user = LoginName();
+  if (options.host.empty()) options.host = HostName();
+  return std::make_shared<ClientCore>(std::move(options));
+}
+
+ClientCore::ClientCore(ClientOptions options)
+    : options_(std::move(options)),
+      name_(fmt::format("{}@{}", options_.user, options_.host)),
+      clock_(NewSystemClock()),
+      namenode_({.addresses = options_.namenodes,
+                 .user = options_.user,
+                 .host = options_.host,
+                 .rack = options_.rack,
+                 .timeout_ms = options_.timeout_ms},
+                &channels_, clock_.get()),
+      datanodes_(&channels_),
+      leases_(&namenode_) {}
+
+}  // namespace cairn

@@ -1,0 +1,43 @@
+// What one client's streams and calls share: its options, connections, call ids and lease.
+//
+// FileSystem, AdminClient and every open stream hold it, so that none outlives what it uses.
+// Thread-safe. For this room alone.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "client/connect.h"
+#include "client/file_system.h"
+#include "client/lease_renewer.h"
+#include "client/namenode_client.h"
+#include "common/clock.h"
+#include "common/net/channel.h"
+
+namespace cairn {
+
+class ClientCore {
+ public:
+  // Fills in what the options leave to the system; kUsage for options that make no sense.
+  static absl::StatusOr<std::shared_ptr<ClientCore>> Make(ClientOptions options);
+  explicit ClientCore(ClientOptions options);  // complete and valid
+
+  const ClientOptions& options() const { return options_; }
+  Clock& clock() { return *clock_; }
+  NameNodeClient& namenode() { return namenode_; }
+  DataNodeChannels& datanodes() { return datanodes_; }
+  LeaseRenewer& leases() { return leases_; }
+  // How DataNodes' logs name this client: "user@host".
+  const std::string& name() const { return name_; }
+
+ private:
+  const ClientOptions options_;
+  const std::string name_;
+  const std::unique_ptr<Clock> clock_;
+  ChannelCache channels_;
+  NameNodeClient namenode_;
+  DataNodeChannels datanodes_;
+  LeaseRenewer leases_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,54 @@
+// Connecting channels, and the addresses of DataNodes.
+//
+// Why: every call waits for its channel (fail-fast calls alone never came back after a healed cut),
+// but to wait a whole deadline for a dead peer would make every failure slow. So the connection is
+// made first, under a short limit of its own. Thread-safe. For this room alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/mutex.h"
+#include "common/strings.h"
+
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
+namespace cairn {
+
+class ChannelCache;
+namespace v1 {
+class NodeAddress;
+}  // namespace v1
+
+enum class OnFailure { kGiveUp, kKeepTrying };
+
+// True once the channel is connected; false after `timeout_ms`, or after the first try that failed.
+bool WaitConnected(grpc::Channel& channel, int64_t timeout_ms, OnFailure on_failure);
+
+// Channels to DataNodes, by the first of their addresses that answers; it is remembered.
+class DataNodeChannels {
+ public:
+  explicit DataNodeChannels(ChannelCache* channels) : channels_(channels) {}
+
+  // A connected channel. UNAVAILABLE "cannot connect to ..." when no address answers; each one is
+  // given `timeout_ms`.
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const v1::NodeAddress& node,
+                                                         int64_t timeout_ms)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  std::shared_ptr<grpc::Channel> TryAddress(const std::string& address, int64_t timeout_ms);
+
+  ChannelCache* const channels_;
+  Mutex mu_;
+  StringMap<std::string> answering_ ABSL_GUARDED_BY(mu_);  // node id -> its address
+};
+
+// How messages name a DataNode: its first address, else its id.
+std::string NameOf(const v1::NodeAddress& node);
+
+}  // namespace cairn

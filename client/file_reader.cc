@@ -1,0 +1,195 @@
+#include "client/file_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "client/convert.h"
+#include "common/logging.h"
+#include "common/status.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint64_t kBlocksPerFetch = 32;  // locations asked for at once
+
+bool Holds(const v1::LocatedBlock& block, uint64_t offset) {
+  return block.offset() <= offset && offset < block.offset() + block.block().length();
+}
+
+// The replica itself is at fault, not its node.
+bool IsReplicasFault(const absl::Status& status) {
+  return KindOf(status) == ErrorKind::kChecksum || absl::IsNotFound(status) ||
+         absl::IsOutOfRange(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsDataLoss(status);
+}
+
+absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) {
+  const uint64_t id = block.block().id();
+  if (block.corrupt()) {
+    return WithKind(absl::DataLossError(fmt::format("block {}: every replica is corrupt", id)),
+                    ErrorKind::kChecksum);
+  }
+  if (block.nodes_size() == 0) {
+    return absl::UnavailableError(
+        fmt::format("block {} is missing: no live DataNode has a good replica", id));
+  }
+  return Annotate(
+      last, fmt::format("block {}: none of its {} replicas can be read", id, block.nodes_size()));
+}
+
+}  // namespace
+
+FileReader::FileReader(std::shared_ptr<ClientCore> core, std::string path,
+                       const v1::GetBlockLocationsReply& located)
+    : core_(std::move(core)), path_(std::move(path)), status_(FromProto(located.status())) {
+  TakeLocations(located);
+}
+
+FileReader::~FileReader() = default;
+
+void FileReader::Close() {
+  closed_ = true;
+  cursor_.reader.reset();
+}
+
+absl::Status FileReader::Seek(uint64_t offset) {
+  if (offset > status_.length) {
+    return absl::OutOfRangeError(
+        fmt::format("offset {} is beyond the end of the file ({} bytes)", offset, status_.length));
+  }
+  position_ = offset;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> FileReader::Read(std::span<char> out) {
+  if (closed_) return absl::FailedPreconditionError("the stream is closed");
+  const size_t count = std::min<uint64_t>(out.size(), status_.length - position_);
+  RETURN_IF_ERROR(ReadFully(cursor_, position_, out.first(count), ReadAhead::kToBlockEnd));
+  position_ += count;
+  return count;
+}
+
+absl::StatusOr<size_t> FileReader::ReadAt(uint64_t offset, std::span<char> out) {
+  if (offset >= status_.length) return size_t{0};
+  const size_t count = std::min<uint64_t>(out.size(), status_.length - offset);
+  Cursor cursor;
+  RETURN_IF_ERROR(ReadFully(cursor, offset, out.first(count), ReadAhead::kNo));
+  return count;
+}
+
+absl::Status FileReader::ReadFully(Cursor& cursor, uint64_t offset, std::span<char> out,
+                                   ReadAhead read_ahead) {
+  while (!out.empty()) {
+    if (cursor.reader == nullptr || cursor.offset != offset) {
+      RETURN_IF_ERROR(Position(cursor, offset, out.size(), read_ahead));
+    }
+    const absl::StatusOr<size_t> count = cursor.reader->Read(out);
+    if (!count.ok()) {
+      Failed(cursor, count.status());
+      continue;
+    }
+    offset += *count;
+    out = out.subspan(*count);
+    cursor.offset = offset;
+    cursor.fetched_again = false;
+    if (cursor.reader->bytes_left() == 0) cursor.reader.reset();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileReader::Position(Cursor& cursor, uint64_t offset, uint64_t want,
+                                  ReadAhead read_ahead) {
+  cursor.reader.reset();
+  while (true) {
+    ASSIGN_OR_RETURN(const v1::LocatedBlock block, Locate(offset));
+    const std::optional<v1::NodeAddress> node = Choose(block);
+    if (!node) {
+      if (cursor.fetched_again) return NoReplica(block, cursor.last_failure);
+      cursor.fetched_again = true;
+      Forget(block);
+      continue;
+    }
+    const uint64_t start = offset - block.offset();
+    uint64_t length = block.block().length() - start;
+    if (read_ahead == ReadAhead::kNo) length = std::min(length, want);
+    cursor.reader = std::make_unique<BlockReader>(core_.get(), block, *node, start, length);
+    cursor.offset = offset;
+    const absl::Status status = cursor.reader->Open();
+    if (status.ok()) return status;
+    Failed(cursor, status);
+  }
+}
+
+void FileReader::Failed(Cursor& cursor, const absl::Status& status) {
+  const v1::LocatedBlock& block = cursor.reader->block();
+  const NodeNumber node = cursor.reader->node().number();
+  LogDebug("block {}: {}", block.block().id(), MessageOf(status));
+  {
+    MutexLock lock(mu_);
+    if (IsReplicasFault(status)) {
+      bad_replicas_.emplace(block.block().id(), node);
+    } else {
+      bad_nodes_.insert(node);
+    }
+  }
+  if (KindOf(status) == ErrorKind::kChecksum) cursor.reader->AskToVerify();
+  cursor.last_failure = status;
+  cursor.reader.reset();
+}
+
+absl::StatusOr<v1::LocatedBlock> FileReader::Locate(uint64_t offset) {
+  for (bool fetched = false;; fetched = true) {
+    {
+      MutexLock lock(mu_);
+      auto it = blocks_.upper_bound(offset);
+      if (it != blocks_.begin() && Holds((--it)->second, offset)) return it->second;
+    }
+    if (fetched) break;
+    RETURN_IF_ERROR(FetchLocations(offset));
+  }
+  return absl::DataLossError(fmt::format("the NameNode names no block at offset {}", offset));
+}
+
+absl::Status FileReader::FetchLocations(uint64_t offset) {
+  v1::GetBlockLocationsRequest request;
+  request.set_path(path_);
+  request.set_offset(offset);
+  request.set_length(std::min(status_.length - offset,
+                              kBlocksPerFetch * std::max<uint64_t>(status_.block_size, 1)));
+  ASSIGN_OR_RETURN(const v1::GetBlockLocationsReply located,
+                   core_->namenode().GetBlockLocations(std::move(request)));
+  if (located.status().inode() != status_.inode) {
+    return absl::FailedPreconditionError("the file was replaced while it was read");
+  }
+  TakeLocations(located);
+  return absl::OkStatus();
+}
+
+void FileReader::TakeLocations(const v1::GetBlockLocationsReply& located) {
+  MutexLock lock(mu_);
+  for (const v1::LocatedBlock& block : located.blocks()) {
+    blocks_.insert_or_assign(block.offset(), block);
+  }
+}
+
+std::optional<v1::NodeAddress> FileReader::Choose(const v1::LocatedBlock& block) {
+  MutexLock lock(mu_);
+  for (const v1::NodeAddress& node : block.nodes()) {
+    if (bad_nodes_.contains(node.number())) continue;
+    if (bad_replicas_.contains({block.block().id(), node.number()})) continue;
+    return node;
+  }
+  return std::nullopt;
+}
+
+void FileReader::Forget(const v1::LocatedBlock& block) {
+  MutexLock lock(mu_);
+  blocks_.erase(block.offset());
+  for (const v1::NodeAddress& node : block.nodes()) {
+    bad_nodes_.erase(node.number());
+    bad_replicas_.erase({block.block().id(), node.number()});
+  }
+}
+
+}  // namespace cairn

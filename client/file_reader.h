@@ -1,0 +1,79 @@
+// The InputStream behind FileSystem::Open: finds the block and the replica for every byte, and
+// another replica when one fails.
+//
+// Nodes that failed are left out for the life of the stream, and replicas that failed their
+// checksums too. When no replica of a block is left, the locations are asked for once more and all
+// of its replicas get another chance; only then does a read fail. Thread-safety as InputStream's.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "client/block_reader.h"
+#include "client/client_core.h"
+#include "client/input_stream.h"
+#include "common/mutex.h"
+
+namespace cairn {
+
+class FileReader final : public InputStream {
+ public:
+  // `located`: the answer to a question about the file's start.
+  FileReader(std::shared_ptr<ClientCore> core, std::string path,
+             const v1::GetBlockLocationsReply& located);
+  ~FileReader() override;
+
+  absl::StatusOr<size_t> Read(std::span<char> out) override;
+  absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) override;
+  absl::Status Seek(uint64_t offset) override;
+  uint64_t position() const override { return position_; }
+  uint64_t length() const override { return status_.length; }
+  const FileStatus& status() const override { return status_; }
+  void Close() override;
+
+ private:
+  enum class ReadAhead { kNo, kToBlockEnd };
+  // Where one sequence of reads has got to.
+  struct Cursor {
+    std::unique_ptr<BlockReader> reader;
+    uint64_t offset = 0;  // in the file, of the reader's next byte
+    absl::Status last_failure;
+    bool fetched_again = false;  // the locations, since the last byte was read
+  };
+
+  // Fills `out`, which ends within the file.
+  absl::Status ReadFully(Cursor& cursor, uint64_t offset, std::span<char> out,
+                         ReadAhead read_ahead);
+  // Makes the cursor's reader stand at `offset`; `want` bytes are needed there.
+  absl::Status Position(Cursor& cursor, uint64_t offset, uint64_t want, ReadAhead read_ahead);
+  void Failed(Cursor& cursor, const absl::Status& status);
+
+  absl::StatusOr<v1::LocatedBlock> Locate(uint64_t offset) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status FetchLocations(uint64_t offset) ABSL_LOCKS_EXCLUDED(mu_);
+  void TakeLocations(const v1::GetBlockLocationsReply& located) ABSL_LOCKS_EXCLUDED(mu_);
+  // The nearest replica that has not failed.
+  std::optional<v1::NodeAddress> Choose(const v1::LocatedBlock& block) ABSL_LOCKS_EXCLUDED(mu_);
+  // Forgets the block's location and the failures of its nodes.
+  void Forget(const v1::LocatedBlock& block) ABSL_LOCKS_EXCLUDED(mu_);
+
+  const std::shared_ptr<ClientCore> core_;
+  const std::string path_;
+  const FileStatus status_;
+
+  // Of Read's caller alone.
+  uint64_t position_ = 0;
+  Cursor cursor_;
+  bool closed_ = false;
+
+  Mutex mu_;
+  std::map<uint64_t, v1::LocatedBlock> blocks_ ABSL_GUARDED_BY(mu_);  // by offset in the file
+  std::set<NodeNumber> bad_nodes_ ABSL_GUARDED_BY(mu_);
+  std::set<std::pair<BlockId, NodeNumber>> bad_replicas_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace cairn
