@@ -1,0 +1,69 @@
+// cairn-namenode: the daemon, and the commands that work on its files.
+#include <fmt/core.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "common/clock.h"
+#include "common/env.h"
+#include "common/logging.h"
+#include "common/program.h"
+#include "namenode/namenode.h"
+
+namespace cairn::namenode {
+namespace {
+
+constexpr char kProgram[] = "cairn-namenode";
+
+int Serve(const NameNodeOptions& options, const CommonFlags& flags, TerminationSignals& signals) {
+  const std::unique_ptr<Env> env = NewPosixEnv();
+  const std::unique_ptr<Clock> clock = NewSystemClock();
+  absl::StatusOr<std::unique_ptr<NameNode>> namenode =
+      NameNode::Start(options, env.get(), clock.get());
+  if (!namenode.ok()) return ReportFailure(kProgram, namenode.status());
+  const absl::Status ready = WriteReadyFile(
+      *env, flags.ready_file,
+      fmt::format(R"({{"role":"namenode","pid":{},"rpc":"{}","http":"{}"}})", getpid(),
+                  (*namenode)->rpc_address().ToString(), (*namenode)->http_address().ToString()));
+  if (!ready.ok()) return ReportFailure(kProgram, ready);
+  const int signal = signals.Wait();
+  LogInfo("signal {}: stopping", signal);
+  (*namenode)->Stop();
+  LogInfo("stopped");
+  return 0;
+}
+
+// The checkpoint's child: ends with its parent, whose locks it works under.
+int Checkpoint(const NameNodeOptions& options, int64_t through) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const std::unique_ptr<Env> env = NewPosixEnv();
+  const absl::Status status =
+      WriteCheckpoint(env.get(), options.data_dirs, static_cast<uint64_t>(through));
+  return status.ok() ? 0 : ReportFailure(kProgram, status);
+}
+
+int Main(int argc, char** argv) {
+  TuneAllocator();
+  TerminationSignals signals;
+  CommandLine line(kProgram, "The NameNode of a Cairn cluster: namespace, block map, edit log");
+  line.CommandMayBeMissing();
+  CommonFlags flags;
+  NameNodeOptions options;
+  int64_t through = 0;
+  flags.Declare(line);
+  options.Declare(line.globals());
+  Command& checkpoint = line.AddCommand("checkpoint", "", 0, 0,
+                                        "write the image of an edit (run by the NameNode itself)");
+  checkpoint.options().AddInt("through", &through, 1, INT64_MAX, "the last edit to include");
+  ParsedCommand parsed;
+  if (auto status = BeginProgram(line, argc, argv, flags, &parsed)) return *status;
+  if (parsed.command == &checkpoint) return Checkpoint(options, through);
+  return Serve(options, flags, signals);
+}
+
+}  // namespace
+}  // namespace cairn::namenode
+
+int main(int argc, char** argv) { return cairn::namenode::Main(argc, argv); }

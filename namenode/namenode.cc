@@ -1,0 +1,331 @@
+#include "namenode/namenode.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "common/background_task.h"
+#include "common/clock.h"
+#include "common/data_dir.h"
+#include "common/logging.h"
+#include "common/metrics.h"
+#include "common/net/http_server.h"
+#include "common/net/proto_json.h"
+#include "common/net/rpc_server.h"
+#include "common/program.h"
+#include "common/strings.h"
+#include "namenode/journal/file_journal.h"
+#include "namenode/monitors/checkpoint_monitor.h"
+#include "namenode/monitors/disk_space_monitor.h"
+#include "namenode/namesystem/client_operations.h"
+#include "namenode/namesystem/cluster_operations.h"
+#include "namenode/namesystem/state_store.h"
+#include "namenode/service/admin_service.h"
+#include "namenode/service/control_service.h"
+#include "namenode/service/namenode_service.h"
+#include "namenode/web/routes.h"
+
+namespace cairn::namenode {
+namespace {
+
+constexpr uint16_t kRpcPort = 8020;  // HDFS's own
+constexpr uint16_t kHttpPort = 9870;
+constexpr int64_t kShutdownGraceMs = 3'000;
+constexpr int64_t kReportWaitMs = 5'000;
+constexpr int kReclaimSlices = 64;  // in one run; the next run comes at once while more waits
+
+std::string ProgramBesideThis() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return (self.parent_path() / "cairn-namenode").string();
+}
+
+BlockManagerOptions MakeBlockOptions(const NameNodeOptions& options) {
+  BlockManagerOptions out;
+  out.heartbeat_interval_ms = options.heartbeat_interval_ms;
+  out.stale_after_ms = options.stale_after_ms;
+  out.dead_after_ms = options.dead_after_ms;
+  out.safe_mode_threshold = options.safe_mode_threshold;
+  out.safe_mode_extension_ms = options.safe_mode_extension_ms;
+  out.placement = options.placement;
+  return out;
+}
+
+// Waits for the reply of an operation and prints it as JSON.
+template <typename T, typename Message>
+absl::StatusOr<std::string> AwaitJson(const std::function<void(Reply<T>)>& ask) {
+  struct Waiter {
+    Mutex mu;
+    CondVar cv;
+    std::optional<absl::StatusOr<T>> value ABSL_GUARDED_BY(mu);
+  };
+  auto waiter = std::make_shared<Waiter>();
+  ask([waiter](absl::StatusOr<T> value) {
+    MutexLock lock(waiter->mu);
+    waiter->value = std::move(value);
+    waiter->cv.SignalAll();
+  });
+  MutexLock lock(waiter->mu);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kReportWaitMs);
+  while (!waiter->value.has_value()) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left.count() <= 0) return absl::UnavailableError("the journal is slow; try again");
+    waiter->cv.WaitFor(waiter->mu, left);
+  }
+  RETURN_IF_ERROR(waiter->value->status());
+  Message message;
+  ToProto(**waiter->value, &message);
+  return ProtoToJsonText(message);
+}
+
+}  // namespace
+
+NameNode::NameNode(const NameNodeOptions& options, Env* env, Clock* clock)
+    : options_(options), env_(env), clock_(clock) {}
+
+NameNode::~NameNode() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<NameNode>> NameNode::Start(const NameNodeOptions& options, Env* env,
+                                                          Clock* clock) {
+  RETURN_IF_ERROR(options.Validate());
+  std::unique_ptr<NameNode> namenode(new NameNode(options, env, clock));
+  RETURN_IF_ERROR(namenode->Begin());
+  return namenode;
+}
+
+absl::Status NameNode::Begin() {
+  superuser_ = options_.superuser.empty() ? OsUserName() : options_.superuser;
+  metrics_ = std::make_unique<Metrics>();
+  RETURN_IF_ERROR(OpenDataDirs());
+  ASSIGN_OR_RETURN(LoadedState loaded, LoadState());
+
+  FileJournalOptions journal_options;
+  journal_options.dirs = current_dirs_;
+  journal_options.metrics = metrics_.get();
+  journal_ = std::make_unique<FileJournal>(env_, std::move(journal_options));
+  blocks_ = std::make_unique<BlockManager>(
+      MakeBlockOptions(options_), clock_, [journal = journal_.get()] { return journal->durable(); },
+      RandomU64());
+  LoadBlocks(loaded);
+  namesystem_ = std::make_unique<Namesystem>(std::move(loaded.state), journal_.get(), blocks_.get(),
+                                             clock_, metrics_.get());
+  RETURN_IF_ERROR(journal_->Start(loaded.last_txid + 1));
+  RETURN_IF_ERROR(namesystem_
+                      ->CommitAndWait(Origin::kInternal, std::nullopt,
+                                      [](const FsState& s) { return PlanStart(s); })
+                      .status());
+  blocks_->FinishLoading();
+
+  const NamespaceConfig config = MakeConfig();
+  forced_ = std::make_unique<ForcedSafeMode>(blocks_.get());
+  client_operations_ =
+      std::make_unique<ClientOperations>(namesystem_.get(), blocks_.get(), clock_, config);
+  cluster_operations_ =
+      std::make_unique<ClusterOperations>(namesystem_.get(), blocks_.get(), forced_.get(), config,
+                                          cluster_id_, options_.heartbeat_interval_ms);
+  CheckpointOptions checkpoint_options;
+  checkpoint_options.data_dirs = options_.data_dirs;
+  checkpoint_options.program =
+      options_.checkpoint_program.empty() ? ProgramBesideThis() : options_.checkpoint_program;
+  checkpoint_options.every_edits = options_.checkpoint_txns;
+  checkpoint_options.every_ms = options_.checkpoint_interval_ms;
+  checkpoints_ =
+      std::make_unique<CheckpointMonitor>(env_, clock_, namesystem_.get(), journal_.get(),
+                                          checkpoint_options, loaded.image_txid, metrics_.get());
+  cluster_operations_->SetCheckpoint([this] { return checkpoints_->Checkpoint(); });
+  disk_space_ = std::make_unique<DiskSpaceMonitor>(env_, current_dirs_, options_.reserved_bytes,
+                                                   forced_.get());
+  RETURN_IF_ERROR(disk_space_->RunOnce());
+  StartTasks();
+  return StartServers();
+}
+
+absl::Status NameNode::OpenDataDirs() {
+  for (const std::string& path : options_.data_dirs) {
+    ASSIGN_OR_RETURN(std::unique_ptr<DataDir> dir,
+                     DataDir::Open(env_, path, DataDirType::kNameNode));
+    if (dir->formatted()) {
+      if (cluster_id_.empty()) cluster_id_ = dir->version().cluster_id;
+      RETURN_IF_ERROR(dir->CheckCluster(cluster_id_));
+    }
+    current_dirs_.push_back(dir->current_path());
+    data_dirs_.push_back(std::move(dir));
+  }
+  if (cluster_id_.empty()) {
+    if (options_.no_format) {
+      return absl::FailedPreconditionError(
+          fmt::format("{}: empty, and --no-format is set; give the --data-dir of the cluster, or "
+                      "start without --no-format",
+                      options_.data_dirs.front()));
+    }
+    cluster_id_ = NewUuid();
+    LogInfo("formatting {} for the new cluster {}", options_.data_dirs.front(), cluster_id_);
+  }
+  for (const std::unique_ptr<DataDir>& dir : data_dirs_) {
+    if (dir->formatted()) continue;
+    DataDirVersion version;
+    version.type = DataDirType::kNameNode;
+    version.cluster_id = cluster_id_;
+    version.node_id = NewUuid();
+    version.storage_id = NewUuid();
+    RETURN_IF_ERROR(dir->Format(version));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LoadedState> NameNode::LoadState() {
+  StateStore store(env_, current_dirs_, cluster_id_);
+  // Directories with nothing in them are new, or a first start ended before the first image.
+  bool empty = true;
+  for (const std::string& dir : current_dirs_) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, env_->List(dir));
+    empty = empty && std::all_of(names.begin(), names.end(),
+                                 [](const std::string& name) { return name.ends_with(".tmp"); });
+  }
+  if (empty) RETURN_IF_ERROR(store.Format(superuser_, "supergroup", clock_->WallMs()));
+  ASSIGN_OR_RETURN(LoadedState loaded, store.Recover());
+  LogInfo("loaded the image of txid {} and edits up to {}: {} files, {} directories, {} blocks",
+          loaded.image_txid, loaded.last_txid, loaded.state->files(), loaded.state->directories(),
+          loaded.state->blocks());
+  return loaded;
+}
+
+void NameNode::LoadBlocks(const LoadedState& loaded) {
+  const FsState& state = *loaded.state;
+  state.registry().ForEachNode([&](const NodeEntry& entry) {
+    NodeRegistration node;
+    node.number = entry.number;
+    node.id = entry.id;
+    node.rack = entry.rack;
+    for (const StorageNumber number : entry.storages) {
+      StorageReport storage;
+      storage.number = number;
+      storage.id = state.registry().FindStorage(number)->id;
+      node.storages.push_back(std::move(storage));
+    }
+    blocks_->LoadNode(node);
+  });
+  state.ForEachBlock([&](const BlockInfo& info, bool file_closed) {
+    BlockChange change;
+    change.kind = info.open     ? BlockChange::Kind::kOpened
+                  : file_closed ? BlockChange::Kind::kFileClosed
+                                : BlockChange::Kind::kFinished;
+    change.block = info.block;
+    change.inode = info.inode;
+    change.replication = info.replication;
+    change.block_size = info.block_size;
+    change.pipeline = info.pipeline;
+    blocks_->LoadBlock(change);
+  });
+  blocks_->SetIdLimits(state.next_block() - 1, state.next_generation() - 1);
+}
+
+NamespaceConfig NameNode::MakeConfig() const {
+  NamespaceConfig config;
+  config.cluster = options_.cluster;
+  config.default_replication = static_cast<uint32_t>(options_.replication);
+  config.default_block_size = options_.block_size;
+  config.min_replicas = static_cast<uint32_t>(options_.min_replicas);
+  config.umask = options_.umask;
+  config.superuser = superuser_;
+  config.lease_soft_limit_ms = options_.lease_soft_limit_ms;
+  config.lease_hard_limit_ms = options_.lease_hard_limit_ms;
+  return config;
+}
+
+absl::Status NameNode::StartServers() {
+  ASSIGN_OR_RETURN(const HostPort listen, ParseHostPort(options_.listen, kRpcPort));
+  callers_ = std::make_unique<CallerResolver>(clock_, superuser_, "supergroup");
+  namenode_service_ =
+      std::make_unique<NameNodeService>(client_operations_.get(), callers_.get(), cluster_id_);
+  control_service_ = std::make_unique<ControlService>(cluster_operations_.get());
+  admin_service_ = std::make_unique<AdminService>(cluster_operations_.get(), callers_.get());
+  RETURN_IF_ERROR(StartHttp());
+  ASSIGN_OR_RETURN(rpc_server_,
+                   RpcServer::Start(listen, {namenode_service_.get(), control_service_.get(),
+                                             admin_service_.get()}));
+  serving_.store(true);
+  LogInfo("serving cluster {} ({}): rpc {}, http {}", options_.cluster, cluster_id_,
+          rpc_address().ToString(), http_address().ToString());
+  return absl::OkStatus();
+}
+
+absl::Status NameNode::StartHttp() {
+  ASSIGN_OR_RETURN(const HostPort http, ParseHostPort(options_.http, kHttpPort));
+  WebSources sources;
+  sources.serving = [this] { return serving_.load(); };
+  sources.report_json = [this] {
+    return AwaitJson<ClusterOverview, v1::ReportReply>(
+        [this](Reply<ClusterOverview> reply) { cluster_operations_->Report(std::move(reply)); });
+  };
+  sources.health_json = [this](size_t limit) {
+    return AwaitJson<HealthOverview, v1::HealthReply>([&](Reply<HealthOverview> reply) {
+      cluster_operations_->Health(limit == 0 ? kDefaultHealthLimit : limit, std::move(reply));
+    });
+  };
+  sources.metrics = metrics_.get();
+  ASSIGN_OR_RETURN(http_server_, HttpServer::Start(http, MakeRoutes(std::move(sources))));
+  return absl::OkStatus();
+}
+
+// Everything that the NameNode does by itself.
+void NameNode::StartTasks() {
+  const auto add = [this](std::string name, int64_t interval_ms,
+                          std::function<absl::Status()> run_once) {
+    tasks_.push_back(std::make_unique<BackgroundTask>(std::move(name), interval_ms,
+                                                      std::move(run_once), metrics_.get()));
+    return tasks_.back().get();
+  };
+  add("heartbeat-check", std::min<int64_t>(options_.heartbeat_interval_ms, 1000), [this] {
+    blocks_->RunHeartbeatCheck();
+    return absl::OkStatus();
+  });
+  add("replication", options_.redundancy_interval_ms, [this] {
+    blocks_->RunReplicationRound();
+    return absl::OkStatus();
+  });
+  add("leases", std::min<int64_t>(options_.lease_hard_limit_ms / 2 + 1, 2000),
+      [this] { return namesystem_->CloseExpiredLeases(options_.lease_hard_limit_ms).status(); });
+  add("checkpoint", 1000, [this] { return checkpoints_->RunOnce(); });
+  add("disk-space", 5000, [this] { return disk_space_->RunOnce(); });
+  BackgroundTask* reclaim =
+      add("reclaim", 10'000, [this] { return namesystem_->Reclaim(kReclaimSlices); });
+  namesystem_->SetReclaimWaker([reclaim] { reclaim->Wake(); });
+  for (const auto& task : tasks_) task->Start();
+}
+
+HostPort NameNode::rpc_address() const { return rpc_server_->address(); }
+HostPort NameNode::http_address() const { return http_server_->address(); }
+
+void NameNode::Stop() {
+  serving_.store(false);
+  if (rpc_server_) rpc_server_->Shutdown(kShutdownGraceMs);
+  if (http_server_) http_server_->Stop();
+  if (checkpoints_) checkpoints_->Stop();
+  for (const auto& task : tasks_) task->Stop();
+  if (namesystem_ && journal_) {
+    namesystem_->Stop();
+    journal_->Stop();
+  }
+}
+
+absl::Status WriteCheckpoint(Env* env, const std::vector<std::string>& data_dirs,
+                             uint64_t through) {
+  std::vector<std::string> dirs;
+  std::string cluster_id;
+  for (const std::string& path : data_dirs) {
+    ASSIGN_OR_RETURN(const std::optional<DataDirVersion> version,
+                     ReadDataDirVersion(*env, path, DataDirType::kNameNode));
+    if (!version.has_value()) {
+      return absl::FailedPreconditionError(
+          fmt::format("{}: not a NameNode's data directory", path));
+    }
+    cluster_id = version->cluster_id;
+    dirs.push_back(path + "/current");
+  }
+  return StateStore(env, dirs, cluster_id).WriteCheckpoint(through);
+}
+
+}  // namespace cairn::namenode

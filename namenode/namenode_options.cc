@@ -1,0 +1,83 @@
+#include "namenode/namenode_options.h"
+
+#include <fmt/core.h>
+
+#include "common/units.h"
+#include "namenode/namespace/types.h"
+
+namespace cairn::namenode {
+namespace {
+
+absl::Status CheckBlockSize(uint64_t bytes) {
+  const Limits limits;
+  if (bytes >= limits.min_block_size && bytes <= limits.max_block_size &&
+      bytes % limits.min_block_size == 0) {
+    return absl::OkStatus();
+  }
+  return UsageError(fmt::format("--block-size must be a multiple of 4K from {} to {}",
+                                FormatSize(limits.min_block_size),
+                                FormatSize(limits.max_block_size)));
+}
+
+}  // namespace
+
+void NameNodeOptions::Declare(OptionTable& table) {
+  const int64_t max_replication = Limits().max_replication;
+  table.AddList("data-dir", &data_dirs, "where journal and images are kept; all are synced")
+      .Value("DIR[,DIR...]");
+  table.AddString("cluster", &cluster, "the cluster's name");
+  table.AddBool("no-format", &no_format, "refuse an empty --data-dir instead of formatting it");
+  table.AddString("listen", &listen, "address of the RPC service; port 0 takes a free one")
+      .Value("HOST:PORT");
+  table.AddString("http", &http, "address of the HTTP service; port 0 takes a free one")
+      .Value("HOST:PORT");
+  table.AddInt("replication", &replication, 1, max_replication, "replicas of a file's blocks");
+  table.AddSize("block-size", &block_size, "bytes of a block, a multiple of 4K").Check([this] {
+    return CheckBlockSize(block_size);
+  });
+  table.AddInt("min-replicas", &min_replicas, 1, max_replication,
+               "replicas that must be durable before a file is closed");
+  table.AddString("superuser", &superuser, "a user who may do everything")
+      .Default("the user that runs the NameNode");
+  table.AddMode("umask", &umask, "permission bits taken from new files and directories");
+  table.AddChoice("placement", &placement, {"rack_aware", "random"}, "how replicas are placed");
+  table.AddDuration("heartbeat-interval", &heartbeat_interval_ms, "how often DataNodes report");
+  table.AddDuration("stale-after", &stale_after_ms, "a DataNode this long silent is degraded");
+  table.AddDuration("dead-after", &dead_after_ms, "a DataNode this long silent is dead");
+  table.AddDuration("redundancy-interval", &redundancy_interval_ms,
+                    "how often lost replicas are looked after");
+  table.AddDuration("lease-soft-limit", &lease_soft_limit_ms,
+                    "a writer this long silent may lose its file to another");
+  table.AddDuration("lease-hard-limit", &lease_hard_limit_ms,
+                    "a writer this long silent loses its file");
+  table.AddDouble("safe-mode-threshold", &safe_mode_threshold, 0, 1,
+                  "share of blocks that must be reported before safe mode ends");
+  table.AddDuration("safe-mode-extension", &safe_mode_extension_ms,
+                    "how long the threshold must hold");
+  table.AddCount("checkpoint-txns", &checkpoint_txns, "edits after which a checkpoint is taken");
+  table.AddDuration("checkpoint-interval", &checkpoint_interval_ms,
+                    "time after which a checkpoint is taken");
+  table.AddSize("reserved", &reserved_bytes,
+                "free space of a --data-dir below which safe mode begins");
+}
+
+absl::Status NameNodeOptions::Validate() const {
+  if (data_dirs.empty()) return UsageError("--data-dir is needed: --data-dir /var/lib/cairn/name");
+  if (cluster.empty()) return UsageError("--cluster must not be empty");
+  if (heartbeat_interval_ms <= 0) return UsageError("--heartbeat-interval must be above 0");
+  if (redundancy_interval_ms <= 0) return UsageError("--redundancy-interval must be above 0");
+  if (lease_soft_limit_ms <= 0) return UsageError("--lease-soft-limit must be above 0");
+  if (stale_after_ms <= heartbeat_interval_ms) {
+    return UsageError("--stale-after must be longer than --heartbeat-interval");
+  }
+  if (dead_after_ms < stale_after_ms) {
+    return UsageError("--dead-after must not be shorter than --stale-after");
+  }
+  if (lease_hard_limit_ms < lease_soft_limit_ms) {
+    return UsageError("--lease-hard-limit must not be shorter than --lease-soft-limit");
+  }
+  if (checkpoint_txns == 0) return UsageError("--checkpoint-txns must be above 0");
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::namenode

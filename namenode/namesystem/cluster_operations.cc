@@ -1,0 +1,148 @@
+#include "namenode/namesystem/cluster_operations.h"
+
+#include <fmt/core.h>
+
+#include <memory>
+#include <utility>
+
+#include "common/logging.h"
+
+namespace cairn::namenode {
+namespace {
+
+uint64_t EpochOf(const Namesystem& namesystem) {
+  uint64_t epoch = 0;
+  namesystem.Peek([&](const FsState& state) { epoch = state.epoch(); });
+  return epoch;
+}
+
+absl::Status RequireSuperuser(const Caller& caller) {
+  if (caller.superuser) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      fmt::format("Permission denied: user {} is no superuser", caller.user));
+}
+
+}  // namespace
+
+ClusterOperations::ClusterOperations(Namesystem* namesystem, BlockManager* blocks,
+                                     ForcedSafeMode* forced, const NamespaceConfig& config,
+                                     std::string cluster_id, int64_t heartbeat_interval_ms)
+    : namesystem_(namesystem),
+      blocks_(blocks),
+      forced_(forced),
+      cluster_id_(std::move(cluster_id)),
+      default_replication_(config.default_replication),
+      block_size_(config.default_block_size),
+      heartbeat_interval_ms_(heartbeat_interval_ms),
+      epoch_(EpochOf(*namesystem)) {}
+
+absl::Status ClusterOperations::CheckRegistration(const RegisterNode& request) const {
+  if (!request.cluster_id.empty() && request.cluster_id != cluster_id_) {
+    return absl::FailedPreconditionError(
+        fmt::format("the DataNode's data belongs to cluster {}, this NameNode serves {}",
+                    request.cluster_id, cluster_id_));
+  }
+  if (request.node.id.empty() || request.node.addresses.empty() || request.node.storages.empty()) {
+    return absl::InvalidArgumentError("a registration names an id, an address and a storage");
+  }
+  return absl::OkStatus();
+}
+
+void ClusterOperations::CheckAge(const RegisterNode& request) {
+  Counters counters;
+  namesystem_->Peek([&](const FsState& state) { counters = state.counters(); });
+  if (request.highest_block < counters.next_block &&
+      request.highest_generation < counters.next_generation &&
+      request.highest_epoch <= counters.epoch) {
+    return;
+  }
+  const std::string reason = fmt::format(
+      "safe mode: this NameNode runs on an older copy of its journal: DataNode {} knows block {}, "
+      "generation {}, "
+      "epoch {}; the journal ends at {}, {}, {}. Stop it and start it on its newest --data-dir",
+      request.node.id, request.highest_block, request.highest_generation, request.highest_epoch,
+      counters.next_block - 1, counters.next_generation - 1, counters.epoch);
+  LogError("{}", reason);
+  forced_->SetOlderJournal(reason);
+}
+
+void ClusterOperations::Register(RegisterNode request, Reply<RegisteredNode> reply) {
+  if (absl::Status valid = CheckRegistration(request); !valid.ok()) return reply(std::move(valid));
+  CheckAge(request);
+  RegisterNodeRequest plan_request{request.node.id, request.node.rack, {}};
+  for (const StorageReport& storage : request.node.storages) {
+    plan_request.storage_ids.push_back(storage.id);
+  }
+  auto node = std::make_shared<NodeRegistration>(std::move(request.node));
+  namesystem_->Commit(
+      Origin::kInternal, std::nullopt,
+      [&](const FsState& s) { return PlanRegisterNode(s, plan_request); },
+      [this, node, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
+        if (!answer.ok()) return reply(answer.status());
+        const auto& numbers = std::get<RegisteredAnswer>(*answer);
+        node->number = numbers.node;
+        for (size_t i = 0; i < node->storages.size(); ++i) {
+          node->storages[i].number = numbers.storages[i];
+        }
+        if (absl::Status taken = blocks_->Register(*node); !taken.ok()) return reply(taken);
+        LogInfo("DataNode {} ({}) registered from {}", numbers.node, node->id,
+                node->addresses.front());
+        reply(RegisteredNode{cluster_id_, numbers.node, numbers.storages, epoch_,
+                             heartbeat_interval_ms_});
+      });
+}
+
+void ClusterOperations::Report(Reply<ClusterOverview> reply) {
+  ClusterOverview overview;
+  overview.report = blocks_->Report();
+  overview.default_replication = default_replication_;
+  overview.block_size = block_size_;
+  namesystem_->Read<ClusterOverview>(
+      [&](const FsState& state) {
+        overview.files = state.files();
+        return ReadResult<ClusterOverview>{std::move(overview), state.applied_txid()};
+      },
+      std::move(reply));
+}
+
+void ClusterOperations::Health(size_t limit, Reply<HealthOverview> reply) {
+  HealthOverview overview;
+  overview.report = blocks_->Health(limit);
+  namesystem_->Read<HealthOverview>(
+      [&](const FsState& state) {
+        const auto add = [&](const auto& issues) {
+          for (const auto& issue : issues) {
+            std::string& path = overview.paths[issue.inode];
+            if (path.empty()) path = state.PathOf(issue.inode);
+          }
+        };
+        add(overview.report.under_replicated);
+        add(overview.report.over_replicated);
+        add(overview.report.corrupt);
+        add(overview.report.missing);
+        return ReadResult<HealthOverview>{std::move(overview), state.applied_txid()};
+      },
+      std::move(reply));
+}
+
+absl::StatusOr<SafeModeState> ClusterOperations::SafeMode(const Caller& caller,
+                                                          SafeModeAction action) {
+  if (action != SafeModeAction::kGet) {
+    RETURN_IF_ERROR(RequireSuperuser(caller));
+    if (action == SafeModeAction::kEnter) {
+      blocks_->EnterSafeMode();
+    } else {
+      RETURN_IF_ERROR(blocks_->LeaveSafeMode());
+    }
+    LogInfo("safe mode {} by {}", action == SafeModeAction::kEnter ? "entered" : "left",
+            caller.user);
+  }
+  return SafeModeState{blocks_->InSafeMode(), blocks_->SafeModeReason()};
+}
+
+absl::StatusOr<TxId> ClusterOperations::Checkpoint(const Caller& caller) {
+  RETURN_IF_ERROR(RequireSuperuser(caller));
+  return checkpoint_();
+}
+
+}  // namespace cairn::namenode

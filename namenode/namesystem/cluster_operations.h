@@ -1,0 +1,90 @@
+// What DataNodes and administrators may ask for, in domain terms.
+//
+// Why: registration is journaled and reported at once, reports need both states. The services
+// translate the wire to these calls and decide nothing. Thread-safe; replies may run on another
+// thread, or before the call returns.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "namenode/blocks/block_manager.h"
+#include "namenode/namesystem/client_operations.h"
+#include "namenode/namesystem/forced_safe_mode.h"
+#include "namenode/namesystem/namesystem.h"
+
+namespace cairn::namenode {
+
+struct RegisterNode {
+  std::string cluster_id;     // empty: joins for the first time
+  NodeRegistration node;      // numbers are 0
+  BlockId highest_block = 0;  // that the node's disks know of; generation and epoch too
+  GenerationStamp highest_generation = 0;
+  uint64_t highest_epoch = 0;
+};
+struct RegisteredNode {
+  std::string cluster_id;
+  NodeNumber number = 0;
+  std::vector<StorageNumber> storages;  // in the order of the request
+  uint64_t epoch = 0;
+  int64_t heartbeat_interval_ms = 0;
+};
+
+struct ClusterOverview {
+  ClusterReport report;
+  uint64_t files = 0;
+  uint32_t default_replication = 0;
+  uint64_t block_size = 0;
+};
+struct HealthOverview {
+  HealthReport report;
+  absl::flat_hash_map<INodeId, std::string> paths;  // of the files that the report names
+};
+
+struct SafeModeState {
+  bool on = false;
+  std::string reason;
+};
+enum class SafeModeAction { kGet, kEnter, kLeave };
+
+class ClusterOperations {
+ public:
+  using CheckpointFn = std::function<absl::StatusOr<TxId>()>;
+
+  ClusterOperations(Namesystem* namesystem, BlockManager* blocks, ForcedSafeMode* forced,
+                    const NamespaceConfig& config, std::string cluster_id,
+                    int64_t heartbeat_interval_ms);
+
+  // --- DataNodes ---
+  void Register(RegisterNode request, Reply<RegisteredNode> reply);
+  BlockManager& blocks() { return *blocks_; }  // heartbeats and reports go there as they are
+  uint64_t epoch() const { return epoch_; }
+
+  // --- Administrators ---
+  void Report(Reply<ClusterOverview> reply);
+  void Health(size_t limit, Reply<HealthOverview> reply);
+  absl::StatusOr<SafeModeState> SafeMode(const Caller& caller, SafeModeAction action);
+  absl::StatusOr<TxId> Checkpoint(const Caller& caller);  // blocks until it is done
+  void SetCheckpoint(CheckpointFn checkpoint) { checkpoint_ = std::move(checkpoint); }
+
+ private:
+  absl::Status CheckRegistration(const RegisterNode& request) const;
+  // Forces safe mode when a node knows of later ids than this NameNode ever gave out.
+  void CheckAge(const RegisterNode& request);
+
+  Namesystem* const namesystem_;
+  BlockManager* const blocks_;
+  ForcedSafeMode* const forced_;
+  const std::string cluster_id_;
+  const uint32_t default_replication_;
+  const uint64_t block_size_;
+  const int64_t heartbeat_interval_ms_;
+  const uint64_t epoch_;
+  CheckpointFn checkpoint_;
+};
+
+}  // namespace cairn::namenode

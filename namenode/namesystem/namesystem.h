@@ -1,0 +1,142 @@
+// The door: the only place where the NameNode's state is read and changed.
+//
+// Why: every promise about metadata is kept here and nowhere else. Commit plans under the lock,
+// journals the edit, applies it, and releases the answer once all that it observed is durable (P1,
+// P2); retries are answered from the retry cache before a plan runs (P5); safe mode refuses here.
+// Reads go the same way without an edit. Nobody waits in a thread: answers are released by the
+// journal's progress, on a pool.
+//
+// Thread-safe. Called by the services, the monitors and the composition root. Locks: fs_mu_, then
+// the journal's and the release queue's own (leaves). What an edit means for blocks is pushed to
+// the block room as a message; fs_mu_ never waits for its mutex.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "common/mutex.h"
+#include "common/thread_pool.h"
+#include "namenode/namespace/apply.h"
+#include "namenode/namespace/fs_state.h"
+#include "namenode/namespace/plan.h"
+#include "namenode/namesystem/lease_clock.h"
+
+namespace cairn {
+class Clock;
+class Counter;
+class Gauge;
+class Histogram;
+class Metrics;
+}  // namespace cairn
+
+namespace cairn::namenode {
+
+class BlockManager;
+class Journal;
+
+// Who asks for a change: a client's is refused in safe mode, the NameNode's own (registration,
+// epoch, digest) is not.
+enum class Origin { kClient, kInternal };
+
+class Namesystem {
+ public:
+  using PlanFn = std::function<Planned(const FsState&)>;
+  using Done = std::function<void(absl::StatusOr<Answer>)>;
+
+  // Takes the state as the start left it. The journal must not have been started: this sets its
+  // callback.
+  Namesystem(std::unique_ptr<FsState> state, Journal* journal, BlockManager* blocks, Clock* clock,
+             Metrics* metrics);
+  ~Namesystem();
+  Namesystem(const Namesystem&) = delete;
+  Namesystem& operator=(const Namesystem&) = delete;
+
+  // Plans, journals and applies; calls `done` once what the outcome reveals is durable. `key` is
+  // absent for the NameNode's own edits. `done` runs on a pool thread, or at once when nothing
+  // needs to be waited for.
+  void Commit(Origin origin, const std::optional<RetryKey>& key, const PlanFn& plan, Done done)
+      ABSL_LOCKS_EXCLUDED(fs_mu_);
+  // The same, for callers that may block: monitors, the start, tests.
+  absl::StatusOr<Answer> CommitAndWait(Origin origin, const std::optional<RetryKey>& key,
+                                       const PlanFn& plan) ABSL_LOCKS_EXCLUDED(fs_mu_);
+
+  // Reads under the shared lock; `done` gets the value once it is durable.
+  template <typename T>
+  void Read(absl::FunctionRef<ReadResult<T>(const FsState&)> read,
+            std::function<void(absl::StatusOr<T>)> done) ABSL_LOCKS_EXCLUDED(fs_mu_) {
+    ReadResult<T> result;
+    {
+      ReaderLock lock(fs_mu_);
+      result = read(*state_);
+    }
+    if (result.observed <= Durable()) return done(std::move(result.value));
+    auto held = std::make_shared<absl::StatusOr<T>>(std::move(result.value));
+    ReleaseAt(result.observed, [held, done = std::move(done)] { done(std::move(*held)); });
+  }
+
+  // Looks at the state for a decision of the NameNode's own; what it finds must not leave the
+  // process unless durable.
+  void Peek(absl::FunctionRef<void(const FsState&)> look) const ABSL_LOCKS_EXCLUDED(fs_mu_);
+
+  // Journals the state's digest and closes the journal's segment; returns the last txid of it.
+  // Blocks.
+  absl::StatusOr<TxId> Roll() ABSL_LOCKS_EXCLUDED(fs_mu_);
+
+  void RenewLease(const ClientId& holder);
+  // Ends what leases older than `hard_limit_ms` left open. Blocks; returns how many files were
+  // closed.
+  absl::StatusOr<int> CloseExpiredLeases(int64_t hard_limit_ms) ABSL_LOCKS_EXCLUDED(fs_mu_);
+  // Frees the next slices of deleted trees until none is left or `max_slices` are done. Blocks.
+  absl::Status Reclaim(int max_slices) ABSL_LOCKS_EXCLUDED(fs_mu_);
+  // Called (from any thread) whenever a deleted tree begins to wait.
+  void SetReclaimWaker(std::function<void()> wake) { wake_reclaim_ = std::move(wake); }
+
+  TxId Durable() const;
+  // No more commits are taken; those under way are released. Call before the journal stops.
+  void Stop() ABSL_LOCKS_EXCLUDED(fs_mu_);
+
+ private:
+  struct Outcome {  // of a plan, before it is released
+    absl::StatusOr<Answer> answer;
+    TxId observed = 0;
+  };
+  Outcome Decide(Origin origin, const std::optional<RetryKey>& key, const PlanFn& plan)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_mu_);
+  // Journals and applies; returns the edit's txid.
+  TxId Carry(const EditRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_mu_);
+  void PushEffects(TxId txid, const Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_mu_);
+
+  void ReleaseAt(TxId observed, std::function<void()> release) ABSL_LOCKS_EXCLUDED(release_mu_);
+  void OnDurable(TxId durable) ABSL_LOCKS_EXCLUDED(release_mu_);
+
+  Journal* const journal_;
+  BlockManager* const blocks_;
+  Clock* const clock_;
+  Counter* const edits_;
+  Counter* const retry_hits_;
+  Histogram* const lock_held_;
+  Gauge* const waiting_;
+  std::function<void()> wake_reclaim_;
+  LeaseClock leases_;
+
+  mutable SharedMutex fs_mu_;
+  const std::unique_ptr<FsState> state_ ABSL_PT_GUARDED_BY(fs_mu_);
+  bool stopped_ ABSL_GUARDED_BY(fs_mu_) = false;
+
+  // Answers that wait for the journal, by what they observed.
+  Mutex release_mu_;
+  CondVar all_released_;
+  TxId released_ ABSL_GUARDED_BY(release_mu_) = 0;
+  absl::btree_multimap<TxId, std::function<void()>> release_ ABSL_GUARDED_BY(release_mu_);
+
+  ThreadPool pool_;  // last: its tasks use the members above
+};
+
+}  // namespace cairn::namenode

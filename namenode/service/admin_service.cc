@@ -1,0 +1,154 @@
+#include "namenode/service/admin_service.h"
+
+#include "namenode/service/reactors.h"
+
+namespace cairn::namenode {
+namespace {
+
+constexpr size_t kMaxWaitingCalls = 16;
+
+void ToProto(const ReplicationIssue& issue, const HealthOverview& overview,
+             v1::ReplicationIssue* out) {
+  out->set_block_id(issue.block);
+  out->set_path(overview.paths.at(issue.inode));
+  out->set_current_replicas(issue.current_replicas);
+  out->set_target_replicas(issue.target_replicas);
+  for (const std::string& node : issue.nodes) out->add_nodes(node);
+}
+
+void ToProto(const DataNodeReport& node, v1::DataNodeReport* out) {
+  out->set_id(node.id);
+  out->set_address(node.addresses.empty() ? "" : node.addresses.front());
+  for (const std::string& address : node.addresses) out->add_addresses(address);
+  out->set_http_address(node.http_address);
+  out->set_rack(node.rack);
+  out->set_status(std::string(ToString(node.state)));
+  out->set_reason(node.reason);
+  out->set_admin_state(std::string(ToString(node.admin_state)));
+  out->set_capacity_bytes(node.capacity_bytes);
+  out->set_used_bytes(node.used_bytes);
+  out->set_remaining_bytes(node.remaining_bytes);
+  out->set_utilization_percent(node.UtilizationPercent());
+  out->set_blocks(node.blocks);
+  out->set_read_requests(node.read_requests);
+  out->set_write_requests(node.write_requests);
+  out->set_errors(node.errors);
+  out->set_last_heartbeat_ms_ago(node.last_heartbeat_ms_ago);
+  for (const VolumeReport& volume : node.volumes) {
+    v1::VolumeReport* volume_out = out->add_volumes();
+    volume_out->set_path(volume.path);
+    volume_out->set_capacity_bytes(volume.capacity_bytes);
+    volume_out->set_used_bytes(volume.used_bytes);
+    volume_out->set_failed(volume.failed);
+  }
+}
+
+}  // namespace
+
+void ToProto(const ClusterOverview& overview, v1::ReportReply* out) {
+  const ClusterReport& report = overview.report;
+  v1::ClusterReport* cluster = out->mutable_cluster();
+  cluster->set_nodes_total(report.NodesTotal());
+  cluster->set_nodes_healthy(report.nodes_healthy);
+  cluster->set_nodes_degraded(report.nodes_degraded);
+  cluster->set_nodes_failed(report.nodes_failed);
+  cluster->set_nodes_recovering(report.nodes_recovering);
+  cluster->set_files_total(overview.files);
+  cluster->set_blocks_total(report.blocks.total);
+  cluster->set_capacity_bytes(report.capacity_bytes);
+  cluster->set_used_bytes(report.used_bytes);
+  cluster->set_remaining_bytes(report.remaining_bytes);
+  cluster->set_utilization_percent(report.UtilizationPercent());
+  cluster->set_default_replication(overview.default_replication);
+  cluster->set_block_size_bytes(overview.block_size);
+  cluster->set_safe_mode(report.safe_mode);
+  cluster->set_under_replicated_blocks(report.blocks.under_replicated);
+  cluster->set_over_replicated_blocks(report.blocks.over_replicated);
+  cluster->set_corrupt_blocks(report.blocks.corrupt);
+  cluster->set_missing_blocks(report.blocks.missing);
+  cluster->set_health_score(report.blocks.Score());
+  for (const DataNodeReport& node : report.datanodes) ToProto(node, out->add_datanodes());
+}
+
+void ToProto(const HealthOverview& overview, v1::HealthReply* out) {
+  const HealthReport& report = overview.report;
+  for (const ReplicationIssue& issue : report.under_replicated) {
+    ToProto(issue, overview, out->add_under_replicated_blocks());
+  }
+  for (const ReplicationIssue& issue : report.over_replicated) {
+    ToProto(issue, overview, out->add_over_replicated_blocks());
+  }
+  for (const CorruptIssue& issue : report.corrupt) {
+    v1::CorruptIssue* corrupt = out->add_corrupt_blocks();
+    corrupt->set_block_id(issue.block);
+    corrupt->set_path(overview.paths.at(issue.inode));
+    corrupt->set_node(issue.node);
+  }
+  for (const MissingIssue& issue : report.missing) {
+    v1::MissingIssue* missing = out->add_missing_blocks();
+    missing->set_block_id(issue.block);
+    missing->set_path(overview.paths.at(issue.inode));
+  }
+  v1::HealthTotals* totals = out->mutable_totals();
+  totals->set_blocks(report.totals.total);
+  totals->set_under_replicated(report.totals.under_replicated);
+  totals->set_over_replicated(report.totals.over_replicated);
+  totals->set_corrupt(report.totals.corrupt);
+  totals->set_missing(report.totals.missing);
+  out->set_truncated(report.truncated);
+  out->set_replication_health_score(report.totals.Score());
+}
+
+AdminService::AdminService(ClusterOperations* operations, CallerResolver* callers)
+    : operations_(operations), callers_(callers), slow_calls_("nn-admin", 1, kMaxWaitingCalls) {}
+
+grpc::ServerUnaryReactor* AdminService::Report(Context* context, const v1::ReportRequest* request,
+                                               v1::ReportReply* reply) {
+  return Serve(context, *callers_, *request, [&](const CallContext&, Reactor* reactor) {
+    operations_->Report(FinishWith<ClusterOverview>(
+        reactor, [reply](const ClusterOverview& overview) { ToProto(overview, reply); }));
+  });
+}
+
+grpc::ServerUnaryReactor* AdminService::Health(Context* context, const v1::HealthRequest* request,
+                                               v1::HealthReply* reply) {
+  return Serve(context, *callers_, *request, [&](const CallContext&, Reactor* reactor) {
+    operations_->Health(request->limit() == 0 ? kDefaultHealthLimit : request->limit(),
+                        FinishWith<HealthOverview>(reactor, [reply](const HealthOverview& health) {
+                          ToProto(health, reply);
+                        }));
+  });
+}
+
+grpc::ServerUnaryReactor* AdminService::SafeMode(Context* context,
+                                                 const v1::SafeModeRequest* request,
+                                                 v1::SafeModeReply* reply) {
+  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
+    SafeModeAction action = SafeModeAction::kGet;
+    if (request->action() == v1::SafeModeRequest::ENTER) action = SafeModeAction::kEnter;
+    if (request->action() == v1::SafeModeRequest::LEAVE) action = SafeModeAction::kLeave;
+    const absl::StatusOr<SafeModeState> state = operations_->SafeMode(call.caller, action);
+    if (state.ok()) {
+      reply->set_on(state->on);
+      reply->set_reason(state->reason);
+    }
+    Finish(reactor, state.status());
+  });
+}
+
+grpc::ServerUnaryReactor* AdminService::Checkpoint(Context* context,
+                                                   const v1::CheckpointRequest* request,
+                                                   v1::CheckpointReply* reply) {
+  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
+    const bool queued = slow_calls_.Submit([this, caller = call.caller, reactor, reply] {
+      const absl::StatusOr<TxId> txid = operations_->Checkpoint(caller);
+      if (txid.ok()) reply->set_txid(*txid);
+      Finish(reactor, txid.status());
+    });
+    if (!queued) {
+      Finish(reactor, absl::ResourceExhaustedError("too many checkpoints are waited for already"));
+    }
+  });
+}
+
+}  // namespace cairn::namenode

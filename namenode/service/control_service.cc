@@ -1,0 +1,172 @@
+#include "namenode/service/control_service.h"
+
+#include <variant>
+
+#include "common/net/rpc_status.h"
+#include "namenode/service/reactors.h"
+#include "namenode/service/translate.h"
+
+namespace cairn::namenode {
+namespace {
+
+using Context = grpc::CallbackServerContext;
+using Reactor = grpc::ServerUnaryReactor;
+using cairn::namenode::FromProto;
+using cairn::namenode::ToProto;
+
+StorageReport FromProto(const v1::StorageInfo& storage) {
+  StorageReport out;
+  out.number = storage.number();
+  out.id = storage.id();
+  out.path = storage.path();
+  out.capacity_bytes = storage.capacity_bytes();
+  out.used_bytes = storage.used_bytes();
+  out.remaining_bytes = storage.remaining_bytes();
+  out.failed = storage.failed();
+  return out;
+}
+
+RegisterNode FromProto(const v1::RegisterRequest& request) {
+  RegisterNode out;
+  out.cluster_id = request.cluster_id();
+  out.node.id = request.node_id();
+  out.node.incarnation = request.incarnation();
+  out.node.addresses = {request.addresses().begin(), request.addresses().end()};
+  out.node.http_address = request.http_address();
+  out.node.rack = request.rack();
+  out.node.host = request.host();
+  for (const v1::StorageInfo& storage : request.storages()) {
+    out.node.storages.push_back(FromProto(storage));
+  }
+  out.highest_block = request.highest_block_id();
+  out.highest_generation = request.highest_generation();
+  out.highest_epoch = request.highest_epoch();
+  return out;
+}
+
+HeartbeatReport FromProto(const v1::HeartbeatRequest& request) {
+  HeartbeatReport out;
+  for (const v1::StorageInfo& storage : request.storages()) {
+    out.storages.push_back(FromProto(storage));
+  }
+  out.active_writes = request.active_writes();
+  out.active_reads = request.active_reads();
+  out.read_requests = request.read_requests();
+  out.write_requests = request.write_requests();
+  out.errors = request.errors();
+  return out;
+}
+
+void ToProto(const NodeCommand& command, v1::Command* out) {
+  if (const auto* deletes = std::get_if<DeleteReplicas>(&command)) {
+    for (const Block& block : deletes->blocks) {
+      ToProto(block, out->mutable_delete_replicas()->add_blocks());
+    }
+  } else if (const auto* copy = std::get_if<CopyReplica>(&command)) {
+    ToProto(copy->block, out->mutable_copy_replica()->mutable_block());
+    for (const NodeAddress& target : copy->targets) {
+      ToProto(target, out->mutable_copy_replica()->add_targets());
+    }
+  } else if (const auto* report = std::get_if<SendFullReport>(&command)) {
+    for (const StorageNumber storage : report->storages) {
+      out->mutable_send_full_report()->add_storages(storage);
+    }
+  }
+}
+
+// Takes the pieces of one storage's full report as they come.
+class FullReportReader final : public grpc::ServerReadReactor<v1::FullReportPiece> {
+ public:
+  explicit FullReportReader(BlockManager* blocks) : blocks_(blocks) { StartRead(&piece_); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      return End(complete_ ? absl::OkStatus()
+                           : absl::InvalidArgumentError("the report ended before its last piece"));
+    }
+    if (complete_) return End(absl::InvalidArgumentError("a piece after the report's last one"));
+    std::vector<ReplicaRecord> replicas;
+    replicas.reserve(piece_.replicas_size());
+    for (const v1::ReplicaRecord& replica : piece_.replicas()) {
+      replicas.push_back({FromProto(replica.block()), replica.open()});
+    }
+    const absl::Status taken = blocks_->FullReportPiece(
+        piece_.node_id(), piece_.incarnation(), piece_.storage(), first_, piece_.last(), replicas);
+    if (!taken.ok()) return End(taken);
+    first_ = false;
+    complete_ = piece_.last();
+    StartRead(&piece_);
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  void End(const absl::Status& status) { Finish(ToRpcStatus(status)); }
+
+  BlockManager* const blocks_;
+  v1::FullReportPiece piece_;
+  bool first_ = true;
+  bool complete_ = false;
+};
+
+}  // namespace
+
+Reactor* ControlService::Register(Context* context, const v1::RegisterRequest* request,
+                                  v1::RegisterReply* reply) {
+  Reactor* reactor = context->DefaultReactor();
+  operations_->Register(
+      FromProto(*request),
+      FinishWith<RegisteredNode>(reactor, [reply](const RegisteredNode& registered) {
+        reply->set_cluster_id(registered.cluster_id);
+        reply->set_node_number(registered.number);
+        for (const StorageNumber number : registered.storages) reply->add_storage_numbers(number);
+        reply->set_epoch(registered.epoch);
+        reply->set_heartbeat_interval_ms(registered.heartbeat_interval_ms);
+      }));
+  return reactor;
+}
+
+Reactor* ControlService::Heartbeat(Context* context, const v1::HeartbeatRequest* request,
+                                   v1::HeartbeatReply* reply) {
+  Reactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<std::vector<NodeCommand>> commands = operations_->blocks().Heartbeat(
+      request->node_id(), request->incarnation(), FromProto(*request));
+  if (commands.ok()) {
+    for (const NodeCommand& command : *commands) ToProto(command, reply->add_commands());
+    reply->set_epoch(operations_->epoch());
+  }
+  Finish(reactor, commands.status());
+  return reactor;
+}
+
+grpc::ServerReadReactor<v1::FullReportPiece>* ControlService::FullReport(Context*,
+                                                                         v1::FullReportReply*) {
+  return new FullReportReader(&operations_->blocks());  // deletes itself in OnDone
+}
+
+Reactor* ControlService::IncrementalReport(Context* context,
+                                           const v1::IncrementalReportRequest* request,
+                                           v1::IncrementalReportReply*) {
+  Reactor* reactor = context->DefaultReactor();
+  std::vector<ReplicaChange> changes;
+  changes.reserve(request->changes_size());
+  for (const v1::ReplicaChange& change : request->changes()) {
+    changes.push_back({change.kind() == v1::ReplicaChange::RECEIVED ? ReplicaChange::Kind::kReceived
+                                                                    : ReplicaChange::Kind::kDeleted,
+                       change.storage(), FromProto(change.block())});
+  }
+  Finish(reactor, operations_->blocks().IncrementalReport(request->node_id(),
+                                                          request->incarnation(), changes));
+  return reactor;
+}
+
+Reactor* ControlService::BadReplica(Context* context, const v1::BadReplicaRequest* request,
+                                    v1::BadReplicaReply*) {
+  Reactor* reactor = context->DefaultReactor();
+  Finish(reactor,
+         operations_->blocks().BadReplica(request->node_id(), request->incarnation(),
+                                          request->storage(), FromProto(request->block())));
+  return reactor;
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,50 @@
+// cairn.v1.NameNode: clients' calls, translated and handed to ClientOperations. gRPC's callback
+// API: no thread waits for the journal. Thread-safe.
+#pragma once
+
+#include "namenode/namesystem/client_operations.h"
+#include "namenode/service/caller_resolver.h"
+#include "proto/namenode.grpc.pb.h"
+
+namespace cairn::namenode {
+
+class NameNodeService final : public v1::NameNode::CallbackService {
+ public:
+  NameNodeService(ClientOperations* operations, CallerResolver* callers, std::string cluster_id)
+      : operations_(operations), callers_(callers), cluster_id_(std::move(cluster_id)) {}
+
+  using Context = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+
+  Reactor* Mkdirs(Context*, const v1::MkdirsRequest*, v1::MkdirsReply*) override;
+  Reactor* Create(Context*, const v1::CreateRequest*, v1::CreateReply*) override;
+  Reactor* AddBlock(Context*, const v1::AddBlockRequest*, v1::AddBlockReply*) override;
+  Reactor* AbandonBlock(Context*, const v1::AbandonBlockRequest*, v1::AbandonBlockReply*) override;
+  Reactor* Complete(Context*, const v1::CompleteRequest*, v1::CompleteReply*) override;
+  Reactor* AbandonFile(Context*, const v1::AbandonFileRequest*, v1::AbandonFileReply*) override;
+  Reactor* RenewLease(Context*, const v1::RenewLeaseRequest*, v1::RenewLeaseReply*) override;
+  Reactor* Rename(Context*, const v1::RenameRequest*, v1::RenameReply*) override;
+  Reactor* Delete(Context*, const v1::DeleteRequest*, v1::DeleteReply*) override;
+  Reactor* SetReplication(Context*, const v1::SetReplicationRequest*,
+                          v1::SetReplicationReply*) override;
+  Reactor* SetTimes(Context*, const v1::SetTimesRequest*, v1::SetTimesReply*) override;
+  Reactor* SetOwner(Context*, const v1::SetOwnerRequest*, v1::SetOwnerReply*) override;
+  Reactor* SetPermission(Context*, const v1::SetPermissionRequest*,
+                         v1::SetPermissionReply*) override;
+
+  Reactor* GetFileInfo(Context*, const v1::GetFileInfoRequest*, v1::GetFileInfoReply*) override;
+  Reactor* List(Context*, const v1::ListRequest*, v1::ListReply*) override;
+  Reactor* GetBlockLocations(Context*, const v1::GetBlockLocationsRequest*,
+                             v1::GetBlockLocationsReply*) override;
+  Reactor* GetContentSummary(Context*, const v1::GetContentSummaryRequest*,
+                             v1::GetContentSummaryReply*) override;
+  Reactor* GetServerDefaults(Context*, const v1::GetServerDefaultsRequest*,
+                             v1::GetServerDefaultsReply*) override;
+
+ private:
+  ClientOperations* const operations_;
+  CallerResolver* const callers_;
+  const std::string cluster_id_;
+};
+
+}  // namespace cairn::namenode
