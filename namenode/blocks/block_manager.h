@@ -7,7 +7,7 @@
 // and no location can precede its edit (P2).
 //
 // Thread-safe. Called by the namesystem (PushChanges under its lock, all else without it), the
-// services and the monitors. Locks: mu_, then leaves (the change queue's, the safe-mode cell's).
+// services and the monitors. Locks: mu_, then the change queue's, a leaf.
 // PushChanges and InSafeMode never wait for mu_. Long work holds mu_ for at most 2,000 replicas
 // at a time.
 #pragma once
@@ -40,7 +40,7 @@ class BlockManager {
  public:
   // `durable` gives the highest durable txid; it is called under mu_ and must take no lock that is
   // held around a call of this class (an atomic is best). `seed` is for placement's choices. The
-  // options must be valid (ValidatePlacement).
+  // options must be valid (NewPlacement knows the names).
   BlockManager(BlockManagerOptions options, Clock* clock, std::function<TxId()> durable,
                uint64_t seed);
   ~BlockManager();
@@ -136,6 +136,8 @@ class BlockManager {
  private:
   // Takes in the changes whose edits are durable. First in every method that takes mu_.
   void Drain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes the replicas of lost storages out, slice by slice.
+  void RemoveLostReplicas() ABSL_LOCKS_EXCLUDED(mu_);
   // Last in every method that may have changed what safe mode waits for.
   void UpdateSafeMode() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

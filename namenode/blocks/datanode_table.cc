@@ -1,0 +1,283 @@
+#include "namenode/blocks/datanode_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/status.h"
+
+namespace cairn::namenode {
+namespace {
+
+constexpr double kAlmostFull = 0.10;  // free fraction below which others are preferred
+constexpr int kSilentHeartbeats = 3;  // after these another start may take a node's id over
+
+absl::Status UnknownNode(std::string_view id) {
+  return WithKind(
+      absl::NotFoundError(fmt::format("DataNode {} is not registered; register again", id)),
+      ErrorKind::kUnknownNode);
+}
+
+}  // namespace
+
+DataNode& DatanodeTable::Make(const NodeRegistration& registration) {
+  std::unique_ptr<DataNode>& node = nodes_[registration.number];
+  if (node == nullptr) {
+    node = std::make_unique<DataNode>();
+    node->number = registration.number;
+    node->view_index = view_.Add(registration.number, registration.rack, registration.host);
+  }
+  by_id_[registration.id] = node.get();
+  node->id = registration.id;
+  node->rack = registration.rack.empty() ? std::string(kDefaultRack) : registration.rack;
+  return *node;
+}
+
+Storage& DatanodeTable::MakeStorage(const StorageReport& report) {
+  std::unique_ptr<Storage>& storage = storages_[report.number];
+  if (storage == nullptr) {
+    storage = std::make_unique<Storage>();
+    storage->number = report.number;
+  }
+  storage->id = report.id;
+  return *storage;
+}
+
+void DatanodeTable::TakeStats(Storage& storage, const StorageReport& report) {
+  storage.capacity_bytes = report.capacity_bytes;
+  storage.used_bytes = report.used_bytes;
+  storage.remaining_bytes = report.remaining_bytes;
+  storage.failed = report.failed;
+}
+
+void DatanodeTable::Load(const NodeRegistration& node) {
+  DataNode& loaded = Make(node);
+  for (const StorageReport& report : node.storages) {
+    Storage& storage = MakeStorage(report);
+    storage.node = &loaded;
+    loaded.storages.push_back(&storage);
+  }
+}
+
+absl::Status DatanodeTable::CheckRegistration(const NodeRegistration& registration,
+                                              int64_t now_ms) const {
+  const DataNode* node = Find(registration.id);
+  if (node == nullptr || !node->alive || node->incarnation == registration.incarnation ||
+      node->addresses == registration.addresses) {
+    return absl::OkStatus();
+  }
+  const int64_t silent_ms = now_ms - node->last_heartbeat_ms;
+  if (silent_ms >= kSilentHeartbeats * options_.heartbeat_interval_ms) return absl::OkStatus();
+  return absl::AlreadyExistsError(fmt::format(
+      "DataNode {} already runs at {}; stop that one, or give this one a data directory of its own",
+      registration.id, node->addresses.empty() ? "an unknown address" : node->addresses[0]));
+}
+
+std::vector<Storage*> DatanodeTable::Register(const NodeRegistration& registration,
+                                              int64_t now_ms) {
+  DataNode& node = Make(registration);
+  node.incarnation = registration.incarnation;
+  node.addresses = registration.addresses;
+  node.http_address = registration.http_address;
+  node.host = registration.host;
+  node.seen = node.alive = true;
+  node.registered_ms = node.last_heartbeat_ms = now_ms;
+  node.load = {};
+  node.copy_orders.clear();
+  view_.Move(node.view_index, node.rack, node.host);
+
+  const std::vector<Storage*> before = std::exchange(node.storages, {});
+  std::vector<Storage*> lost;
+  for (const StorageReport& report : registration.storages) {
+    Storage& storage = MakeStorage(report);
+    if (storage.node != nullptr && storage.node != &node) {  // a disk that moved
+      std::erase(storage.node->storages, &storage);
+      Refresh(*storage.node, now_ms);
+    }
+    storage.node = &node;
+    storage.path = report.path;
+    TakeStats(storage, report);
+    storage.stale = true;
+    storage.report_asked_ms = 0;
+    storage.window.Reset();
+    if (storage.failed && !storage.lost) lost.push_back(&storage);
+    storage.lost = storage.failed;
+    node.storages.push_back(&storage);
+  }
+  for (Storage* storage : before) {
+    const bool gone = std::count(node.storages.begin(), node.storages.end(), storage) == 0;
+    if (!gone || storage->node != &node || storage->lost) continue;
+    storage->lost = true;
+    lost.push_back(storage);
+  }
+  Refresh(node, now_ms);
+  return lost;
+}
+
+std::vector<Storage*> DatanodeTable::Heartbeat(DataNode& node, const HeartbeatReport& report,
+                                               int64_t now_ms) {
+  node.last_heartbeat_ms = now_ms;
+  node.load.active_writes = report.active_writes;
+  node.load.active_reads = report.active_reads;
+  node.load.read_requests = report.read_requests;
+  node.load.write_requests = report.write_requests;
+  node.load.errors = report.errors;
+  std::vector<Storage*> lost;
+  for (const StorageReport& stats : report.storages) {
+    Storage* storage = FindStorage(stats.number);
+    if (storage == nullptr || storage->node != &node) continue;
+    TakeStats(*storage, stats);
+    if (storage->failed && !storage->lost) {
+      storage->lost = storage->stale = true;
+      storage->window.Reset();
+      lost.push_back(storage);
+    } else if (!storage->failed && storage->lost && storage->blocks.empty()) {
+      storage->lost = false;  // repaired in place; stale until its full report
+    }
+  }
+  Refresh(node, now_ms);
+  return lost;
+}
+
+std::vector<DataNode*> DatanodeTable::FindDead(int64_t now_ms) {
+  std::vector<DataNode*> dead;
+  for (const auto& [number, node] : nodes_) {
+    if (node->alive && now_ms - node->last_heartbeat_ms >= options_.dead_after_ms) {
+      node->alive = false;
+      node->copy_orders.clear();
+      for (Storage* storage : node->storages) {
+        storage->lost = storage->stale = true;
+        storage->window.Reset();
+      }
+      dead.push_back(node.get());
+    }
+    Refresh(*node, now_ms);
+  }
+  return dead;
+}
+
+DataNode* DatanodeTable::Find(NodeNumber number) const {
+  const auto it = nodes_.find(number);
+  return it == nodes_.end() ? nullptr : it->second.get();
+}
+
+DataNode* DatanodeTable::Find(std::string_view id) const {
+  const auto it = by_id_.find(id);
+  return it == by_id_.end() ? nullptr : it->second;
+}
+
+Storage* DatanodeTable::FindStorage(StorageNumber number) const {
+  const auto it = storages_.find(number);
+  return it == storages_.end() ? nullptr : it->second.get();
+}
+
+absl::StatusOr<DataNode*> DatanodeTable::Speaker(std::string_view id, uint64_t incarnation) const {
+  DataNode* node = Find(id);
+  if (node == nullptr || !node->alive || node->incarnation != incarnation) return UnknownNode(id);
+  return node;
+}
+
+absl::StatusOr<Storage*> DatanodeTable::SpeakerStorage(std::string_view id, uint64_t incarnation,
+                                                       StorageNumber number) const {
+  ASSIGN_OR_RETURN(DataNode * node, Speaker(id, incarnation));
+  Storage* storage = FindStorage(number);
+  if (storage == nullptr || storage->node != node) {
+    return absl::InvalidArgumentError(
+        fmt::format("storage {} is not one of DataNode {}", number, id));
+  }
+  return storage;
+}
+
+NodeState DatanodeTable::State(const DataNode& node, int64_t now_ms, std::string* reason) const {
+  const auto because = [&](NodeState state, std::string text) {
+    if (reason != nullptr) *reason = std::move(text);
+    return state;
+  };
+  if (!node.seen) return because(NodeState::kFailed, "not seen since the NameNode started");
+  const int64_t silent_s = (now_ms - node.last_heartbeat_ms) / 1000;
+  if (!node.alive)
+    return because(NodeState::kFailed, fmt::format("no heartbeat for {} s", silent_s));
+  const Storage* failed = nullptr;
+  bool all_failed = !node.storages.empty();
+  bool report_due = false;
+  for (const Storage* storage : node.storages) {
+    if (storage->failed) {
+      failed = storage;
+    } else {
+      all_failed = false;
+      report_due |= storage->stale;
+    }
+  }
+  if (all_failed) return because(NodeState::kFailed, "all volumes failed");
+  if (Late(node, now_ms)) {
+    return because(NodeState::kDegraded, fmt::format("no heartbeat for {} s", silent_s));
+  }
+  if (report_due) return because(NodeState::kRecovering, "its full block report is awaited");
+  if (failed != nullptr) {
+    return because(NodeState::kDegraded, fmt::format("volume {} failed", failed->path));
+  }
+  return NodeState::kHealthy;
+}
+
+NodeAddress DatanodeTable::AddressOf(const DataNode& node) const {
+  return {node.number, node.id, node.addresses, node.http_address, node.rack};
+}
+
+DataNodeReport DatanodeTable::Describe(const DataNode& node, int64_t now_ms) const {
+  DataNodeReport report;
+  report.number = node.number;
+  report.id = node.id;
+  report.addresses = node.addresses;
+  report.http_address = node.http_address;
+  report.rack = node.rack;
+  report.state = State(node, now_ms, &report.reason);
+  for (const Storage* storage : node.storages) {
+    report.volumes.push_back(
+        {storage->path, storage->capacity_bytes, storage->used_bytes, storage->failed});
+    if (storage->failed) continue;
+    report.capacity_bytes += storage->capacity_bytes;
+    report.used_bytes += storage->used_bytes;
+    report.remaining_bytes += storage->remaining_bytes;
+    report.blocks += storage->blocks.size();
+  }
+  report.read_requests = node.load.read_requests;
+  report.write_requests = node.load.write_requests;
+  report.errors = node.load.errors;
+  if (node.seen) report.last_heartbeat_ms_ago = now_ms - node.last_heartbeat_ms;
+  return report;
+}
+
+bool DatanodeTable::AllReported() const {
+  return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& entry) {
+    const DataNode& node = *entry.second;
+    return node.seen && std::none_of(node.storages.begin(), node.storages.end(),
+                                     [](const Storage* s) { return !s->lost && s->stale; });
+  });
+}
+
+void DatanodeTable::Refresh(const DataNode& node, int64_t now_ms) {
+  PlacementNode& view = view_.node(node.view_index);
+  uint64_t capacity = 0;
+  uint64_t remaining = 0;
+  for (const Storage* storage : node.storages) {
+    if (storage->failed) continue;
+    capacity += storage->capacity_bytes;
+    remaining += storage->remaining_bytes;
+  }
+  view.capacity_bytes = capacity;
+  view.free_bytes = remaining - std::min(remaining, node.promised_bytes);
+  view.transfers = std::max(node.load.active_writes, node.open_blocks) + node.load.active_reads;
+  const NodeState state = State(node, now_ms, nullptr);
+  if (state == NodeState::kFailed) {
+    view.tier = PlacementTier::kUnusable;
+  } else if (Late(node, now_ms)) {
+    view.tier = PlacementTier::kLastResort;
+  } else if (state != NodeState::kHealthy || view.FreeFraction() < kAlmostFull) {
+    view.tier = PlacementTier::kSecondary;
+  } else {
+    view.tier = PlacementTier::kPreferred;
+  }
+}
+
+}  // namespace cairn::namenode

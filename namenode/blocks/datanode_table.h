@@ -1,0 +1,133 @@
+// The DataNodes and their storages: identity, load, liveness.
+//
+// Why: who may speak for a node (one process at a time), when a node is late or dead, and what
+// placement may know of it are decided here and nowhere else. What is on the storages is the block
+// map's. Nodes and storages are never freed: pointers stay valid.
+// Not thread-safe; used by the reported state.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "common/ids.h"
+#include "common/strings.h"
+#include "namenode/blocks/options.h"
+#include "namenode/blocks/placement/cluster_view.h"
+#include "namenode/blocks/report.h"
+#include "namenode/blocks/report_window.h"
+#include "namenode/blocks/types.h"
+
+namespace cairn::namenode {
+
+struct DataNode;
+
+struct Storage {
+  StorageNumber number = 0;
+  DataNode* node = nullptr;
+  std::string id;
+  std::string path;
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  uint64_t remaining_bytes = 0;
+  bool failed = false;  // says its node
+  bool lost = true;     // failed, of a dead node, or gone: its replicas do not count
+  bool stale = true;    // no full report since its node registered
+  int64_t report_asked_ms = 0;
+  ReportWindow window;
+  absl::btree_set<BlockId> blocks;  // ordered, so that it can be walked in slices
+};
+
+struct DataNode {
+  NodeNumber number = 0;
+  std::string id;
+  uint64_t incarnation = 0;
+  std::vector<std::string> addresses;
+  std::string http_address;
+  std::string rack;
+  std::string host;
+  std::vector<Storage*> storages;
+  uint32_t view_index = 0;  // in the ClusterView
+
+  bool seen = false;   // registered since the NameNode started
+  bool alive = false;  // registered, and not dead since
+  int64_t registered_ms = 0;
+  int64_t last_heartbeat_ms = 0;
+  HeartbeatReport load;  // without its storages
+
+  uint64_t promised_bytes = 0;  // to open blocks
+  uint32_t open_blocks = 0;
+
+  struct CopyOrder {  // to be given out with the next heartbeat
+    BlockId block = 0;
+    std::vector<NodeNumber> targets;
+  };
+  std::deque<CopyOrder> copy_orders;
+};
+
+class DatanodeTable {
+ public:
+  explicit DatanodeTable(const BlockManagerOptions& options) : options_(options) {}
+
+  // A node of the registry, not heard of yet.
+  void Load(const NodeRegistration& node);
+  // OK when `registration` may speak for its node from now on; else ALREADY_EXISTS.
+  absl::Status CheckRegistration(const NodeRegistration& registration, int64_t now_ms) const;
+  // Takes a checked registration in: the node is alive, its storages stale. Returns the storages
+  // that do not belong to it any more or have failed, now lost. Storages that come to life here
+  // must hold no replicas from when they were lost or another node's.
+  std::vector<Storage*> Register(const NodeRegistration& registration, int64_t now_ms);
+  // Takes a heartbeat in; returns storages that have failed, now lost.
+  std::vector<Storage*> Heartbeat(DataNode& node, const HeartbeatReport& report, int64_t now_ms);
+  // Nodes that have been silent for dead_after become dead, their storages lost. Returns them.
+  std::vector<DataNode*> FindDead(int64_t now_ms);
+
+  // Each nullptr when unknown.
+  DataNode* Find(NodeNumber number) const;
+  DataNode* Find(std::string_view id) const;
+  Storage* FindStorage(StorageNumber number) const;
+  // The live node that this start of a DataNode may speak for; NOT_FOUND with kUnknownNode.
+  absl::StatusOr<DataNode*> Speaker(std::string_view id, uint64_t incarnation) const;
+  // The same and one of its storages; INVALID_ARGUMENT when it is another node's.
+  absl::StatusOr<Storage*> SpeakerStorage(std::string_view id, uint64_t incarnation,
+                                          StorageNumber storage) const;
+
+  bool Late(const DataNode& node, int64_t now_ms) const {
+    return now_ms - node.last_heartbeat_ms > options_.stale_after_ms;
+  }
+  // `reason` may be nullptr; it is set unless the node is healthy.
+  NodeState State(const DataNode& node, int64_t now_ms, std::string* reason) const;
+  NodeAddress AddressOf(const DataNode& node) const;
+  DataNodeReport Describe(const DataNode& node, int64_t now_ms) const;
+  // Whether every known node has registered and every live storage has been reported in full.
+  bool AllReported() const;
+
+  // Brings what placement sees of a node up to date: after anything of it has changed.
+  void Refresh(const DataNode& node, int64_t now_ms);
+  const ClusterView& view() const { return view_; }
+
+  template <typename Fn>
+  void ForEach(Fn&& fn) const {  // by number
+    for (const auto& [number, node] : nodes_) fn(*node);
+  }
+
+ private:
+  DataNode& Make(const NodeRegistration& registration);
+  Storage& MakeStorage(const StorageReport& report);
+  static void TakeStats(Storage& storage, const StorageReport& report);
+
+  const BlockManagerOptions& options_;
+  absl::btree_map<NodeNumber, std::unique_ptr<DataNode>> nodes_;
+  StringMap<DataNode*> by_id_;
+  absl::flat_hash_map<StorageNumber, std::unique_ptr<Storage>> storages_;
+  ClusterView view_;
+};
+
+}  // namespace cairn::namenode

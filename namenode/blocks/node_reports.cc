@@ -1,0 +1,254 @@
+// What DataNodes say: registrations, heartbeats, reports.
+#include <algorithm>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/logging.h"
+#include "common/status.h"
+#include "namenode/blocks/reported_state.h"
+
+namespace cairn::namenode {
+
+absl::Status ReportedState::PrepareRegister(const NodeRegistration& registration) {
+  RETURN_IF_ERROR(nodes_.CheckRegistration(registration, Now()));
+  for (const StorageReport& report : registration.storages) {
+    Storage* storage = nodes_.FindStorage(report.number);
+    if (storage == nullptr || storage->blocks.empty()) continue;
+    const bool moved = storage->node != nullptr && storage->node->number != registration.number;
+    if (moved && !storage->lost) {
+      storage->lost = true;
+      Lose({storage});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReportedState::Register(const NodeRegistration& registration) {
+  const int64_t now = Now();
+  RETURN_IF_ERROR(nodes_.CheckRegistration(registration, now));
+  DropNodeOrders(registration.number);
+  Lose(nodes_.Register(registration, now));
+  queues_.RequeueRepairs();
+  LogInfo("DataNode {} registered as number {} at {}, rack {}, {} volumes", registration.id,
+          registration.number,
+          registration.addresses.empty() ? std::string("-") : registration.addresses[0],
+          nodes_.Find(registration.number)->rack, registration.storages.size());
+  return absl::OkStatus();
+}
+
+void ReportedState::Lose(const std::vector<Storage*>& storages) {
+  for (Storage* storage : storages) {
+    LogWarn("volume {} ({}) of DataNode {} is lost with {} replicas", storage->path, storage->id,
+            storage->node->id, storage->blocks.size());
+    lost_.push_back(storage);
+  }
+}
+
+void ReportedState::DropNodeOrders(NodeNumber node) {
+  deletions_.DropNode(node);
+  for (const BlockId id : copies_.CancelNode(node)) {
+    if (BlockEntry* block = blocks_.Find(id)) Evaluate(id, *block);
+  }
+}
+
+// --- Heartbeats -----------------------------------------------------------------------------
+
+absl::StatusOr<std::vector<NodeCommand>> ReportedState::Heartbeat(std::string_view id,
+                                                                  uint64_t incarnation,
+                                                                  const HeartbeatReport& report) {
+  ASSIGN_OR_RETURN(DataNode * node, nodes_.Speaker(id, incarnation));
+  const int64_t now = Now();
+  const bool was_late = nodes_.Late(*node, now);
+  Lose(nodes_.Heartbeat(*node, report, now));
+  if (was_late) queues_.RequeueRepairs();
+  std::vector<NodeCommand> commands;
+  if (!safe_mode_.on()) AddCommands(*node, &commands);
+  AskForReports(*node, &commands);
+  return commands;
+}
+
+void ReportedState::AddCommands(DataNode& node, std::vector<NodeCommand>* commands) {
+  DeleteReplicas deletes{deletions_.Take(node.number, options_.max_deletes_per_heartbeat,
+                                         Now() + options_.delete_timeout_ms)};
+  if (!deletes.blocks.empty()) commands->push_back(std::move(deletes));
+  for (const DataNode::CopyOrder& order : std::exchange(node.copy_orders, {})) {
+    const BlockEntry* block = blocks_.Find(order.block);
+    if (block == nullptr || !copies_.Pending(order.block, node.number)) continue;
+    commands->push_back(
+        CopyReplica{{order.block, block->generation, block->length}, NodeAddresses(order.targets)});
+  }
+}
+
+void ReportedState::AskForReports(DataNode& node, std::vector<NodeCommand>* commands) {
+  const int64_t now = Now();
+  const auto asked = [&](const Storage& storage) {
+    return storage.stale && !storage.lost && storage.report_asked_ms != 0 &&
+           now - storage.report_asked_ms < options_.report_request_after_ms;
+  };
+  SendFullReport request;
+  for (Storage* storage : node.storages) {
+    if (!storage->stale || storage->lost) continue;
+    const int64_t last_ms =
+        std::max({node.registered_ms, storage->report_asked_ms,
+                  storage->window.active() ? storage->window.last_piece_ms() : 0});
+    if (now - last_ms >= options_.report_request_after_ms) {
+      request.storages.push_back(storage->number);
+    }
+  }
+  if (request.storages.empty()) return;
+  uint32_t busy = 0;
+  nodes_.ForEach([&](const DataNode& other) {
+    busy += std::any_of(other.storages.begin(), other.storages.end(),
+                        [&](const Storage* s) { return asked(*s); });
+  });
+  if (busy >= options_.max_report_requests) return;
+  for (const StorageNumber number : request.storages) {
+    nodes_.FindStorage(number)->report_asked_ms = now;
+  }
+  commands->push_back(std::move(request));
+}
+
+// --- Reports --------------------------------------------------------------------------------
+
+absl::Status ReportedState::BeginReport(std::string_view id, uint64_t incarnation,
+                                        StorageNumber number) {
+  ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, number));
+  storage->window.Begin(Now());
+  return absl::OkStatus();
+}
+
+absl::Status ReportedState::ReportPiece(std::string_view id, uint64_t incarnation,
+                                        StorageNumber number,
+                                        absl::Span<const ReplicaRecord> replicas) {
+  ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, number));
+  if (storage->lost || !storage->window.active()) {
+    return absl::AbortedError("the full report was interrupted; send it again");
+  }
+  storage->window.Progress(Now());
+  for (const ReplicaRecord& record : replicas) {
+    TakeReported(*storage, record.block, record.open, /*incremental=*/false);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ReportedState::SweepReport(std::string_view id, uint64_t incarnation,
+                                                StorageNumber number, BlockId& cursor, size_t max) {
+  ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, number));
+  if (storage->lost || !storage->window.active()) {
+    return absl::AbortedError("the full report was interrupted; send it again");
+  }
+  std::vector<BlockId> slice;
+  for (auto it = storage->blocks.lower_bound(cursor);
+       it != storage->blocks.end() && slice.size() < max; ++it) {
+    slice.push_back(*it);
+  }
+  for (const BlockId block_id : slice) {
+    BlockEntry& block = *blocks_.Find(block_id);
+    const Replica& replica = *BlockMap::FindReplica(block, *storage);
+    if (replica.round == storage->window.round() || storage->window.Touched(block_id)) continue;
+    blocks_.RemoveReplica(block_id, block, *storage);
+    Evaluate(block_id, block);
+  }
+  if (slice.size() == max) {
+    cursor = slice.back() + 1;
+    return false;
+  }
+  storage->window.End();
+  storage->stale = false;
+  nodes_.Refresh(*storage->node, Now());
+  queues_.RequeueSurplus();
+  queues_.RequeueRepairs();
+  LogInfo("volume {} of DataNode {} reported: {} replicas", storage->path, storage->node->id,
+          storage->blocks.size());
+  return true;
+}
+
+absl::Status ReportedState::IncrementalReport(std::string_view id, uint64_t incarnation,
+                                              absl::Span<const ReplicaChange> changes) {
+  for (const ReplicaChange& change : changes) {
+    ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, change.storage));
+    if (storage->lost) continue;
+    if (change.kind == ReplicaChange::Kind::kReceived) {
+      TakeReported(*storage, change.block, /*open=*/false, /*incremental=*/true);
+    } else {
+      TakeDeleted(*storage, change.block);
+    }
+    storage->window.Touch(change.block.id, Now(), options_.report_snapshot_margin_ms);
+  }
+  return absl::OkStatus();
+}
+
+void ReportedState::TakeReported(Storage& storage, const Block& reported, bool open,
+                                 bool incremental) {
+  const NodeNumber node = storage.node->number;
+  BlockEntry* block = blocks_.Find(reported.id);
+  if (block == nullptr) {
+    // No file has it. But ids above the counters are not ours to judge: this NameNode may run on an
+    // old copy of the journal.
+    if (reported.id <= highest_block_id_ && reported.generation <= highest_generation_) {
+      deletions_.Add(node, reported);
+    }
+    return;
+  }
+  if (deletions_.Contains(node, reported.id, reported.generation)) return;
+  Replica* replica = BlockMap::FindReplica(*block, storage);
+  if (!incremental && storage.window.Touched(reported.id)) {
+    // The report may be older than what is known; all that it can still do is to confirm.
+    const bool confirms = replica != nullptr && replica->state == ReplicaState::kProvisional &&
+                          !open && replica->generation == reported.generation &&
+                          replica->length == reported.length;
+    if (!confirms) return;
+  }
+  if (replica == nullptr) replica = &blocks_.AddReplica(reported.id, *block, storage);
+  replica->round = storage.window.round();
+  // A report does not take a bad mark back (it may be a late repetition): only a deletion does.
+  const bool still_bad =
+      replica->state == ReplicaState::kBad && replica->generation == reported.generation;
+  if (still_bad) return;
+  // A writer's word stands against a snapshot that shows the replica still being written: the node
+  // has finished it since.
+  const bool overtaken = open && replica->state == ReplicaState::kProvisional &&
+                         replica->generation == reported.generation;
+  if (overtaken) return;
+  replica->generation = reported.generation;
+  replica->length = reported.length;
+  replica->state = open ? ReplicaState::kOpen : ReplicaState::kFinalized;
+  if (WorthOf(*block, *replica) == ReplicaWorth::kGood) copies_.Arrived(reported.id, node);
+  Evaluate(reported.id, *block);
+}
+
+void ReportedState::TakeDeleted(Storage& storage, const Block& reported) {
+  deletions_.Done(storage.node->number, reported.id, reported.generation);
+  BlockEntry* block = blocks_.Find(reported.id);
+  if (block == nullptr) return;
+  const Replica* replica = BlockMap::FindReplica(*block, storage);
+  if (replica != nullptr && replica->generation == reported.generation) {
+    blocks_.RemoveReplica(reported.id, *block, storage);
+  }
+  Evaluate(reported.id, *block);  // even without: the node may take a copy again
+}
+
+absl::Status ReportedState::BadReplica(std::string_view id, uint64_t incarnation,
+                                       StorageNumber number, const Block& reported) {
+  ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, number));
+  BlockEntry* block = blocks_.Find(reported.id);
+  const NodeNumber node = storage->node->number;
+  if (block == nullptr || storage->lost ||
+      deletions_.Contains(node, reported.id, reported.generation)) {
+    return absl::OkStatus();
+  }
+  Replica* replica = BlockMap::FindReplica(*block, *storage);
+  if (replica != nullptr && replica->generation > reported.generation) return absl::OkStatus();
+  if (replica == nullptr) replica = &blocks_.AddReplica(reported.id, *block, *storage);
+  replica->generation = reported.generation;
+  replica->length = reported.length;
+  replica->state = ReplicaState::kBad;
+  storage->window.Touch(reported.id, Now(), options_.report_snapshot_margin_ms);
+  if (copies_.Pending(reported.id, node)) copies_.Cancel(reported.id);
+  LogWarn("the replica of block {} (generation {}) on DataNode {} is bad", reported.id,
+          reported.generation, storage->node->id);
+  Evaluate(reported.id, *block);
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,58 @@
+#include "namenode/blocks/placement/chooser.h"
+
+#include <algorithm>
+
+namespace cairn::namenode {
+namespace {
+
+// Large scopes are probed at random first, so that a choice does not cost a walk over all nodes.
+constexpr size_t kProbes = 16;
+
+}  // namespace
+
+bool Chooser::Fits(uint32_t index, PlacementTier tier, Filter filter) const {
+  const PlacementNode& node = view_.node(index);
+  return node.tier == tier && node.free_bytes >= request_.block_size &&
+         std::count(holders_.begin(), holders_.end(), index) == 0 && filter(node) &&
+         request_.allowed(node.number);
+}
+
+uint32_t Chooser::Cheaper(uint32_t a, uint32_t b) const {
+  return view_.node(b).Cost() < view_.node(a).Cost() ? b : a;
+}
+
+bool Chooser::Take(PlacementTier tier, const std::vector<uint32_t>& scope, Filter filter) {
+  std::vector<uint32_t> found;  // two of them decide
+  if (scope.size() > kProbes) {
+    for (size_t i = 0; i < kProbes && found.size() < 2; ++i) {
+      const uint32_t index = scope[random_() % scope.size()];
+      const bool again = !found.empty() && found[0] == index;
+      if (!again && Fits(index, tier, filter)) found.push_back(index);
+    }
+  }
+  if (found.size() < 2) {
+    found.clear();
+    for (const uint32_t index : scope) {
+      if (Fits(index, tier, filter)) found.push_back(index);
+    }
+    if (found.empty()) return false;
+    for (size_t i = 0; i < std::min<size_t>(2, found.size()); ++i) {
+      std::swap(found[i], found[i + random_() % (found.size() - i)]);
+    }
+  }
+  const uint32_t winner = found.size() == 1 ? found[0] : Cheaper(found[0], found[1]);
+  chosen_.push_back(winner);
+  holders_.push_back(winner);
+  return true;
+}
+
+std::vector<PlacementTier> Tiers(const PlacementRequest& request) {
+  std::vector<PlacementTier> tiers;
+  for (const PlacementTier tier :
+       {PlacementTier::kPreferred, PlacementTier::kSecondary, PlacementTier::kLastResort}) {
+    if (tier <= request.worst_tier) tiers.push_back(tier);
+  }
+  return tiers;
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,46 @@
+// The part that placement policies share: finding one fitting node among some, better ones first.
+// Lives for one choice; not thread-safe.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "namenode/blocks/placement/placement.h"
+
+namespace cairn::namenode {
+
+class Chooser {
+ public:
+  using Filter = absl::FunctionRef<bool(const PlacementNode&)>;
+
+  Chooser(const ClusterView& view, const PlacementRequest& request, Random& random)
+      : view_(view), request_(request), random_(random), holders_(request.existing) {}
+
+  const ClusterView& view() const { return view_; }
+  // Those of the request first, then the chosen ones.
+  const std::vector<uint32_t>& holders() const { return holders_; }
+  bool Done() const { return chosen_.size() >= request_.count; }
+  // Takes one fitting node of exactly this tier among `scope`, the cheaper of two random ones (the
+  // power of two choices: Mitzenmacher 2001). False when there is none.
+  bool Take(PlacementTier tier, const std::vector<uint32_t>& scope, Filter filter);
+  bool Take(PlacementTier tier, const std::vector<uint32_t>& scope) {
+    return Take(tier, scope, [](const PlacementNode&) { return true; });
+  }
+  std::vector<uint32_t> Result() && { return std::move(chosen_); }
+
+ private:
+  bool Fits(uint32_t index, PlacementTier tier, Filter filter) const;
+  uint32_t Cheaper(uint32_t a, uint32_t b) const;
+
+  const ClusterView& view_;
+  const PlacementRequest& request_;
+  Random& random_;
+  std::vector<uint32_t> holders_;
+  std::vector<uint32_t> chosen_;
+};
+
+// Every tier that the request allows, best first.
+std::vector<PlacementTier> Tiers(const PlacementRequest& request);
+
+}  // namespace cairn::namenode

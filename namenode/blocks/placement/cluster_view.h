@@ -1,0 +1,76 @@
+// What placement may know of the cluster: a few numbers a node, and who shares a rack or a host.
+//
+// Why: planners are pure functions of this and a request, so they can be tested without a NameNode.
+// It is kept up to date node by node, not built anew for each choice. Nodes are named by their
+// index here, which never changes. Not thread-safe; owned by the DatanodeTable.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/strings.h"
+
+namespace cairn::namenode {
+
+inline constexpr std::string_view kDefaultRack = "/default-rack";  // HDFS: NetworkTopology
+
+// A node is taken only when no fitting one of an earlier tier is left.
+enum class PlacementTier : uint8_t {
+  kPreferred,
+  kSecondary,   // over 90% full, a failed volume, or its full report is missing
+  kLastResort,  // its heartbeat is late
+  kUnusable,
+};
+
+struct PlacementNode {
+  NodeNumber number = 0;
+  uint32_t rack = 0;
+  uint32_t host = 0;
+  PlacementTier tier = PlacementTier::kUnusable;
+  uint64_t capacity_bytes = 0;
+  uint64_t free_bytes = 0;  // what is promised to open blocks is taken off
+  uint32_t transfers = 0;   // reads and writes under way
+
+  // 0 and up; the node with the lower cost is the better choice. 64 transfers weigh as much as a
+  // full disk.
+  double Cost() const;
+  double FreeFraction() const;
+};
+
+class ClusterView {
+ public:
+  // Adds a node; returns its index.
+  uint32_t Add(NodeNumber number, std::string_view rack, std::string_view host);
+  void Move(uint32_t index, std::string_view rack, std::string_view host);
+
+  size_t size() const { return nodes_.size(); }
+  PlacementNode& node(uint32_t index) { return nodes_[index]; }
+  const PlacementNode& node(uint32_t index) const { return nodes_[index]; }
+  const std::vector<uint32_t>& all() const { return all_; }
+  size_t racks() const { return racks_.members.size(); }
+  const std::vector<uint32_t>& in_rack(uint32_t rack) const { return racks_.members[rack]; }
+  // Empty for an unknown or empty name.
+  const std::vector<uint32_t>& in_rack(std::string_view rack) const { return racks_.Find(rack); }
+  const std::vector<uint32_t>& on_host(std::string_view host) const { return hosts_.Find(host); }
+
+ private:
+  struct Groups {
+    StringMap<uint32_t> numbers;
+    std::vector<std::vector<uint32_t>> members;
+    std::vector<uint32_t> none;  // always empty
+
+    uint32_t Join(std::string_view name, uint32_t index);
+    void Leave(uint32_t group, uint32_t index);
+    const std::vector<uint32_t>& Find(std::string_view name) const;
+  };
+
+  std::vector<PlacementNode> nodes_;
+  std::vector<uint32_t> all_;
+  Groups racks_;
+  Groups hosts_;
+};
+
+}  // namespace cairn::namenode

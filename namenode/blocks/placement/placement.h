@@ -1,0 +1,57 @@
+// Placement: which DataNodes shall hold the replicas of a block, and which of too many shall go.
+//
+// Why an interface: clusters differ in what they fear (a lost rack) and what they want (even load).
+// Policies are pure planners: a view of the cluster, a request and a random generator in, nodes
+// out; no locks, no clock. One interface serves new blocks and repairs. Called by the reported
+// state.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "namenode/blocks/placement/cluster_view.h"
+
+namespace cairn::namenode {
+
+using Random = std::mt19937_64;
+
+struct PlacementRequest {
+  uint32_t count = 1;              // how many more
+  std::vector<uint32_t> existing;  // indices of nodes that hold good replicas already
+  std::string_view writer_host;
+  std::string_view writer_rack;  // empty: unknown
+  uint64_t block_size = 0;       // bytes that must fit
+  PlacementTier worst_tier = PlacementTier::kLastResort;
+  absl::FunctionRef<bool(NodeNumber)> allowed;  // besides tier, space and `existing`
+};
+
+class PlacementPolicy {
+ public:
+  virtual ~PlacementPolicy() = default;
+  // Indices of at most `count` distinct nodes, in pipeline order; fewer where no more fit.
+  virtual std::vector<uint32_t> Choose(const ClusterView& view, const PlacementRequest& request,
+                                       Random& random) const = 0;
+};
+
+// HDFS's default (BlockPlacementPolicyDefault): the writer's node if it is a DataNode, another
+// rack, that other rack again, the rest anywhere with few in one rack. Where there are several
+// racks, two replicas or more are never all in one.
+std::unique_ptr<PlacementPolicy> NewRackAwarePlacement();
+// Anywhere.
+std::unique_ptr<PlacementPolicy> NewRandomPlacement();
+
+// By the name of --placement; INVALID_ARGUMENT lists the names there are.
+absl::StatusOr<std::unique_ptr<PlacementPolicy>> NewPlacement(std::string_view name);
+
+// Of the nodes with a good replica (indices), those to delete it from so that `target` are left:
+// the number of racks is kept where possible, then late and full nodes go first.
+std::vector<uint32_t> ChooseExcess(const ClusterView& view, std::vector<uint32_t> holders,
+                                   uint32_t target);
+
+}  // namespace cairn::namenode

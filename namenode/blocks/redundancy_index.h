@@ -1,0 +1,38 @@
+// Which blocks are how far from their target: the figures and lists of `admin report` and `health`.
+//
+// Why: kept up to date block by block, so that no report and no round walks over all blocks. Not
+// thread-safe; changed by the reported state alone, whenever a block or one of its replicas
+// changes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "absl/container/btree_set.h"
+#include "common/ids.h"
+#include "namenode/blocks/report.h"
+
+namespace cairn::namenode {
+
+enum class Redundancy : uint8_t { kUncounted, kSound, kUnder, kOver, kCorrupt, kMissing };
+
+class RedundancyIndex {
+ public:
+  // Moves a block from where it was (`current`, its own note of that) to `next`.
+  void Move(BlockId id, Redundancy& current, Redundancy next);
+
+  BlockCounts counts() const;
+  uint64_t count(Redundancy redundancy) const { return counts_[static_cast<size_t>(redundancy)]; }
+  // By id. Only for kUnder, kOver, kCorrupt and kMissing.
+  const absl::btree_set<BlockId>& list(Redundancy redundancy) const {
+    return lists_[static_cast<size_t>(redundancy)];
+  }
+
+ private:
+  static bool Listed(Redundancy redundancy) { return redundancy > Redundancy::kSound; }
+
+  std::array<uint64_t, 6> counts_{};
+  std::array<absl::btree_set<BlockId>, 6> lists_;
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,229 @@
+// What follows from losses: dead nodes, copies, deletions.
+#include <algorithm>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/logging.h"
+#include "namenode/blocks/reported_state.h"
+
+namespace cairn::namenode {
+namespace {
+
+constexpr int64_t kRequeueMs = 60'000;  // what found no target tries again this often at least
+constexpr uint64_t kCopyBytesPerMs = 1 << 20 >> 10;  // 1 MiB/s: slower copies are given up
+
+}  // namespace
+
+// --- Nodes ----------------------------------------------------------------------------------
+
+void ReportedState::CheckNodes() {
+  const int64_t now = Now();
+  for (DataNode* node : nodes_.FindDead(now)) {
+    LogWarn("DataNode {} is dead: no heartbeat for {} ms", node->id, now - node->last_heartbeat_ms);
+    Lose(node->storages);
+    DropNodeOrders(node->number);
+  }
+  while (!unconfirmed_.empty() && unconfirmed_.front().deadline_ms <= now) {
+    const Unconfirmed due = unconfirmed_.front();
+    unconfirmed_.pop_front();
+    BlockEntry* block = blocks_.Find(due.block);
+    if (block == nullptr) continue;
+    Storage& storage = *nodes_.FindStorage(due.storage);
+    const Replica* replica = BlockMap::FindReplica(*block, storage);
+    if (replica == nullptr || replica->state != ReplicaState::kProvisional) continue;
+    LogWarn("no report confirmed the replica of block {} on DataNode {}", due.block,
+            storage.node->id);
+    blocks_.RemoveReplica(due.block, *block, storage);
+    Evaluate(due.block, *block);
+  }
+  deletions_.Expire(now);
+  for (const BlockId id : copies_.Expire(now)) {
+    LogWarn("the copy of block {} did not arrive in time", id);
+    if (BlockEntry* block = blocks_.Find(id)) Evaluate(id, *block);
+  }
+}
+
+bool ReportedState::RemoveLostReplicas(size_t max) {
+  while (!lost_.empty() && max > 0) {
+    Storage& storage = *lost_.back();
+    if (!storage.lost || storage.blocks.empty()) {
+      lost_.pop_back();
+      continue;
+    }
+    const BlockId id = *storage.blocks.begin();
+    BlockEntry& block = *blocks_.Find(id);
+    blocks_.RemoveReplica(id, block, storage);
+    Evaluate(id, block);
+    --max;
+  }
+  return lost_.empty();
+}
+
+// --- Copies ---------------------------------------------------------------------------------
+
+bool ReportedState::RepairMayBegin() const {
+  if (safe_mode_.on()) return false;
+  // A node that has not come back after the NameNode's start is as dead as one that fell silent
+  // then: its replicas are not replaced before dead_after.
+  return Now() - started_ms_ >= options_.dead_after_ms || nodes_.AllReported();
+}
+
+bool ReportedState::BeginRound() {
+  if (!RepairMayBegin()) return false;
+  if (Now() - requeued_ms_ >= kRequeueMs) {
+    requeued_ms_ = Now();
+    queues_.RequeueRepairs();
+    queues_.RequeueSurplus();
+  }
+  return true;
+}
+
+bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max) {
+  const std::vector<BlockId> blocks = queues_.NextRepairs(cursor, max);
+  size_t busy = 0;
+  for (const BlockId id : blocks) {
+    BlockEntry& block = *blocks_.Find(id);
+    switch (ScheduleCopy(id, block)) {
+      case CopyOutcome::kScheduled:
+      case CopyOutcome::kNotNeeded:
+        queues_.RemoveRepair(id);
+        break;
+      case CopyOutcome::kNoTarget:
+        queues_.SetRepairAside(id);
+        break;
+      case CopyOutcome::kBusy:  // keeps its place
+        ++busy;
+        break;
+    }
+  }
+  // Where nothing can be scheduled any more, the nodes have all the work they may have.
+  return blocks.size() < max || busy == blocks.size();
+}
+
+DataNode* ReportedState::CopySource(const BlockEntry& block) const {
+  DataNode* best = nullptr;
+  const auto better = [&](const DataNode& a, const DataNode& b) {
+    const PlacementNode& x = nodes_.view().node(a.view_index);
+    const PlacementNode& y = nodes_.view().node(b.view_index);
+    if (x.tier != y.tier) return x.tier < y.tier;
+    return copies_.BytesInFlight(a.number) < copies_.BytesInFlight(b.number);
+  };
+  for (DataNode* node : BlockMap::GoodNodes(block)) {
+    // A late node would not fetch the order.
+    if (nodes_.Late(*node, Now())) continue;
+    if (copies_.BytesInFlight(node->number) >= options_.max_copy_bytes_in_flight) continue;
+    if (best == nullptr || better(*node, *best)) best = node;
+  }
+  return best;
+}
+
+ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& block) {
+  const ReplicaCounts counts = BlockMap::Count(block);
+  if (counts.good == 0 || counts.good >= block.replication) return CopyOutcome::kNotNeeded;
+  DataNode* source = CopySource(block);
+  if (source == nullptr) return CopyOutcome::kBusy;
+
+  bool busy = false;
+  const auto allowed = [&](NodeNumber node) {
+    const auto holds = [&](const Replica& r) { return r.storage->node->number == node; };
+    if (std::any_of(block.replicas.begin(), block.replicas.end(), holds)) return false;
+    if (deletions_.Contains(node, id)) return false;
+    const bool full = copies_.BytesInFlight(node) >= options_.max_copy_bytes_in_flight;
+    busy |= full;
+    return !full;
+  };
+  PlacementRequest request{.count = block.replication - counts.good,
+                           .existing = {},
+                           .writer_host = {},
+                           .writer_rack = {},
+                           .block_size = block.length,
+                           .worst_tier = PlacementTier::kSecondary,
+                           .allowed = allowed};
+  for (const DataNode* node : BlockMap::GoodNodes(block)) {
+    request.existing.push_back(node->view_index);
+  }
+  std::vector<NodeNumber> targets;
+  for (const uint32_t index : placement_->Choose(nodes_.view(), request, random_)) {
+    targets.push_back(nodes_.view().node(index).number);
+  }
+  if (targets.empty()) {
+    if (busy || DeleteUselessForRoom(id, block, counts)) return CopyOutcome::kBusy;
+    return CopyOutcome::kNoTarget;
+  }
+  const uint64_t cost = std::max(block.length, options_.min_copy_cost_bytes);
+  const int64_t deadline =
+      Now() + options_.copy_timeout_ms + static_cast<int64_t>(block.length / kCopyBytesPerMs);
+  source->copy_orders.push_back({id, targets});
+  copies_.Start(id, source->number, std::move(targets), cost, deadline);
+  return CopyOutcome::kScheduled;
+}
+
+// --- Deletions ------------------------------------------------------------------------------
+
+bool ReportedState::DeleteUselessForRoom(BlockId id, BlockEntry& block,
+                                         const ReplicaCounts& counts) {
+  // On a cluster of as many nodes as replicas, a bad copy stands where the new one must go. Good
+  // ones that are sure to exist make it dispensable: two, or all but one of the target.
+  const uint32_t enough = std::max<uint32_t>(1, std::min<uint32_t>(2, block.replication - 1));
+  if (counts.unsure || counts.good < enough) return false;
+  return DeleteUseless(id, block);
+}
+
+bool ReportedState::DeleteUseless(BlockId id, BlockEntry& block) {
+  const std::vector<DataNode*> good = BlockMap::GoodNodes(block);
+  std::vector<Replica> useless;
+  for (const Replica& replica : block.replicas) {
+    const ReplicaWorth worth = WorthOf(block, replica);
+    // An order names a block and a generation, not a volume: it would take a good one along.
+    const bool beside_good = std::count(good.begin(), good.end(), replica.storage->node) > 0 &&
+                             replica.generation == block.generation;
+    const bool dispensable = worth == ReplicaWorth::kBad || worth == ReplicaWorth::kOutdated;
+    if (dispensable && !beside_good) useless.push_back(replica);
+  }
+  for (const Replica& replica : useless) {
+    deletions_.Add(replica.storage->node->number, {id, replica.generation, replica.length});
+    blocks_.RemoveReplica(id, block, *replica.storage);
+  }
+  if (!useless.empty()) Evaluate(id, block);
+  return !useless.empty();
+}
+
+void ReportedState::DeleteExcess(BlockId id, BlockEntry& block) {
+  std::vector<uint32_t> holders;
+  for (const DataNode* node : BlockMap::GoodNodes(block)) holders.push_back(node->view_index);
+  for (const uint32_t index : ChooseExcess(nodes_.view(), holders, block.replication)) {
+    const NodeNumber number = nodes_.view().node(index).number;
+    std::vector<Replica> going;
+    for (const Replica& replica : block.replicas) {
+      const bool same = replica.storage->node->number == number;
+      if (same && replica.generation == block.generation) going.push_back(replica);
+    }
+    for (const Replica& replica : going) {
+      deletions_.Add(number, {id, replica.generation, replica.length});
+      blocks_.RemoveReplica(id, block, *replica.storage);
+    }
+  }
+  Evaluate(id, block);
+}
+
+bool ReportedState::DeleteSurplus(BlockId& cursor, size_t max) {
+  const std::vector<BlockId> blocks = queues_.NextSurplus(cursor, max);
+  for (const BlockId id : blocks) {
+    cursor = id + 1;
+    BlockEntry& block = *blocks_.Find(id);
+    const ReplicaCounts counts = BlockMap::Count(block);
+    if (counts.unsure) {
+      queues_.SetSurplusAside(id);
+      continue;
+    }
+    const bool deleted = counts.good >= block.replication && DeleteUseless(id, block);
+    if (counts.good > block.replication) {
+      DeleteExcess(id, block);
+    } else if (!deleted) {
+      queues_.SetSurplusAside(id);
+    }
+  }
+  return blocks.size() < max;
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,55 @@
+#include "namenode/blocks/report.h"
+
+#include <algorithm>
+
+namespace cairn::namenode {
+namespace {
+
+double Percent(uint64_t part, uint64_t whole) {
+  if (whole == 0) return 0;
+  return std::min(100.0, 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+}  // namespace
+
+std::string_view ToString(NodeState state) {
+  switch (state) {
+    case NodeState::kHealthy:
+      return "healthy";
+    case NodeState::kDegraded:
+      return "degraded";
+    case NodeState::kFailed:
+      return "failed";
+    case NodeState::kRecovering:
+      return "recovering";
+  }
+  return "failed";
+}
+
+std::string_view ToString(AdminState state) {
+  switch (state) {
+    case AdminState::kInService:
+      return "in_service";
+    case AdminState::kDecommissioning:
+      return "decommissioning";
+    case AdminState::kDecommissioned:
+      return "decommissioned";
+    case AdminState::kMaintenance:
+      return "maintenance";
+  }
+  return "in_service";
+}
+
+double BlockCounts::Score() const {
+  if (total == 0) return 100;
+  const double all = static_cast<double>(total);
+  const double score = 100 - 50 * static_cast<double>(under_replicated) / all -
+                       100 * static_cast<double>(corrupt + missing) / all;
+  return std::clamp(score, 0.0, 100.0);
+}
+
+double DataNodeReport::UtilizationPercent() const { return Percent(used_bytes, capacity_bytes); }
+
+double ClusterReport::UtilizationPercent() const { return Percent(used_bytes, capacity_bytes); }
+
+}  // namespace cairn::namenode

@@ -1,0 +1,30 @@
+#include "namenode/blocks/report_window.h"
+
+#include <utility>
+
+namespace cairn::namenode {
+
+void ReportWindow::Reset() {
+  active_ = false;
+  recent_.clear();
+  previous_.clear();
+}
+
+void ReportWindow::Begin(int64_t now_ms) {
+  active_ = true;
+  ++round_;  // may wrap: every finished report sweeps what is not of its round
+  last_piece_ms_ = now_ms;
+}
+
+void ReportWindow::End() { active_ = false; }
+
+void ReportWindow::Touch(BlockId block, int64_t now_ms, int64_t margin_ms) {
+  if (!active_ && now_ms - recent_since_ms_ > margin_ms) {
+    if (now_ms - recent_since_ms_ > 2 * margin_ms) recent_.clear();
+    previous_ = std::exchange(recent_, {});
+    recent_since_ms_ = now_ms;
+  }
+  recent_.insert(block);
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,45 @@
+// What is newer than the full report that a storage is sending.
+//
+// Why: a full report is a snapshot, streamed in pieces; meanwhile incremental reports and finished
+// blocks go on changing the same storage. Blocks that they touched since the snapshot was taken
+// must neither be brought back nor swept by it. The snapshot is older than the first piece, so
+// touches are always remembered for a margin. Skipping a block without need does no harm: every
+// change of a replica comes as an incremental report of its own. Not thread-safe; one per storage,
+// used by the reported state.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/container/flat_hash_set.h"
+#include "common/ids.h"
+
+namespace cairn::namenode {
+
+class ReportWindow {
+ public:
+  // Forgets everything: the DataNode started anew, its next report is the truth.
+  void Reset();
+
+  // A report begins (an unfinished one ends unswept); replicas it names get its round.
+  void Begin(int64_t now_ms);
+  void Progress(int64_t now_ms) { last_piece_ms_ = now_ms; }
+  void End();
+  bool active() const { return active_; }
+  uint16_t round() const { return round_; }
+  int64_t last_piece_ms() const { return last_piece_ms_; }
+
+  // Something newer than any report under way was learned about `block`.
+  void Touch(BlockId block, int64_t now_ms, int64_t margin_ms);
+  bool Touched(BlockId block) const { return recent_.contains(block) || previous_.contains(block); }
+
+ private:
+  bool active_ = false;
+  uint16_t round_ = 0;
+  int64_t last_piece_ms_ = 0;
+  // Touches of the last one to two margins, and since a report began.
+  int64_t recent_since_ms_ = 0;
+  absl::flat_hash_set<BlockId> recent_;
+  absl::flat_hash_set<BlockId> previous_;
+};
+
+}  // namespace cairn::namenode

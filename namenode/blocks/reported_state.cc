@@ -1,0 +1,326 @@
+#include "namenode/blocks/reported_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/logging.h"
+#include "common/status.h"
+
+namespace cairn::namenode {
+
+ReportedState::ReportedState(BlockManagerOptions options, Clock* clock, uint64_t seed)
+    : options_(std::move(options)),
+      clock_(clock),
+      started_ms_(clock->SteadyMs()),
+      placement_(options_.placement == "random" ? NewRandomPlacement() : NewRackAwarePlacement()),
+      random_(seed),
+      nodes_(options_),
+      safe_mode_(options_.safe_mode_threshold, options_.safe_mode_extension_ms),
+      requeued_ms_(started_ms_) {}
+
+int64_t ReportedState::Now() const { return clock_->SteadyMs(); }
+
+void ReportedState::UpdateSafeMode() {
+  const BlockCounts counts = index_.counts();
+  safe_mode_.Update(counts.total - counts.missing, counts.total, Now());
+}
+
+void ReportedState::RaiseLimits(BlockId id, GenerationStamp generation) {
+  highest_block_id_ = std::max(highest_block_id_, id);
+  highest_generation_ = std::max(highest_generation_, generation);
+}
+
+void ReportedState::Evaluate(BlockId id, BlockEntry& block) {
+  const ReplicaCounts counts = BlockMap::Count(block);
+  const Redundancy redundancy = RedundancyOf(block, counts);
+  index_.Move(id, block.redundancy, redundancy);
+
+  if (redundancy == Redundancy::kUnder && !copies_.Pending(id)) {
+    const RepairPriority priority = counts.good == 1 ? RepairPriority::kLastReplica
+                                    : counts.bad > 0 ? RepairPriority::kHasBad
+                                                     : RepairPriority::kOther;
+    queues_.PutRepair(id, priority);
+  } else {
+    queues_.RemoveRepair(id);
+  }
+
+  const bool enough = redundancy == Redundancy::kSound || redundancy == Redundancy::kOver;
+  const bool useless = counts.bad > 0 || counts.outdated > 0;
+  if (redundancy == Redundancy::kOver || (enough && useless)) {
+    queues_.PutSurplus(id);
+  } else {
+    queues_.RemoveSurplus(id);
+  }
+}
+
+// --- From the namespace ---------------------------------------------------------------------
+
+void ReportedState::Apply(const BlockChange& change) {
+  const BlockId id = change.block.id;
+  RaiseLimits(id, change.block.generation);
+  if (change.kind == BlockChange::Kind::kRemoved) {
+    if (BlockEntry* block = blocks_.Find(id)) ApplyRemoved(id, *block);
+    return;
+  }
+  BlockEntry& block = blocks_.Make(id);
+  if (change.inode != 0) block.inode = change.inode;
+  if (change.replication != 0) block.replication = change.replication;
+  switch (change.kind) {
+    case BlockChange::Kind::kOpened:
+      ApplyOpened(change, block);
+      break;
+    case BlockChange::Kind::kFinished:
+      ApplyFinished(change, block);
+      break;
+    case BlockChange::Kind::kFileClosed:
+      if (block.phase == BlockPhase::kOpen) {
+        block.generation = change.block.generation;
+        block.length = change.block.length;
+        GiveBack(id);
+      }
+      block.phase = BlockPhase::kClosed;
+      break;
+    case BlockChange::Kind::kReplication:
+    case BlockChange::Kind::kRemoved:
+      break;
+  }
+  Evaluate(id, block);
+}
+
+void ReportedState::ApplyOpened(const BlockChange& change, BlockEntry& block) {
+  block.generation = change.block.generation;
+  block.length = 0;
+  block.phase = BlockPhase::kOpen;
+  GiveBack(change.block.id);
+  Promised(change.block.id, change);
+}
+
+void ReportedState::ApplyFinished(const BlockChange& change, BlockEntry& block) {
+  const BlockId id = change.block.id;
+  block.generation = change.block.generation;
+  block.length = change.block.length;
+  if (block.phase == BlockPhase::kOpen) block.phase = BlockPhase::kFinished;
+  GiveBack(id);
+  const int64_t now = Now();
+  const int64_t deadline =
+      now + 2 * options_.heartbeat_interval_ms + options_.provisional_margin_ms;
+  for (const StorageNumber number : change.storages) {
+    Storage* storage = nodes_.FindStorage(number);
+    if (storage == nullptr || storage->node == nullptr || storage->lost) continue;
+    Replica* replica = BlockMap::FindReplica(block, *storage);
+    // What the DataNode itself has said of this generation is worth more than its writer's word.
+    const bool told = replica != nullptr && replica->state != ReplicaState::kOpen &&
+                      replica->generation >= block.generation;
+    if (told) continue;
+    if (replica == nullptr) replica = &blocks_.AddReplica(id, block, *storage);
+    replica->generation = block.generation;
+    replica->length = block.length;
+    replica->state = ReplicaState::kProvisional;
+    storage->window.Touch(id, now, options_.report_snapshot_margin_ms);
+    unconfirmed_.push_back({deadline, id, number});
+  }
+}
+
+void ReportedState::ApplyRemoved(BlockId id, BlockEntry& block) {
+  for (const Replica& replica : block.replicas) {
+    if (replica.storage->lost) continue;
+    deletions_.Add(replica.storage->node->number, {id, replica.generation, replica.length});
+    replica.storage->window.Touch(id, Now(), options_.report_snapshot_margin_ms);
+  }
+  GiveBack(id);
+  copies_.Cancel(id);
+  queues_.RemoveRepair(id);
+  queues_.RemoveSurplus(id);
+  index_.Move(id, block.redundancy, Redundancy::kUncounted);
+  blocks_.Erase(id);
+}
+
+void ReportedState::Promised(BlockId id, const BlockChange& change) {
+  for (const NodeNumber number : change.pipeline) {
+    DataNode* node = nodes_.Find(number);
+    if (node == nullptr) continue;
+    node->promised_bytes += change.block_size;
+    ++node->open_blocks;
+    nodes_.Refresh(*node, Now());
+  }
+  promises_[id] = {change.pipeline, change.block_size};
+}
+
+void ReportedState::GiveBack(BlockId id) {
+  const auto it = promises_.find(id);
+  if (it == promises_.end()) return;
+  for (const NodeNumber number : it->second.pipeline) {
+    DataNode* node = nodes_.Find(number);
+    if (node == nullptr || node->open_blocks == 0) continue;
+    node->promised_bytes -= std::min(node->promised_bytes, it->second.bytes);
+    --node->open_blocks;
+    nodes_.Refresh(*node, Now());
+  }
+  promises_.erase(it);
+}
+
+// --- For clients ----------------------------------------------------------------------------
+
+absl::StatusOr<std::vector<NodeNumber>> ReportedState::ChooseTargets(const TargetRequest& request) {
+  const auto allowed = [&](NodeNumber node) {
+    return std::count(request.excluded.begin(), request.excluded.end(), node) == 0;
+  };
+  const PlacementRequest wanted{.count = request.count,
+                                .existing = {},
+                                .writer_host = request.writer_host,
+                                .writer_rack = request.writer_rack,
+                                .block_size = request.block_size,
+                                .worst_tier = PlacementTier::kLastResort,
+                                .allowed = allowed};
+  std::vector<NodeNumber> targets;
+  for (const uint32_t index : placement_->Choose(nodes_.view(), wanted, random_)) {
+    targets.push_back(nodes_.view().node(index).number);
+  }
+  if (targets.size() < request.min_required) return TooFewTargets(request, targets.size());
+  return targets;
+}
+
+absl::Status ReportedState::TooFewTargets(const TargetRequest& request, size_t found) const {
+  const ClusterView& view = nodes_.view();
+  const bool space = std::any_of(view.all().begin(), view.all().end(), [&](uint32_t index) {
+    const PlacementNode& node = view.node(index);
+    return node.tier != PlacementTier::kUnusable && node.free_bytes < request.block_size;
+  });
+  const std::string need =
+      fmt::format("need {} healthy DataNode{}{}, {} available", request.min_required,
+                  request.min_required == 1 ? "" : "s",
+                  space ? fmt::format(" with {} bytes free", request.block_size) : "", found);
+  const size_t short_of = request.min_required - found;
+  std::string advice = short_of == 1 ? "add one" : fmt::format("add {}", short_of);
+  if (space) advice += " or free space";
+  if (found > 0) advice += fmt::format(" or use -r {}", found);
+  return WithKind(absl::ResourceExhaustedError(fmt::format("{}; {}", need, advice)),
+                  ErrorKind::kNotEnoughDataNodes);
+}
+
+BlockLocations ReportedState::Locate(BlockId id, std::string_view reader_host,
+                                     std::string_view reader_rack) {
+  BlockLocations locations;
+  const BlockEntry* block = blocks_.Find(id);
+  if (block == nullptr) return locations;
+  const int64_t now = Now();
+  using Rank = std::tuple<bool, int, uint64_t, const DataNode*>;
+  std::vector<Rank> ranks;
+  for (const DataNode* node : BlockMap::GoodNodes(*block)) {
+    const bool last_choice = nodes_.State(*node, now, nullptr) == NodeState::kDegraded;
+    const int distance = !reader_host.empty() && node->host == reader_host   ? 0
+                         : !reader_rack.empty() && node->rack == reader_rack ? 1
+                                                                             : 2;
+    ranks.emplace_back(last_choice, distance, random_(), node);
+  }
+  std::sort(ranks.begin(), ranks.end());
+  for (const Rank& rank : ranks) locations.nodes.push_back(nodes_.AddressOf(*std::get<3>(rank)));
+  locations.corrupt = ranks.empty() && BlockMap::Count(*block).bad > 0;
+  return locations;
+}
+
+std::vector<NodeAddress> ReportedState::NodeAddresses(const std::vector<NodeNumber>& nodes) const {
+  std::vector<NodeAddress> addresses;
+  for (const NodeNumber number : nodes) {
+    const DataNode* node = nodes_.Find(number);
+    if (node != nullptr && node->seen) addresses.push_back(nodes_.AddressOf(*node));
+  }
+  return addresses;
+}
+
+// --- Reports --------------------------------------------------------------------------------
+
+ClusterReport ReportedState::Report() const {
+  ClusterReport report;
+  const int64_t now = Now();
+  nodes_.ForEach([&](const DataNode& node) {
+    DataNodeReport described = nodes_.Describe(node, now);
+    switch (described.state) {
+      case NodeState::kHealthy:
+        ++report.nodes_healthy;
+        break;
+      case NodeState::kDegraded:
+        ++report.nodes_degraded;
+        break;
+      case NodeState::kFailed:
+        ++report.nodes_failed;
+        break;
+      case NodeState::kRecovering:
+        ++report.nodes_recovering;
+        break;
+    }
+    if (described.state != NodeState::kFailed) {
+      report.capacity_bytes += described.capacity_bytes;
+      report.used_bytes += described.used_bytes;
+      report.remaining_bytes += described.remaining_bytes;
+    }
+    report.datanodes.push_back(std::move(described));
+  });
+  report.blocks = index_.counts();
+  report.safe_mode = safe_mode_.on();
+  report.safe_mode_reason = safe_mode_.Reason();
+  return report;
+}
+
+ReplicationIssue ReportedState::IssueOf(BlockId id) const {
+  const BlockEntry& block = *blocks_.Find(id);
+  ReplicationIssue issue{id, block.inode, 0, block.replication, {}};
+  for (const DataNode* node : BlockMap::GoodNodes(block)) issue.nodes.push_back(node->id);
+  issue.current_replicas = static_cast<uint32_t>(issue.nodes.size());
+  return issue;
+}
+
+HealthReport ReportedState::Health(size_t limit) const {
+  HealthReport health;
+  health.totals = index_.counts();
+  const auto list = [&](Redundancy redundancy, auto&& add) {
+    size_t listed = 0;
+    for (const BlockId id : index_.list(redundancy)) {
+      if (listed == limit) {
+        health.truncated = true;
+        return;
+      }
+      listed = add(id);
+    }
+  };
+  list(Redundancy::kUnder, [&](BlockId id) {
+    health.under_replicated.push_back(IssueOf(id));
+    return health.under_replicated.size();
+  });
+  list(Redundancy::kOver, [&](BlockId id) {
+    health.over_replicated.push_back(IssueOf(id));
+    return health.over_replicated.size();
+  });
+  list(Redundancy::kCorrupt, [&](BlockId id) {
+    const BlockEntry& block = *blocks_.Find(id);
+    for (const Replica& replica : block.replicas) {
+      if (WorthOf(block, replica) != ReplicaWorth::kBad) continue;
+      if (health.corrupt.size() == limit) {
+        health.truncated = true;
+      } else {
+        health.corrupt.push_back({id, block.inode, replica.storage->node->id});
+      }
+    }
+    return health.corrupt.size();
+  });
+  list(Redundancy::kMissing, [&](BlockId id) {
+    health.missing.push_back({id, blocks_.Find(id)->inode});
+    return health.missing.size();
+  });
+  return health;
+}
+
+BlockCounts ReportedState::Recount() const {
+  RedundancyIndex anew;
+  blocks_.ForEach([&](BlockId id, const BlockEntry& block) {
+    Redundancy none = Redundancy::kUncounted;
+    anew.Move(id, none, RedundancyOf(block, BlockMap::Count(block)));
+  });
+  return anew.counts();
+}
+
+}  // namespace cairn::namenode

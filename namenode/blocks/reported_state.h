@@ -1,0 +1,155 @@
+// What is known of replicas and DataNodes, and what follows from it: the block manager's inside.
+//
+// How data flows: every event (a change of the namespace, a report, a loss) changes a block's entry
+// or its replicas and ends in Evaluate, which brings the figures, the repair queue and the surplus
+// list up to date for that block alone. Rounds take blocks from those queues and turn them into
+// orders, which wait for the next heartbeat of their node. An order is never trusted to have
+// worked: only reports change replicas. Not thread-safe: the block manager's mutex guards it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/ids.h"
+#include "namenode/blocks/block_map.h"
+#include "namenode/blocks/copy_tracker.h"
+#include "namenode/blocks/datanode_table.h"
+#include "namenode/blocks/deletion_queue.h"
+#include "namenode/blocks/options.h"
+#include "namenode/blocks/placement/placement.h"
+#include "namenode/blocks/redundancy_index.h"
+#include "namenode/blocks/replication_queues.h"
+#include "namenode/blocks/report.h"
+#include "namenode/blocks/safe_mode.h"
+#include "namenode/blocks/types.h"
+
+namespace cairn {
+class Clock;
+}
+
+namespace cairn::namenode {
+
+class ReportedState {
+ public:
+  ReportedState(BlockManagerOptions options, Clock* clock, uint64_t seed);
+
+  SafeMode& safe_mode() { return safe_mode_; }
+  void UpdateSafeMode();
+
+  // --- From the namespace (reported_state.cc)
+  void LoadNode(const NodeRegistration& node) { nodes_.Load(node); }
+  void Apply(const BlockChange& change);
+  void RaiseLimits(BlockId id, GenerationStamp generation);
+
+  // --- For clients (reported_state.cc)
+  absl::StatusOr<std::vector<NodeNumber>> ChooseTargets(const TargetRequest& request);
+  BlockLocations Locate(BlockId id, std::string_view reader_host, std::string_view reader_rack);
+  std::vector<NodeAddress> NodeAddresses(const std::vector<NodeNumber>& nodes) const;
+
+  // --- From DataNodes (node_reports.cc)
+  // Before Register: OK when it may register. Storages that come back to life or change their node
+  // are then waiting to be emptied: call RemoveLostReplicas until it is done.
+  absl::Status PrepareRegister(const NodeRegistration& registration);
+  absl::Status Register(const NodeRegistration& registration);
+  absl::StatusOr<std::vector<NodeCommand>> Heartbeat(std::string_view id, uint64_t incarnation,
+                                                     const HeartbeatReport& report);
+  // A report of one storage: begin, pieces, then sweep in slices until it returns true (done).
+  absl::Status BeginReport(std::string_view id, uint64_t incarnation, StorageNumber number);
+  absl::Status ReportPiece(std::string_view id, uint64_t incarnation, StorageNumber number,
+                           absl::Span<const ReplicaRecord> replicas);
+  absl::StatusOr<bool> SweepReport(std::string_view id, uint64_t incarnation, StorageNumber number,
+                                   BlockId& cursor, size_t max);
+  absl::Status IncrementalReport(std::string_view id, uint64_t incarnation,
+                                 absl::Span<const ReplicaChange> changes);
+  absl::Status BadReplica(std::string_view id, uint64_t incarnation, StorageNumber number,
+                          const Block& block);
+
+  // --- Monitors (repair.cc)
+  // Marks dead nodes, drops unconfirmed provisional replicas and overdue orders.
+  void CheckNodes();
+  // Takes at most `max` replicas of lost storages out; true when none is left.
+  bool RemoveLostReplicas(size_t max);
+  // Begins a round; false when nothing may be repaired now.
+  bool BeginRound();
+  // Looks at most at `max` blocks; true when the round is done.
+  bool ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max);
+  bool DeleteSurplus(BlockId& cursor, size_t max);
+
+  // --- Reports (reported_state.cc)
+  ClusterReport Report() const;
+  HealthReport Health(size_t limit) const;
+  BlockCounts Recount() const;
+
+ private:
+  struct Promise {  // of an open block
+    std::vector<NodeNumber> pipeline;
+    uint64_t bytes = 0;
+  };
+  struct Unconfirmed {  // a provisional replica
+    int64_t deadline_ms = 0;
+    BlockId block = 0;
+    StorageNumber storage = 0;
+  };
+  enum class CopyOutcome { kScheduled, kBusy, kNoTarget, kNotNeeded };
+
+  int64_t Now() const;
+
+  // Brings all that follows from a block's replicas up to date. After every change of them.
+  void Evaluate(BlockId id, BlockEntry& block);
+
+  void ApplyOpened(const BlockChange& change, BlockEntry& block);
+  void ApplyFinished(const BlockChange& change, BlockEntry& block);
+  void ApplyRemoved(BlockId id, BlockEntry& block);
+  void Promised(BlockId id, const BlockChange& change);
+  void GiveBack(BlockId id);
+
+  absl::Status TooFewTargets(const TargetRequest& request, size_t found) const;
+
+  void TakeReported(Storage& storage, const Block& reported, bool open, bool incremental);
+  void TakeDeleted(Storage& storage, const Block& reported);
+  void AddCommands(DataNode& node, std::vector<NodeCommand>* commands);
+  void AskForReports(DataNode& node, std::vector<NodeCommand>* commands);
+  void Lose(const std::vector<Storage*>& storages);
+  void DropNodeOrders(NodeNumber node);
+
+  bool RepairMayBegin() const;
+  CopyOutcome ScheduleCopy(BlockId id, BlockEntry& block);
+  DataNode* CopySource(const BlockEntry& block) const;
+  // Makes room where every possible target holds a useless copy of the block: true if it did.
+  bool DeleteUselessForRoom(BlockId id, BlockEntry& block, const ReplicaCounts& counts);
+  // Orders the deletion of bad and outdated copies; true if there was one that could go.
+  bool DeleteUseless(BlockId id, BlockEntry& block);
+  void DeleteExcess(BlockId id, BlockEntry& block);
+
+  ReplicationIssue IssueOf(BlockId id) const;
+
+  const BlockManagerOptions options_;
+  Clock* const clock_;
+  const int64_t started_ms_;
+  const std::unique_ptr<PlacementPolicy> placement_;
+  Random random_;
+
+  DatanodeTable nodes_;
+  BlockMap blocks_;
+  RedundancyIndex index_;
+  ReplicationQueues queues_;
+  CopyTracker copies_;
+  DeletionQueue deletions_;
+  SafeMode safe_mode_;
+
+  absl::flat_hash_map<BlockId, Promise> promises_;
+  std::deque<Unconfirmed> unconfirmed_;  // by deadline
+  std::vector<Storage*> lost_;           // whose replicas are still in the map
+  BlockId highest_block_id_ = 0;
+  GenerationStamp highest_generation_ = 0;
+  int64_t requeued_ms_ = 0;
+};
+
+}  // namespace cairn::namenode
