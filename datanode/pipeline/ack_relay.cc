@@ -9,8 +9,8 @@
 
 namespace cairn::datanode {
 
-AckRelay::AckRelay(Upstream* upstream, std::vector<Target> behind, int64_t stall_ms)
-    : upstream_(upstream), behind_(std::move(behind)), stall_(stall_ms) {}
+AckRelay::AckRelay(Upstream* upstream, std::vector<Target> behind)
+    : upstream_(upstream), behind_(std::move(behind)) {}
 
 AckRelay::~AckRelay() {
   {
@@ -37,7 +37,6 @@ void AckRelay::SetMirror(absl::StatusOr<std::unique_ptr<Downstream>> mirror) {
 void AckRelay::Forward(Packet& packet) {
   if (!mirror_works()) return;
   if (const absl::Status sent = mirror_->Send(packet); !sent.ok()) FailMirror(sent);
-  if (packet.last) mirror_->FinishSending();
 }
 
 bool AckRelay::mirror_works() const {
@@ -63,7 +62,6 @@ void AckRelay::Push(uint64_t seq, NodeAck own) {
   WaitUntilAtMost(kWindow - 1);
   {
     MutexLock lock(mu_);
-    if (waiting_.empty()) last_progress_ = SteadyClock::now();
     waiting_.push_back({seq, std::move(own)});
   }
   changed_.SignalAll();
@@ -72,22 +70,8 @@ void AckRelay::Push(uint64_t seq, NodeAck own) {
 void AckRelay::Drain() { WaitUntilAtMost(0); }
 
 void AckRelay::WaitUntilAtMost(size_t entries) {
-  while (true) {
-    {
-      MutexLock lock(mu_);
-      const auto stalled_at = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        return last_progress_ + stall_;
-      };
-      // A failed mirror is not waited for: its acks are made here, at once.
-      while (waiting_.size() > entries &&
-             (!mirror_status_.ok() || SteadyClock::now() < stalled_at())) {
-        changed_.WaitFor(mu_, std::chrono::milliseconds(100));
-      }
-      if (waiting_.size() <= entries) return;
-    }
-    FailMirror(absl::DeadlineExceededError(
-        fmt::format("{} did not ack for {} ms", behind_.front().name(), stall_.count())));
-  }
+  MutexLock lock(mu_);
+  while (waiting_.size() > entries) changed_.Wait(mu_);
 }
 
 void AckRelay::RunThread() {
@@ -104,7 +88,6 @@ void AckRelay::RunThread() {
     {
       MutexLock lock(mu_);
       waiting_.pop_front();
-      last_progress_ = SteadyClock::now();
     }
     changed_.SignalAll();
   }

@@ -7,7 +7,6 @@
 // thread of its own when there is a mirror.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -25,9 +24,8 @@ class AckRelay {
  public:
   static constexpr size_t kWindow = 16;  // packets
 
-  // `behind`: the nodes behind this one. A mirror that does not ack for `stall_ms` counts as
-  // failed.
-  AckRelay(Upstream* upstream, std::vector<Target> behind, int64_t stall_ms);
+  // `behind`: the nodes behind this one.
+  AckRelay(Upstream* upstream, std::vector<Target> behind);
   ~AckRelay();  // cancels the mirror
   AckRelay(const AckRelay&) = delete;
   AckRelay& operator=(const AckRelay&) = delete;
@@ -45,7 +43,6 @@ class AckRelay {
   bool mirror_works() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  using SteadyClock = std::chrono::steady_clock;
   struct Entry {
     uint64_t seq;
     NodeAck own;
@@ -61,7 +58,6 @@ class AckRelay {
 
   Upstream* const upstream_;
   const std::vector<Target> behind_;
-  const std::chrono::milliseconds stall_;
   std::unique_ptr<Downstream> mirror_;
   std::thread thread_;
 
@@ -69,7 +65,6 @@ class AckRelay {
   CondVar changed_;
   std::deque<Entry> waiting_ ABSL_GUARDED_BY(mu_);  // the front one stays until it is sent
   absl::Status mirror_status_ ABSL_GUARDED_BY(mu_);
-  SteadyClock::time_point last_progress_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/logging.h"
 #include "datanode/pipeline/ack_relay.h"
 #include "datanode/pipeline/packet_check.h"
@@ -10,13 +12,6 @@
 #include "datanode/store/volume.h"
 
 namespace cairn::datanode {
-namespace {
-
-// Far above what any block takes: stalls end a stream, not its length.
-constexpr int64_t kMirrorDeadlineMs = int64_t{24} * 3600 * 1000;
-
-}  // namespace
-
 BlockReceiver::BlockReceiver(ReplicaStore* store, const NodeNumbers* numbers, Connector* connector,
                              Options options)
     : store_(store), numbers_(numbers), connector_(connector), options_(options) {}
@@ -25,7 +20,7 @@ BlockReceiver::~BlockReceiver() = default;
 
 absl::Status BlockReceiver::Run(const WriteHeader& header, Upstream* upstream) {
   RETURN_IF_ERROR(CheckHeader(header));
-  AckRelay relay(upstream, header.targets, options_.stall_ms);
+  AckRelay relay(upstream, header.targets);
   RETURN_IF_ERROR(Setup(header, &relay));
 
   PacketCheck check(header);
@@ -42,7 +37,7 @@ absl::Status BlockReceiver::Run(const WriteHeader& header, Upstream* upstream) {
     }
     if (!own_.ok() && !relay.mirror_works()) {
       relay.Drain();
-      return own_;
+      return own_;  // nobody stores it any more
     }
   }
   return absl::CancelledError(
@@ -58,7 +53,10 @@ absl::Status BlockReceiver::Setup(const WriteHeader& header, AckRelay* relay) {
     LogWarn("block {} for {}: {}", header.block.id, header.client, MessageOf(own_));
   }
   if (!header.targets.empty()) {
-    relay->SetMirror(connector_->Connect(header, kMirrorDeadlineMs));
+    const auto behind = static_cast<int64_t>(header.targets.size());
+    const int64_t stall_ms =
+        std::min(options_.stall_ms_per_node * (behind + 1), options_.max_stall_ms);
+    relay->SetMirror(connector_->Connect(header, stall_ms));
   }
   relay->Push(0, OwnAck(/*last=*/false));
   relay->Drain();

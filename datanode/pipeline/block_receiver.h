@@ -24,8 +24,11 @@ class ReplicaWriter;
 class BlockReceiver {
  public:
   struct Options {
-    // A mirror that acks nothing for this long counts as failed; at setup, for each node behind.
-    int64_t stall_ms = 30'000;
+    // A mirror that owes an ack this long, for itself and each node behind it, has failed. The
+    // writer waits longer than the first node, and that one longer than the second, so that each
+    // blames the right one.
+    int64_t stall_ms_per_node = 8'000;
+    int64_t max_stall_ms = 24'000;
   };
 
   // All must outlive the receiver.

@@ -17,8 +17,7 @@ namespace {
 
 constexpr uint64_t kPacketBytes = 1 << 20;
 constexpr uint64_t kWindow = 8;  // packets on their way
-constexpr int64_t kMinDeadlineMs = 120'000;
-constexpr uint64_t kSlowestBytesPerMs = 1'000;  // a copy slower than 1 MB/s is given up
+constexpr int64_t kStallMs = 30'000;
 
 absl::Status CheckAck(const absl::StatusOr<Ack>& ack, const std::vector<Target>& targets) {
   if (!ack.ok()) return Annotate(ack.status(), targets.front().name());
@@ -44,7 +43,6 @@ absl::Status SendAll(ReplicaReader& reader, Downstream& stream,
     packet.last = packet.offset + n == length;
     ++packet.seq;
     RETURN_IF_ERROR(stream.Send(packet));
-    if (packet.last) stream.FinishSending();
     while (acked < packet.seq && (packet.last || packet.seq - acked >= kWindow)) {
       RETURN_IF_ERROR(CheckAck(stream.ReceiveAck(), targets));
       ++acked;
@@ -66,9 +64,8 @@ absl::Status SendReplica(ReplicaStore* store, Connector* connector, OpenTransfer
                              .targets = targets,
                              .token = {},
                              .client = "copy"};
-    const auto length_ms = static_cast<int64_t>(header.block.length / kSlowestBytesPerMs);
     ASSIGN_OR_RETURN(const std::unique_ptr<Downstream> stream,
-                     connector->Connect(header, kMinDeadlineMs + length_ms));
+                     connector->Connect(header, kStallMs));
     ASSIGN_OR_RETURN(const auto ticket,
                      transfers->Admit(OpenTransfers::Kind::kRead, block,
                                       [stream = stream.get()] { stream->Cancel(); }));

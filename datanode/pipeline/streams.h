@@ -29,11 +29,10 @@ class Downstream {
  public:
   virtual ~Downstream() = default;
   // The packet is not changed, but may be moved out and back meanwhile: no other thread may use it.
+  // DEADLINE_EXCEEDED when the node does not take it in time.
   virtual absl::Status Send(Packet& packet) = 0;
-  // The next ack. Fails when the node is gone or has ended the stream.
+  // The next ack. Fails when the node is gone, has ended the stream, or does not ack in time.
   virtual absl::StatusOr<Ack> ReceiveAck() = 0;
-  // Nothing more will be sent.
-  virtual void FinishSending() = 0;
   // Ends calls that wait, with an error.
   virtual void Cancel() = 0;
 };
@@ -43,10 +42,10 @@ class Connector {
  public:
   virtual ~Connector() = default;
   // Connects to header.targets[0] and sends it the header with the targets after it. Does not wait
-  // for the setup ack. The stream ends after `deadline_ms`. UNAVAILABLE when no address of it
-  // answers.
+  // for the setup ack. UNAVAILABLE when no address of it answers. On the stream, no call waits for
+  // the node longer than `stall_ms`.
   virtual absl::StatusOr<std::unique_ptr<Downstream>> Connect(const WriteHeader& header,
-                                                              int64_t deadline_ms) = 0;
+                                                              int64_t stall_ms) = 0;
 };
 
 }  // namespace cairn::datanode

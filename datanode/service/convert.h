@@ -1,0 +1,31 @@
+// data_transfer.proto to the pipeline's own types and back. Pure functions, thread-safe; used by
+// the two ends of a stream.
+#pragma once
+
+#include "common/ids.h"
+#include "datanode/pipeline/messages.h"
+
+namespace cairn::v1 {
+class Block;
+class NodeAddress;
+class WriteAck;
+class WriteHeader;
+class WritePacket;
+}  // namespace cairn::v1
+
+namespace cairn::datanode {
+
+Block FromProto(const v1::Block& block);
+WriteHeader FromProto(const v1::WriteHeader& header);
+// Moves the payload out of `message`, which keeps its memory for the next one.
+void TakePacket(v1::WritePacket* message, Packet* packet);
+Ack FromProto(const v1::WriteAck& ack);
+
+void ToProto(const Block& block, v1::Block* out);
+// The header for targets[0], with the targets behind it.
+void ToProto(const WriteHeader& header, v1::WriteHeader* out);
+// All but the payload.
+void ToProto(const Packet& packet, v1::WritePacket* out);
+void ToProto(const Ack& ack, v1::WriteAck* out);
+
+}  // namespace cairn::datanode

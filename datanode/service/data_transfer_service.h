@@ -1,0 +1,49 @@
+// The DataTransfer service: gRPC in and out, no decisions.
+//
+// Why: block streams are served with a thread each (the blocking API was as fast as callbacks, and
+// a disk that waits then stalls nobody else). Thread-safe; registered with an RpcServer by the
+// composition root.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "common/ids.h"
+#include "common/status.h"
+#include "datanode/pipeline/block_receiver.h"
+#include "proto/data_transfer.grpc.pb.h"
+
+namespace cairn::datanode {
+
+class Connector;
+class NodeNumbers;
+class OpenTransfers;
+class ReplicaReader;
+class ReplicaStore;
+
+class DataTransferService final : public v1::DataTransfer::Service {
+ public:
+  // All must outlive the service.
+  DataTransferService(ReplicaStore* store, const NodeNumbers* numbers, Connector* connector,
+                      OpenTransfers* transfers, BlockReceiver::Options options);
+
+  grpc::Status WriteBlock(grpc::ServerContext* context,
+                          grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream) override;
+  grpc::Status ReadBlock(grpc::ServerContext* context, const v1::ReadBlockRequest* request,
+                         grpc::ServerWriter<v1::ReadPacket>* writer) override;
+  grpc::Status VerifyBlock(grpc::ServerContext* context, const v1::VerifyBlockRequest* request,
+                           v1::VerifyBlockReply* reply) override;
+
+ private:
+  absl::Status Write(grpc::ServerContext* context,
+                     grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream);
+  absl::Status Read(grpc::ServerContext* context, const v1::ReadBlockRequest& request,
+                    grpc::ServerWriter<v1::ReadPacket>* writer);
+
+  ReplicaStore* const store_;
+  const NodeNumbers* const numbers_;
+  Connector* const connector_;
+  OpenTransfers* const transfers_;
+  const BlockReceiver::Options options_;
+};
+
+}  // namespace cairn::datanode
