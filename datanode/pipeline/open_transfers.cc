@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<OpenTransfers::Ticket>> OpenTransfers::Admit(
     Kind kind, const Block& block, std::function<void()> cancel) {
   MutexLock lock(mu_);
   ++(kind == Kind::kRead ? load_.read_requests : load_.write_requests);
+  if (stopped_) return absl::UnavailableError("this DataNode is stopping");
   if (open_.size() >= limit_) {
     return absl::ResourceExhaustedError(fmt::format(
         "this DataNode serves {} block streams, as many as --transfer-memory allows; try another "
@@ -55,7 +56,7 @@ void OpenTransfers::Count(Kind kind, const absl::Status& status, uint64_t bytes)
   (kind == Kind::kRead ? bytes_read_ : bytes_written_)->Increment(static_cast<double>(bytes));
   // A peer that left, or asked for what is not here, is no error of this node.
   if (status.ok() || absl::IsCancelled(status) || absl::IsNotFound(status) ||
-      absl::IsInvalidArgument(status)) {
+      absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
     return;
   }
   failures_->Increment();
@@ -69,6 +70,12 @@ void OpenTransfers::CancelWrites(const Block& block) {
     const bool same = entry.block.id == block.id && entry.block.generation == block.generation;
     if (entry.kind == Kind::kWrite && same) entry.cancel();
   }
+}
+
+void OpenTransfers::Stop() {
+  MutexLock lock(mu_);
+  stopped_ = true;
+  for (const auto& [id, entry] : open_) entry.cancel();
 }
 
 TransferLoad OpenTransfers::load() const {

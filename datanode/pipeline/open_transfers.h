@@ -63,6 +63,8 @@ class OpenTransfers {
 
   // Ends the writes of this very replica.
   void CancelWrites(const Block& block) ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends all streams and admits no others (UNAVAILABLE).
+  void Stop() ABSL_LOCKS_EXCLUDED(mu_);
   TransferLoad load() const ABSL_LOCKS_EXCLUDED(mu_);
   size_t limit() const { return limit_; }
 
@@ -85,6 +87,7 @@ class OpenTransfers {
   uint64_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
   std::map<uint64_t, Entry> open_ ABSL_GUARDED_BY(mu_);
   TransferLoad load_ ABSL_GUARDED_BY(mu_);
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace cairn::datanode

@@ -1,0 +1,242 @@
+#include "datanode/control/control_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/background_task.h"
+#include "common/clock.h"
+#include "common/logging.h"
+#include "common/metrics.h"
+#include "common/strings.h"
+#include "common/units.h"
+#include "datanode/control/local_address.h"
+#include "datanode/pipeline/node_numbers.h"
+#include "datanode/pipeline/open_transfers.h"
+#include "datanode/store/replica_store.h"
+#include "proto/control.pb.h"
+#include "proto/types.pb.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr int64_t kMinHeartbeatMs = 10;
+constexpr int64_t kMaxHeartbeatMs = 60'000;
+
+// Retries go on at least every two seconds: a NameNode that comes back is found at once.
+BackgroundTask::Options Every(int64_t interval_ms) {
+  BackgroundTask::Options options;
+  options.interval_ms = interval_ms;
+  options.max_backoff_ms = 2'000;
+  return options;
+}
+
+void AddStorages(const std::vector<VolumeInfo>& volumes, const NodeNumbers& numbers,
+                 google::protobuf::RepeatedPtrField<v1::StorageInfo>* out) {
+  for (const VolumeInfo& volume : volumes) {
+    v1::StorageInfo* info = out->Add();
+    info->set_id(volume.storage_id);
+    info->set_path(volume.path);
+    info->set_capacity_bytes(volume.capacity_bytes);
+    info->set_used_bytes(volume.used_bytes);
+    info->set_remaining_bytes(volume.remaining_bytes);
+    info->set_failed(volume.failed);
+    info->set_blocks(volume.blocks);
+    info->set_number(numbers.storage(volume.index));
+  }
+}
+
+// What no retry will change.
+bool IsFinal(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status);
+}
+
+}  // namespace
+
+ControlSession::ControlSession(Options options, Parts parts)
+    : options_(std::move(options)),
+      parts_(parts),
+      incarnation_(RandomU64()),
+      link_(options_.namenodes),
+      changes_([this] { report_task_->Wake(); }),
+      reporter_(options_.reports, parts.store->node_id(), incarnation_, &link_, parts.store,
+                parts.numbers, &changes_, parts.clock),
+      commands_(parts.store, parts.transfers, parts.connector),
+      register_task_(std::make_unique<BackgroundTask>(
+          "register", Every(1'000), [this] { return RegisterIfNeeded(); }, parts.metrics)),
+      report_task_(std::make_unique<BackgroundTask>(
+          "report", Every(1'000), [this] { return Report(); }, parts.metrics)) {
+  parts_.store->SetObserver(&changes_);
+}
+
+ControlSession::~ControlSession() { Stop(); }
+
+void ControlSession::Start() {
+  register_task_->Start();
+  report_task_->Start();
+}
+
+void ControlSession::Stop() {
+  link_.Stop();
+  register_task_->Stop();
+  if (heartbeat_task_ != nullptr) heartbeat_task_->Stop();
+  report_task_->Stop();
+  commands_.Stop();
+  parts_.store->SetObserver(nullptr);
+}
+
+bool ControlSession::registered() const {
+  MutexLock lock(mu_);
+  return registered_;
+}
+
+absl::Status ControlSession::NoteOutcome(absl::Status status) {
+  if (KindOf(status) != ErrorKind::kUnknownNode) return status;
+  {
+    MutexLock lock(mu_);
+    registered_ = false;
+  }
+  register_task_->Wake();
+  return status;
+}
+
+// --- registration ------------------------------------------------------------------------------
+
+absl::Status ControlSession::RegisterIfNeeded() {
+  if (registered()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const v1::RegisterRequest request, MakeRegistration());
+  const absl::StatusOr<v1::RegisterReply> reply = link_.Register(request);
+  absl::Status status = reply.ok() ? TakeRegistration(*reply) : reply.status();
+  if (status.ok()) {
+    LogInfo("registered as node {} with the NameNode at {}, cluster {}", reply->node_number(),
+            link_.peer().ToString(), reply->cluster_id());
+    parts_.store->NoteEpoch(reply->epoch()).IgnoreError();  // heartbeats say it again
+    {
+      MutexLock lock(mu_);
+      registered_ = true;
+    }
+    reporter_.RequestFullReports({});
+    report_task_->Wake();
+    RunHeartbeats(reply->heartbeat_interval_ms());
+    if (options_.on_registered) options_.on_registered();
+  } else if (IsFinal(status) && options_.on_fatal) {
+    options_.on_fatal(status);
+  }
+  return status;
+}
+
+absl::StatusOr<v1::RegisterRequest> ControlSession::MakeRegistration() const {
+  v1::RegisterRequest request;
+  request.set_cluster_id(parts_.store->cluster_id());
+  request.set_node_id(parts_.store->node_id());
+  ASSIGN_OR_RETURN(const auto addresses, Advertised(options_.advertise, options_.data));
+  for (const std::string& address : addresses) request.add_addresses(address);
+  ASSIGN_OR_RETURN(const auto http, Advertised(options_.advertise_http, options_.http));
+  request.set_http_address(http.front());
+  request.set_rack(options_.rack);
+  AddStorages(parts_.store->Volumes(), *parts_.numbers, request.mutable_storages());
+  const HighestSeen highest = parts_.store->highest();
+  request.set_highest_block_id(highest.block_id);
+  request.set_highest_generation(highest.generation);
+  request.set_highest_epoch(highest.epoch);
+  request.set_version(CAIRN_VERSION);
+  request.set_host(HostName());
+  request.set_incarnation(incarnation_);
+  return request;
+}
+
+absl::StatusOr<std::vector<std::string>> ControlSession::Advertised(
+    const std::vector<std::string>& given, const HostPort& listen) const {
+  if (!given.empty()) return given;
+  HostPort address = listen;
+  if (listen.IsWildcard()) {
+    ASSIGN_OR_RETURN(address.host, LocalAddressTowards(link_.peer()));
+  }
+  return std::vector<std::string>{address.ToString()};
+}
+
+absl::Status ControlSession::TakeRegistration(const v1::RegisterReply& reply) {
+  const std::vector<VolumeInfo> volumes = parts_.store->Volumes();
+  if (reply.node_number() == 0 || reply.cluster_id().empty() ||
+      static_cast<size_t>(reply.storage_numbers_size()) != volumes.size()) {
+    return absl::InternalError("the NameNode's answer to the registration is incomplete");
+  }
+  RETURN_IF_ERROR(parts_.store->AdoptCluster(reply.cluster_id()));
+  std::vector<StorageNumber> by_volume(volumes.back().index + 1, 0);
+  for (size_t i = 0; i < volumes.size(); ++i) {
+    by_volume[volumes[i].index] = reply.storage_numbers(static_cast<int>(i));
+  }
+  parts_.numbers->Set(reply.node_number(), std::move(by_volume));
+  return absl::OkStatus();
+}
+
+// --- heartbeats and commands -------------------------------------------------------------------
+
+void ControlSession::RunHeartbeats(int64_t interval_ms) {
+  interval_ms = std::clamp(interval_ms, kMinHeartbeatMs, kMaxHeartbeatMs);
+  if (heartbeat_task_ != nullptr && interval_ms == heartbeat_interval_ms_) {
+    heartbeat_task_->Wake();
+    return;
+  }
+  heartbeat_interval_ms_ = interval_ms;
+  heartbeat_task_ = std::make_unique<BackgroundTask>(
+      "heartbeat", Every(interval_ms), [this] { return Heartbeat(); }, parts_.metrics);
+  heartbeat_task_->Start();
+}
+
+absl::Status ControlSession::Heartbeat() {
+  if (!registered()) return absl::OkStatus();
+  v1::HeartbeatRequest request;
+  request.set_node_id(parts_.store->node_id());
+  request.set_incarnation(incarnation_);
+  AddStorages(parts_.store->Volumes(), *parts_.numbers, request.mutable_storages());
+  const TransferLoad load = parts_.transfers->load();
+  request.set_active_writes(load.active_writes);
+  request.set_active_reads(load.active_reads);
+  request.set_read_requests(load.read_requests);
+  request.set_write_requests(load.write_requests);
+  request.set_errors(load.errors);
+  const absl::StatusOr<v1::HeartbeatReply> reply = link_.Heartbeat(request);
+  RETURN_IF_ERROR(NoteOutcome(reply.status()));
+  RETURN_IF_ERROR(parts_.store->NoteEpoch(reply->epoch()));
+  for (const v1::Command& command : reply->commands()) Obey(command);
+  return absl::OkStatus();
+}
+
+void ControlSession::Obey(const v1::Command& command) {
+  const auto to_block = [](const v1::Block& block) {
+    return Block{.id = block.id(), .generation = block.generation(), .length = block.length()};
+  };
+  if (command.has_delete_replicas()) {
+    std::vector<Block> blocks;
+    for (const v1::Block& block : command.delete_replicas().blocks()) {
+      blocks.push_back(to_block(block));
+    }
+    commands_.Delete(std::move(blocks));
+  } else if (command.has_copy_replica()) {
+    const v1::CopyReplica& copy = command.copy_replica();
+    std::vector<Target> targets;
+    for (const v1::NodeAddress& node : copy.targets()) {
+      targets.push_back({.number = node.number(),
+                         .id = node.id(),
+                         .addresses = {node.addresses().begin(), node.addresses().end()}});
+    }
+    Block block = to_block(copy.block());
+    block.length = 0;  // any: the replica's own counts
+    commands_.Copy(block, std::move(targets));
+  } else if (command.has_send_full_report()) {
+    const auto& storages = command.send_full_report().storages();
+    reporter_.RequestFullReports({storages.begin(), storages.end()});
+    report_task_->Wake();
+  } else {
+    LogWarn("an order of the NameNode is unknown to this version and was ignored");
+  }
+}
+
+absl::Status ControlSession::Report() {
+  if (!registered()) return absl::OkStatus();
+  return NoteOutcome(reporter_.RunOnce());
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,99 @@
+// This node's session with its NameNode: registration, heartbeats, reports, commands.
+//
+// Why: everything that the NameNode knows of this node comes through here, and everything that it
+// orders too. A session that is lost begins anew by itself: unknown to the NameNode means register
+// again, and changes wait until they are acknowledged. A NameNode of another cluster ends the
+// daemon; one of an older epoch is heard but not obeyed. Thread-safe. Made by the composition root.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/mutex.h"
+#include "common/net/address.h"
+#include "common/status.h"
+#include "datanode/control/change_queue.h"
+#include "datanode/control/command_executor.h"
+#include "datanode/control/namenode_link.h"
+#include "datanode/control/reporter.h"
+
+namespace cairn {
+class BackgroundTask;
+class Clock;
+class Metrics;
+}  // namespace cairn
+
+namespace cairn::datanode {
+
+class Connector;
+class NodeNumbers;
+class OpenTransfers;
+class ReplicaStore;
+
+class ControlSession {
+ public:
+  struct Options {
+    std::vector<HostPort> namenodes;
+    HostPort data;                       // where the data service listens
+    HostPort http;                       // where pages are served
+    std::vector<std::string> advertise;  // host:port; empty: from `data`
+    std::vector<std::string> advertise_http;
+    std::string rack;
+    Reporter::Options reports;
+    // Called by the session's threads; must not call back.
+    std::function<void()> on_registered;         // every time
+    std::function<void(absl::Status)> on_fatal;  // this node cannot go on
+  };
+  struct Parts {  // all must outlive the session
+    ReplicaStore* store = nullptr;
+    NodeNumbers* numbers = nullptr;
+    OpenTransfers* transfers = nullptr;
+    Connector* connector = nullptr;
+    Clock* clock = nullptr;
+    Metrics* metrics = nullptr;
+  };
+
+  ControlSession(Options options, Parts parts);
+  ~ControlSession();  // Stop()
+
+  // The session's own loops, for the composition root's list: register, heartbeat, report.
+  void Start();
+  // Ends calls that wait, and joins all threads. Streams must have been cancelled before.
+  void Stop() ABSL_LOCKS_EXCLUDED(mu_);
+
+  bool registered() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  absl::Status RegisterIfNeeded() ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status TakeRegistration(const v1::RegisterReply& reply) ABSL_LOCKS_EXCLUDED(mu_);
+  void RunHeartbeats(int64_t interval_ms) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Heartbeat() ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Report() ABSL_LOCKS_EXCLUDED(mu_);
+  void Obey(const v1::Command& command);
+  // Begins the session anew when the NameNode does not know this node. Returns `status`.
+  absl::Status NoteOutcome(absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<v1::RegisterRequest> MakeRegistration() const;
+  absl::StatusOr<std::vector<std::string>> Advertised(const std::vector<std::string>& given,
+                                                      const HostPort& listen) const;
+
+  const Options options_;
+  const Parts parts_;
+  const uint64_t incarnation_;  // random: tells this start from another
+  NameNodeLink link_;
+  ChangeQueue changes_;
+  Reporter reporter_;
+  CommandExecutor commands_;
+  std::unique_ptr<BackgroundTask> register_task_;
+  std::unique_ptr<BackgroundTask> report_task_;
+  // Of the register task's thread and, after it has ended, of Stop.
+  std::unique_ptr<BackgroundTask> heartbeat_task_;
+  int64_t heartbeat_interval_ms_ = 0;
+
+  mutable Mutex mu_;
+  bool registered_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace cairn::datanode

@@ -1,0 +1,202 @@
+#include "datanode/datanode.h"
+
+#include <chrono>
+#include <utility>
+
+#include "common/background_task.h"
+#include "common/logging.h"
+#include "common/metrics.h"
+#include "common/mutex.h"
+#include "common/net/channel.h"
+#include "common/net/http_server.h"
+#include "common/net/rpc_server.h"
+#include "datanode/control/control_session.h"
+#include "datanode/pipeline/node_numbers.h"
+#include "datanode/pipeline/open_transfers.h"
+#include "datanode/service/data_transfer_service.h"
+#include "datanode/service/grpc_connector.h"
+#include "datanode/store/replica_store.h"
+#include "datanode/web/pages.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr int64_t kStreamGraceMs = 3'000;
+constexpr int64_t kDiskCheckMs = 5'000;
+
+}  // namespace
+
+class DataNode::Impl {
+ public:
+  Impl(DataNodeOptions options, Env* env, Clock* clock)
+      : options_(std::move(options)),
+        env_(env),
+        clock_(clock),
+        transfers_(options_.transfer_memory_bytes, &metrics_),
+        connector_(&channels_) {}
+
+  absl::Status Start() {
+    ASSIGN_OR_RETURN(store_, ReplicaStore::Open(env_, {.data_dirs = options_.data_dirs,
+                                                       .capacity_bytes = options_.capacity_bytes,
+                                                       .reserved_bytes = options_.reserved_bytes,
+                                                       .failed_volumes_tolerated =
+                                                           options_.failed_volumes_tolerated}));
+    service_ = std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_,
+                                                     &transfers_, BlockReceiver::Options{});
+    ASSIGN_OR_RETURN(rpc_, RpcServer::Start(options_.listen, {service_.get()}));
+    ASSIGN_OR_RETURN(
+        http_,
+        HttpServer::Start(options_.http, MakePages([this] { return registered(); }, &metrics_)));
+    MakeSession();
+
+    // All that runs by itself in a DataNode:
+    session_->Start();  // register (at once), heartbeat (as the NameNode says), report (on change)
+    disk_check_ = std::make_unique<BackgroundTask>(
+        "disk-check", kDiskCheckMs, [this] { return CheckDisks(); }, &metrics_);
+    disk_check_->Start();
+
+    LogInfo("DataNode {} serves data on {}, pages on {}", store_->node_id(),
+            rpc_->address().ToString(), http_->address().ToString());
+    return absl::OkStatus();
+  }
+
+  // From the outside in: no new streams, then no streams, then no session, then the disks.
+  void Stop() {
+    {
+      MutexLock lock(mu_);
+      if (std::exchange(stopped_, true)) return;
+    }
+    changed_.SignalAll();
+    if (rpc_ != nullptr) rpc_->Shutdown(kStreamGraceMs);
+    transfers_.Stop();  // copies that this node sends
+    if (disk_check_ != nullptr) disk_check_->Stop();
+    if (http_ != nullptr) http_->Stop();
+    session_set_.store(false);
+    if (session_ != nullptr) session_->Stop();
+    session_.reset();
+    service_.reset();
+    store_.reset();
+  }
+
+  const std::string& id() const { return id_; }
+  const HostPort& data_address() const { return rpc_->address(); }
+  const HostPort& http_address() const { return http_->address(); }
+
+  bool registered() const { return session_set_.load() && session_->registered(); }
+
+  bool WaitUntilRegistered(int64_t timeout_ms) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    MutexLock lock(mu_);
+    while (!registered_once_ && !stopped_ && !fatal_) {
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      changed_.WaitFor(mu_, deadline - std::chrono::steady_clock::now());
+    }
+    return registered_once_ && !stopped_ && !fatal_;
+  }
+
+ private:
+  void MakeSession() {
+    id_ = store_->node_id();
+    session_ = std::make_unique<ControlSession>(
+        ControlSession::Options{.namenodes = options_.namenodes,
+                                .data = rpc_->address(),
+                                .http = http_->address(),
+                                .advertise = options_.advertise,
+                                .advertise_http = options_.advertise_http,
+                                .rack = options_.rack,
+                                .reports = {},
+                                .on_registered = [this] { NoteRegistered(); },
+                                .on_fatal = [this](absl::Status s) { NoteFatal(std::move(s)); }},
+        ControlSession::Parts{.store = store_.get(),
+                              .numbers = &numbers_,
+                              .transfers = &transfers_,
+                              .connector = &connector_,
+                              .clock = clock_,
+                              .metrics = &metrics_});
+    session_set_.store(true);
+  }
+
+  void NoteRegistered() {
+    {
+      MutexLock lock(mu_);
+      registered_once_ = true;
+    }
+    changed_.SignalAll();
+    if (options_.on_registered) options_.on_registered();
+  }
+
+  void NoteFatal(absl::Status status) {
+    {
+      MutexLock lock(mu_);
+      if (std::exchange(fatal_, true)) return;
+    }
+    LogError("this DataNode cannot go on: {}", MessageOf(status));
+    changed_.SignalAll();
+    if (options_.on_fatal) options_.on_fatal(std::move(status));
+  }
+
+  absl::Status CheckDisks() {
+    for (const VolumeInfo& volume : store_->Volumes()) {
+      const MetricLabels labels = {{"path", volume.path}};
+      const auto set = [&](const char* name, const char* help, double value) {
+        metrics_.AddGauge(name, help, labels)->Set(value);
+      };
+      set("cairn_datanode_volume_used_bytes", "Bytes of replicas and their checksums.",
+          static_cast<double>(volume.used_bytes));
+      set("cairn_datanode_volume_remaining_bytes", "Bytes that new replicas may take.",
+          static_cast<double>(volume.remaining_bytes));
+      set("cairn_datanode_volume_replicas", "Finalized replicas.",
+          static_cast<double>(volume.blocks));
+      set("cairn_datanode_volume_failed", "1 when the data directory is out of use.",
+          volume.failed ? 1 : 0);
+    }
+    absl::Status status = store_->CheckVolumes();
+    if (!status.ok()) NoteFatal(status);
+    return status;
+  }
+
+  const DataNodeOptions options_;
+  Env* const env_;
+  Clock* const clock_;
+  Metrics metrics_;
+  ChannelCache channels_;
+  NodeNumbers numbers_;
+  OpenTransfers transfers_;
+  GrpcConnector connector_;
+  std::string id_;
+  std::unique_ptr<ReplicaStore> store_;
+  std::unique_ptr<DataTransferService> service_;
+  std::unique_ptr<RpcServer> rpc_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<ControlSession> session_;
+  std::atomic<bool> session_set_ = false;  // pages are served before there is a session
+  std::unique_ptr<BackgroundTask> disk_check_;
+
+  Mutex mu_;
+  CondVar changed_;
+  bool registered_once_ ABSL_GUARDED_BY(mu_) = false;
+  bool fatal_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+DataNode::DataNode(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+DataNode::~DataNode() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<DataNode>> DataNode::Start(DataNodeOptions options, Env* env,
+                                                          Clock* clock) {
+  std::unique_ptr<DataNode> node(
+      new DataNode(std::make_unique<Impl>(std::move(options), env, clock)));
+  RETURN_IF_ERROR(node->impl_->Start());
+  return node;
+}
+
+void DataNode::Stop() { impl_->Stop(); }
+const std::string& DataNode::id() const { return impl_->id(); }
+const HostPort& DataNode::data_address() const { return impl_->data_address(); }
+const HostPort& DataNode::http_address() const { return impl_->http_address(); }
+bool DataNode::registered() const { return impl_->registered(); }
+bool DataNode::WaitUntilRegistered(int64_t timeout_ms) {
+  return impl_->WaitUntilRegistered(timeout_ms);
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,105 @@
+#include "datanode/flags.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace cairn::datanode {
+namespace {
+
+constexpr uint16_t kNameNodePort = 8020;
+constexpr uint16_t kDataPort = 9866;
+constexpr uint16_t kHttpPort = 9864;
+
+template <typename T>
+absl::StatusOr<T> For(std::string_view flag, absl::StatusOr<T> value) {
+  if (value.ok()) return value;
+  return UsageError(fmt::format("--{}: {}", flag, MessageOf(value.status())));
+}
+
+absl::StatusOr<std::vector<std::string>> Addresses(std::string_view flag,
+                                                   const std::vector<std::string>& items,
+                                                   uint16_t port) {
+  std::vector<std::string> out;
+  for (const std::string& item : items) {
+    ASSIGN_OR_RETURN(const HostPort address, For(flag, ParseHostPort(item, port)));
+    if (address.IsWildcard() || address.port == 0) {
+      return UsageError(fmt::format("--{}: {} is no address that others can reach", flag, item));
+    }
+    out.push_back(address.ToString());
+  }
+  return out;
+}
+
+absl::Status CheckDirs(const std::vector<std::string>& dirs) {
+  if (dirs.empty()) {
+    return UsageError("--data-dir is missing; give the directory (one per disk) for the blocks");
+  }
+  std::set<std::string> seen;
+  for (const std::string& dir : dirs) {
+    if (!seen.insert(dir).second) {
+      return UsageError(fmt::format("--data-dir: {} is given twice", dir));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void DataNodeFlags::Declare(OptionTable& table) {
+  table.AddList("data-dir", &data_dir, "where the blocks are kept, one directory per disk")
+      .Value("DIR[,DIR...]");
+  table.AddList("namenode", &namenode, "the NameNodes of the cluster")
+      .Value("HOST:PORT[,...]")
+      .Default("127.0.0.1:8020");
+  table.AddString("rack", &rack, "where this node stands").Value("/REGION/RACK");
+  table.AddSize("capacity", &capacity, "space for blocks on each data directory; 0: the disk's");
+  table.AddSize("reserved", &reserved, "space that is left free on each disk");
+  table.AddString("listen", &listen, "address of the data service").Value("HOST:PORT");
+  table.AddString("http", &http, "address of the status pages").Value("HOST:PORT");
+  table.AddList("advertise", &advertise, "data addresses that others are told, tried in order")
+      .Value("HOST:PORT[,...]")
+      .Default("that of --listen");
+  table.AddList("advertise-http", &advertise_http, "page addresses that others are told")
+      .Value("HOST:PORT[,...]")
+      .Default("that of --http");
+  table.AddInt("failed-volumes-tolerated", &failed_volumes_tolerated, -1, 1'000,
+               "the node goes on with this many failed data directories; -1: all but one");
+  table.AddSize("transfer-memory", &transfer_memory, "bounds the open block streams, 2M each");
+}
+
+absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
+  DataNodeOptions options;
+  RETURN_IF_ERROR(CheckDirs(data_dir));
+  options.data_dirs = data_dir;
+  const std::vector<std::string> defaults = {"127.0.0.1"};
+  ASSIGN_OR_RETURN(
+      options.namenodes,
+      For("namenode", ParseHostPortList(namenode.empty() ? defaults : namenode, kNameNodePort)));
+  if (!rack.empty() && rack.front() != '/') {
+    return UsageError(
+        fmt::format("--rack: {} does not begin with a slash, as in /dc1/rack7", rack));
+  }
+  options.rack = rack;
+  options.capacity_bytes = capacity;
+  options.reserved_bytes = reserved;
+  ASSIGN_OR_RETURN(options.listen, For("listen", ParseHostPort(listen, kDataPort)));
+  ASSIGN_OR_RETURN(options.http, For("http", ParseHostPort(http, kHttpPort)));
+  ASSIGN_OR_RETURN(options.advertise, Addresses("advertise", advertise, options.listen.port));
+  ASSIGN_OR_RETURN(options.advertise_http,
+                   Addresses("advertise-http", advertise_http, options.http.port));
+  const auto tolerated = static_cast<int>(failed_volumes_tolerated);
+  if (tolerated >= static_cast<int>(data_dir.size())) {
+    return UsageError(
+        fmt::format("--failed-volumes-tolerated: {} of {} data directories would leave none",
+                    tolerated, data_dir.size()));
+  }
+  options.failed_volumes_tolerated = tolerated;
+  if (transfer_memory < (2 << 20)) {
+    return UsageError("--transfer-memory: at least 2M, which is one stream");
+  }
+  options.transfer_memory_bytes = transfer_memory;
+  return options;
+}
+
+}  // namespace cairn::datanode
