@@ -101,6 +101,10 @@ BlockInfo FsState::InfoOf(BlockId id, const BlockMeta& meta) const {
   return info;
 }
 
+void FsState::ForEachBlockMeta(const std::function<void(BlockId, const BlockMeta&)>& fn) const {
+  blocks_.ForEach(fn);
+}
+
 void FsState::ForEachBlock(
     const std::function<void(const BlockInfo&, bool file_closed)>& fn) const {
   blocks_.ForEach([&](BlockId id, const BlockMeta& meta) {

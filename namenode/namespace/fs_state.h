@@ -79,6 +79,7 @@ class FsState {
   std::string PathOf(INodeId id) const;
   std::string PathOf(const INode& inode) const;
   const std::string& PrincipalName(PrincipalId id) const { return principals_[id]; }
+  size_t principals() const { return principals_.size(); }
   FileStatus StatusOf(const INode& inode) const;
   void ForEachINode(const std::function<void(const INode&)>& fn) const;  // by id
 
@@ -86,6 +87,7 @@ class FsState {
   const BlockMeta* FindBlock(BlockId id) const { return blocks_.Find(id); }
   std::optional<BlockInfo> FindBlockInfo(BlockId id) const;
   BlockInfo InfoOf(BlockId id, const BlockMeta& meta) const;
+  void ForEachBlockMeta(const std::function<void(BlockId, const BlockMeta&)>& fn) const;
   // By id; `file_closed`: no lease is held on its file.
   void ForEachBlock(const std::function<void(const BlockInfo&, bool file_closed)>& fn) const;
 
