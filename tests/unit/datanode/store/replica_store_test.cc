@@ -1,0 +1,238 @@
+// Replicas while the node runs: written, read, deleted, found bad.
+#include "datanode/store/replica_store.h"
+
+#include <gmock/gmock.h>
+
+#include <cerrno>
+
+#include "tests/unit/datanode/store/store_fixture.h"
+
+namespace cairn::datanode {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr Block kBlock{.id = 1001, .generation = 5, .length = 1 << 20};
+
+TEST_F(StoreTest, WritesAndReads) {
+  const auto store = Open();
+  for (const size_t size : {0, 1, 4095, 4096, 4097, 300'000}) {
+    const Block block{.id = 2000 + size, .generation = 1, .length = 1 << 20};
+    ASSERT_TRUE(Put(*store, block, BytesOf(size, size)).ok());
+    EXPECT_EQ(*Get(*store, block), BytesOf(size, size));
+  }
+}
+
+TEST_F(StoreTest, ReadsNameGenerationAndLength) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, kBlock, BytesOf(1, 10'000)).ok());
+  EXPECT_TRUE(store->OpenReader({1001, 5, 10'000}).ok());
+  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 4, 0}).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 6, 0}).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 5, 10'001}).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1002, 5, 0}).status()));
+}
+
+TEST_F(StoreTest, AnOpenReplicaIsReportedAndNeverServed) {
+  const auto store = Open();
+  auto writer = store->Create(kBlock);
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 8192), 4096).ok());
+  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 5, 0}).status()));
+  ASSERT_EQ(store->Replicas(0).size(), 1u);
+  EXPECT_EQ(store->Replicas(0)[0].state, ReplicaState::kOpen);
+  EXPECT_TRUE(absl::IsAlreadyExists(store->Create(kBlock).status()));
+  ASSERT_TRUE((*writer)->Finalize().ok());
+  EXPECT_EQ(store->Replicas(0)[0].state, ReplicaState::kFinalized);
+  EXPECT_EQ(store->Replicas(0)[0].block.length, 8192u);
+  EXPECT_TRUE(absl::IsAlreadyExists(store->Create(kBlock).status()));
+  EXPECT_THAT(observer_.Take(), ElementsAre("received 1001/5"));
+}
+
+TEST_F(StoreTest, AnAbandonedWriteLeavesNothing) {
+  const auto store = Open();
+  {
+    auto writer = store->Create(kBlock);
+    ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 8192), 4096).ok());
+    EXPECT_THAT(*env_.List("/d0/current/rbw"), ElementsAre("blk_1001"));
+  }
+  EXPECT_THAT(*env_.List("/d0/current/rbw"), IsEmpty());
+  EXPECT_THAT(store->Replicas(0), IsEmpty());
+  EXPECT_THAT(observer_.Take(), IsEmpty());
+  EXPECT_TRUE(Put(*store, kBlock, "again").ok());
+}
+
+TEST_F(StoreTest, DeletesExactlyWhatIsNamed) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, kBlock, BytesOf(1, 5'000)).ok());
+  EXPECT_TRUE(absl::IsNotFound(store->Delete({1001, 4, 0})));
+  EXPECT_TRUE(absl::IsNotFound(store->Delete({1001, 6, 0})));
+  EXPECT_TRUE(Get(*store, kBlock).ok());
+  const auto reader = store->OpenReader({1001, 5, 0});
+  ASSERT_TRUE(store->Delete({1001, 5, 0}).ok());
+  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 5, 0}).status()));
+  EXPECT_THAT(*env_.List("/d0/current/finalized/subdir0/subdir3"), IsEmpty());
+  EXPECT_THAT(observer_.Take(), ElementsAre("received 1001/5", "deleted 1001/5"));
+  EXPECT_EQ(store->Volumes()[0].used_bytes, 0u);
+  EXPECT_EQ(store->Volumes()[0].blocks, 0u);
+  // Who had it open reads to its end.
+  std::vector<char> out(8192);
+  std::vector<uint32_t> crcs;
+  EXPECT_EQ(*(*reader)->Read(0, out, /*verify=*/true, &crcs), 5'000u);
+}
+
+TEST_F(StoreTest, ADeletedOpenReplicaStopsItsWriter) {
+  const auto store = Open();
+  auto writer = store->Create(kBlock);
+  ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 4096), 4096).ok());
+  ASSERT_TRUE(store->Delete({1001, 5, 0}).ok());
+  EXPECT_TRUE(absl::IsAborted(AppendAll(**writer, BytesOf(1, 4096), 4096)));
+  EXPECT_TRUE(absl::IsAborted((*writer)->Finalize()));
+  EXPECT_THAT(observer_.Take(), ElementsAre("deleted 1001/5"));
+  EXPECT_THAT(store->Replicas(0), IsEmpty());
+  EXPECT_FALSE(store->Volumes()[0].failed);
+  EXPECT_TRUE(Put(*store, kBlock, "again").ok());
+}
+
+TEST_F(StoreTest, ReadsArePiecesOfWholeChunks) {
+  const auto store = Open();
+  const std::string bytes = BytesOf(1, 10'000);
+  ASSERT_TRUE(Put(*store, kBlock, bytes).ok());
+  const auto reader = store->OpenReader({1001, 5, 0});
+  std::vector<char> out(4096);
+  std::vector<uint32_t> crcs;
+  EXPECT_EQ(*(*reader)->Read(8192, out, true, &crcs), 10'000u - 8192u);
+  EXPECT_THAT(crcs, ElementsAre(Crc32c(std::string_view(bytes).substr(8192))));
+  EXPECT_EQ(*(*reader)->Read(12'288, out, true, &crcs), 0u);
+  EXPECT_TRUE(absl::IsInvalidArgument((*reader)->Read(100, out, true, &crcs).status()));
+}
+
+TEST_F(StoreTest, ABadReplicaIsMarkedKeptAndNeverServed) {
+  auto store = Open();
+  ASSERT_TRUE(Put(*store, kBlock, BytesOf(1, 10'000)).ok());
+  EXPECT_TRUE(*store->Verify({1001, 5, 0}));
+  const std::string data = "/d0/current/finalized/subdir0/subdir3/blk_1001";
+  env_.Flip(data, 9'999, 0x01);
+  EXPECT_EQ(KindOf(Get(*store, kBlock).status()), ErrorKind::kChecksum);
+  EXPECT_FALSE(*store->Verify({1001, 5, 0}));
+  EXPECT_FALSE(*store->Verify({1001, 5, 0}));
+  EXPECT_TRUE(absl::IsNotFound(store->Verify({1001, 6, 0}).status()));
+  EXPECT_THAT(observer_.Take(), ElementsAre("received 1001/5", "bad 1001/5"));
+  EXPECT_EQ(KindOf(store->OpenReader({1001, 5, 0}).status()), ErrorKind::kChecksum);
+  EXPECT_THAT(store->Replicas(0), IsEmpty());
+  ASSERT_EQ(store->BadReplicas().size(), 1u);
+
+  // The mark outlives a power cut, and the bytes are still there.
+  store.reset();
+  env_.Crash();
+  store = Open();
+  EXPECT_EQ(KindOf(store->OpenReader({1001, 5, 0}).status()), ErrorKind::kChecksum);
+  ASSERT_EQ(store->BadReplicas().size(), 1u);
+  EXPECT_EQ(store->BadReplicas()[0].block, (Block{1001, 5, 10'000}));
+  EXPECT_TRUE(*env_.Exists(data));
+  EXPECT_TRUE(store->Delete({1001, 5, 0}).ok());
+  EXPECT_FALSE(*env_.Exists(data));
+}
+
+TEST_F(StoreTest, AGoodCopyTakesThePlaceOfABadOne) {
+  const auto store = Open();
+  const std::string bytes = BytesOf(1, 10'000);
+  ASSERT_TRUE(Put(*store, kBlock, bytes).ok());
+  env_.Flip("/d0/current/finalized/subdir0/subdir3/blk_1001", 5, 0xFF);
+  EXPECT_FALSE(*store->Verify({1001, 5, 0}));
+  { auto abandoned = store->Create(kBlock); }
+  EXPECT_EQ(store->BadReplicas().size(), 1u);  // not given up for a copy that did not come
+  ASSERT_TRUE(Put(*store, kBlock, bytes).ok());
+  EXPECT_EQ(*Get(*store, kBlock), bytes);
+  EXPECT_THAT(store->BadReplicas(), IsEmpty());
+  EXPECT_THAT(observer_.Take(),
+              ElementsAre("received 1001/5", "bad 1001/5", "deleted 1001/5", "received 1001/5"));
+  EXPECT_EQ(store->Volumes()[0].blocks, 1u);
+}
+
+TEST_F(StoreTest, AFullDiskIsAnErrorOfTheWriteAlone) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, kBlock, BytesOf(1, 10'000)).ok());
+  auto writer = store->Create({.id = 1002, .generation = 5, .length = 1 << 20});
+  ASSERT_TRUE(writer.ok());
+  env_.SetCapacity(200'000);
+  const absl::Status full = AppendAll(**writer, BytesOf(2, 1 << 20), 64 << 10);
+  EXPECT_EQ(KindOf(full), ErrorKind::kNoSpace) << full;
+  writer->reset();
+  EXPECT_FALSE(store->Volumes()[0].failed);
+  EXPECT_TRUE(Get(*store, kBlock).ok());
+  // What the next write may need is not there: it does not even begin.
+  const absl::Status refused = store->Create({1003, 5, 1 << 20}).status();
+  EXPECT_EQ(KindOf(refused), ErrorKind::kNoSpace);
+  EXPECT_THAT(MessageOf(refused), HasSubstr("1M needed"));
+  EXPECT_TRUE(Put(*store, {1004, 5, 100'000}, BytesOf(4, 100'000)).ok());
+}
+
+TEST_F(StoreTest, AFullDiskAtTheEndOfAWriteLeavesNothing) {
+  const auto store = Open();
+  auto writer = store->Create(kBlock);
+  ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 10'000), 64 << 10).ok());
+  env_.SetHook([](FaultOp op, const std::string& path) {
+    const bool checksums = path.ends_with(".meta") && op == FaultOp::kWrite;
+    return checksums ? ErrnoStatus(path, ENOSPC) : absl::OkStatus();
+  });
+  EXPECT_EQ(KindOf((*writer)->Finalize()), ErrorKind::kNoSpace);
+  env_.SetHook({});
+  EXPECT_FALSE(store->Volumes()[0].failed);
+  EXPECT_THAT(*env_.List("/d0/current/rbw"), IsEmpty());
+  EXPECT_THAT(observer_.Take(), IsEmpty());
+}
+
+TEST_F(StoreTest, ADiskThatFailsIsNotUsedAnyMore) {
+  const auto store = Open({"/d0", "/d1"});
+  ASSERT_TRUE(Put(*store, kBlock, BytesOf(1, 10'000)).ok());
+  env_.SetHook([](FaultOp op, const std::string& path) {
+    const bool broken = path.starts_with("/d1") && op == FaultOp::kSync;
+    return broken ? ErrnoStatus(path, EIO) : absl::OkStatus();
+  });
+  int failures = 0;
+  for (BlockId id = 2000; id < 2010; ++id) {
+    if (!Put(*store, {id, 1, 1 << 20}, BytesOf(id, 5'000)).ok()) ++failures;
+  }
+  EXPECT_EQ(failures, 1);
+  EXPECT_FALSE(store->Volumes()[0].failed);
+  EXPECT_TRUE(store->Volumes()[1].failed);
+  EXPECT_EQ(store->Volumes()[1].remaining_bytes, 0u);
+  EXPECT_THAT(store->Replicas(1), IsEmpty());
+  EXPECT_TRUE(store->CheckVolumes().ok());
+
+  env_.SetHook([](FaultOp op, const std::string& path) {
+    return op == FaultOp::kSync ? ErrnoStatus(path, EIO) : absl::OkStatus();
+  });
+  EXPECT_FALSE(Put(*store, {3000, 1, 1 << 20}, "x").ok());
+  EXPECT_THAT(MessageOf(store->CheckVolumes()), HasSubstr("2 of 2 data directories failed"));
+}
+
+TEST_F(StoreTest, TooManyOpenFilesDoNotFailADisk) {
+  const auto store = Open();
+  env_.SetHook([](FaultOp op, const std::string& path) {
+    return op == FaultOp::kOpen ? ErrnoStatus(path, EMFILE) : absl::OkStatus();
+  });
+  EXPECT_FALSE(Put(*store, kBlock, "x").ok());
+  env_.SetHook({});
+  EXPECT_FALSE(store->Volumes()[0].failed);
+  EXPECT_TRUE(Put(*store, kBlock, "x").ok());
+}
+
+TEST_F(StoreTest, NothingIsServedBeforeTheClusterIsKnown) {
+  auto store = ReplicaStore::Open(&env_, OptionsFor({"/new"}));
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ((*store)->cluster_id(), "");
+  EXPECT_EQ((*store)->Volumes().size(), 1u);
+  EXPECT_TRUE(absl::IsUnavailable((*store)->Create(kBlock).status()));
+  EXPECT_TRUE(absl::IsUnavailable((*store)->OpenReader(kBlock).status()));
+  ASSERT_TRUE((*store)->AdoptCluster("c1").ok());
+  EXPECT_TRUE((*store)->Create(kBlock).ok());
+  EXPECT_TRUE((*store)->AdoptCluster("c1").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition((*store)->AdoptCluster("c2")));
+}
+
+}  // namespace
+}  // namespace cairn::datanode
