@@ -1,0 +1,21 @@
+#include "client/cli/commands.h"
+
+namespace cairn::cli {
+
+void AddCommands(Cli& cli) {
+  AddPut(cli);
+  AddGet(cli);
+  AddReadCommands(cli);
+  AddListCommands(cli);
+  AddUsageCommands(cli);
+  AddFind(cli);
+  AddChangeCommands(cli);
+  AddCopy(cli);
+  AddAttributeCommands(cli);
+  AddCheckCommands(cli);
+  AddFsck(cli);
+  AddAdminCommands(cli);
+  AddCompletion(cli);
+}
+
+}  // namespace cairn::cli

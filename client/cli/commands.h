@@ -1,0 +1,26 @@
+// The groups of commands. Each function declares its commands, with options and examples, and says
+// what runs them. Called once, by main.
+#pragma once
+
+#include "client/cli/cli.h"
+
+namespace cairn::cli {
+
+void AddPut(Cli& cli);
+void AddGet(Cli& cli);
+void AddReadCommands(Cli& cli);       // cat head tail
+void AddListCommands(Cli& cli);       // ls stat
+void AddUsageCommands(Cli& cli);      // du df count
+void AddFind(Cli& cli);               // find
+void AddChangeCommands(Cli& cli);     // mkdir rm mv touch
+void AddCopy(Cli& cli);               // cp
+void AddAttributeCommands(Cli& cli);  // chmod chown chgrp setrep
+void AddCheckCommands(Cli& cli);      // test locations
+void AddFsck(Cli& cli);               // fsck
+void AddAdminCommands(Cli& cli);      // admin report|health|nodes|safe-mode|checkpoint
+void AddCompletion(Cli& cli);         // completion
+
+// All of them.
+void AddCommands(Cli& cli);
+
+}  // namespace cairn::cli

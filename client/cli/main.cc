@@ -1,0 +1,10 @@
+#include "client/cli/commands.h"
+#include "common/program.h"
+
+int main(int argc, char** argv) {
+  cairn::TuneAllocator();
+  cairn::TerminationSignals signals;
+  cairn::cli::Cli cli;
+  cairn::cli::AddCommands(cli);
+  return cli.Run(argc, argv, signals);
+}

@@ -1,0 +1,111 @@
+// cairn du, df and count: how much there is.
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "client/cli/commands.h"
+#include "client/cli/listing.h"
+
+namespace cairn::cli {
+namespace {
+
+constexpr auto kLeft = Table::Align::kLeft;
+constexpr auto kRight = Table::Align::kRight;
+
+struct UsageOptions {
+  bool summarize = false;
+  bool human = false;
+};
+
+// One line: bytes, bytes with all copies, path.
+absl::Status AddUsage(const ClusterPath& path, bool human, Table& table) {
+  ASSIGN_OR_RETURN(const ContentSummary summary, path.fs->GetContentSummary(path.path));
+  table.Add({SizeColumn(summary.length, human), SizeColumn(summary.space, human), path.shown});
+  return absl::OkStatus();
+}
+
+absl::Status DiskUsageOf(Context& context, const UsageOptions& options, const ClusterPath& path,
+                         Table& table) {
+  if (options.summarize) return AddUsage(path, options.human, table);
+  ASSIGN_OR_RETURN(const FileStatus status, path.fs->GetFileInfo(path.path));
+  if (!status.is_directory()) return AddUsage(path, options.human, table);
+  return path.fs->ForEachEntry(path.path, [&](const FileStatus& entry) {
+    const ClusterPath child = path.Child(entry.name);
+    if (absl::Status added = AddUsage(child, options.human, table); !added.ok()) {
+      context.Fail(child.shown, added);
+    }
+    return context.Continue();
+  });
+}
+
+absl::Status DiskUsage(Context& context, const UsageOptions& options, const Operands& operands) {
+  ASSIGN_OR_RETURN(const std::vector<ClusterPath> paths, context.Expand(operands));
+  Table table({kRight, kRight, kLeft});
+  for (const ClusterPath& path : paths) {
+    RETURN_IF_ERROR(context.Continue());
+    const absl::Status status = DiskUsageOf(context, options, path, table);
+    if (!status.ok()) context.Fail(path.shown, status);
+    context.out().Write(table.Take());
+  }
+  return context.Continue();
+}
+
+absl::Status DiskFree(Context& context, bool human) {
+  ASSIGN_OR_RETURN(AdminClient* const admin, context.Admin());
+  ASSIGN_OR_RETURN(const AdminReport report, admin->Report());
+  const ClusterReport& cluster = report.cluster;
+  Table table({kRight, kRight, kRight, kRight});
+  table.Add({"size", "used", "available", "use%"});
+  table.Add({SizeColumn(cluster.capacity_bytes, human), SizeColumn(cluster.used_bytes, human),
+             SizeColumn(cluster.remaining_bytes, human),
+             fmt::format("{:.1f}%", cluster.utilization_percent)});
+  context.out().Write(table.Take());
+  return absl::OkStatus();
+}
+
+absl::Status Count(Context& context, const Operands& operands) {
+  ASSIGN_OR_RETURN(const std::vector<ClusterPath> paths, context.Expand(operands));
+  Table table({kRight, kRight, kRight, kLeft});
+  for (const ClusterPath& path : paths) {
+    RETURN_IF_ERROR(context.Continue());
+    const absl::StatusOr<ContentSummary> summary = path.fs->GetContentSummary(path.path);
+    if (!summary.ok()) {
+      context.Fail(path.shown, summary.status());
+      continue;
+    }
+    table.Add({std::to_string(summary->directories), std::to_string(summary->files),
+               std::to_string(summary->length), path.shown});
+  }
+  context.out().Write(table.Take());
+  return context.Continue();
+}
+
+}  // namespace
+
+void AddUsageCommands(Cli& cli) {
+  auto usage = std::make_shared<UsageOptions>();
+  Command& du = cli.Add("du", "PATH...", 1, Command::kAnyNumber,
+                        "show bytes, bytes with all copies, and path of what is in a directory",
+                        [usage](Context& context, const Operands& operands) {
+                          return DiskUsage(context, *usage, operands);
+                        });
+  du.Example("cairn du -h /data").Example("cairn du -s /data /logs        # one line for each");
+  du.options()
+      .AddBool("summarize", &usage->summarize, "one line for each path, all below it included")
+      .Short('s');
+  du.options().AddBool("human-readable", &usage->human, "sizes like 1.5G").Short('h');
+
+  auto human = std::make_shared<bool>(false);
+  Command& df =
+      cli.Add("df", "", 0, 0, "show the cluster's size and free space",
+              [human](Context& context, const Operands&) { return DiskFree(context, *human); });
+  df.Example("cairn df -h");
+  df.options().AddBool("human-readable", human.get(), "sizes like 1.5G").Short('h');
+
+  cli.Add("count", "PATH...", 1, Command::kAnyNumber,
+          "show directories, files and bytes of a tree, and its path", Count)
+      .Example("cairn count /data /logs");
+}
+
+}  // namespace cairn::cli
