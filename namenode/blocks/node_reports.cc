@@ -113,7 +113,7 @@ void ReportedState::AskForReports(DataNode& node, std::vector<NodeCommand>* comm
 absl::Status ReportedState::BeginReport(std::string_view id, uint64_t incarnation,
                                         StorageNumber number) {
   ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, number));
-  storage->window.Begin(Now());
+  storage->window.Begin(Now(), options_.report_snapshot_margin_ms);
   return absl::OkStatus();
 }
 
@@ -165,6 +165,7 @@ absl::StatusOr<bool> ReportedState::SweepReport(std::string_view id, uint64_t in
 
 absl::Status ReportedState::IncrementalReport(std::string_view id, uint64_t incarnation,
                                               absl::Span<const ReplicaChange> changes) {
+  RETURN_IF_ERROR(nodes_.Speaker(id, incarnation).status());
   for (const ReplicaChange& change : changes) {
     ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, change.storage));
     if (storage->lost) continue;

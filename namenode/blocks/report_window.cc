@@ -10,7 +10,16 @@ void ReportWindow::Reset() {
   previous_.clear();
 }
 
-void ReportWindow::Begin(int64_t now_ms) {
+void ReportWindow::Forget(int64_t now_ms, int64_t margin_ms) {
+  if (active_ || now_ms - recent_since_ms_ <= margin_ms) return;
+  if (now_ms - recent_since_ms_ > 2 * margin_ms) recent_.clear();
+  previous_ = std::exchange(recent_, {});
+  recent_since_ms_ = now_ms;
+}
+
+void ReportWindow::Begin(int64_t now_ms, int64_t margin_ms) {
+  active_ = false;
+  Forget(now_ms, margin_ms);
   active_ = true;
   ++round_;  // may wrap: every finished report sweeps what is not of its round
   last_piece_ms_ = now_ms;
@@ -19,11 +28,7 @@ void ReportWindow::Begin(int64_t now_ms) {
 void ReportWindow::End() { active_ = false; }
 
 void ReportWindow::Touch(BlockId block, int64_t now_ms, int64_t margin_ms) {
-  if (!active_ && now_ms - recent_since_ms_ > margin_ms) {
-    if (now_ms - recent_since_ms_ > 2 * margin_ms) recent_.clear();
-    previous_ = std::exchange(recent_, {});
-    recent_since_ms_ = now_ms;
-  }
+  Forget(now_ms, margin_ms);
   recent_.insert(block);
 }
 

@@ -21,7 +21,7 @@ class ReportWindow {
   void Reset();
 
   // A report begins (an unfinished one ends unswept); replicas it names get its round.
-  void Begin(int64_t now_ms);
+  void Begin(int64_t now_ms, int64_t margin_ms);
   void Progress(int64_t now_ms) { last_piece_ms_ = now_ms; }
   void End();
   bool active() const { return active_; }
@@ -33,6 +33,8 @@ class ReportWindow {
   bool Touched(BlockId block) const { return recent_.contains(block) || previous_.contains(block); }
 
  private:
+  void Forget(int64_t now_ms, int64_t margin_ms);  // what is older than the margin
+
   bool active_ = false;
   uint16_t round_ = 0;
   int64_t last_piece_ms_ = 0;

@@ -1,0 +1,106 @@
+#include "namenode/blocks/block_map.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::ElementsAre;
+
+class BlockMapTest : public ::testing::Test {
+ protected:
+  BlockMapTest() : storages_(4) {
+    for (Storage& storage : storages_) storage.lost = storage.stale = false;
+    storages_[0].node = storages_[1].node = &first_;
+    storages_[2].node = &second_;
+    storages_[3].node = &third_;
+    block_ = &map_.Make(kId);
+    block_->generation = 5;
+    block_->length = 100;
+    block_->replication = 2;
+    block_->phase = BlockPhase::kClosed;
+  }
+  void Add(int storage, GenerationStamp generation, uint64_t length, ReplicaState state) {
+    Replica& replica = map_.AddReplica(kId, *block_, storages_[storage]);
+    replica.generation = generation;
+    replica.length = length;
+    replica.state = state;
+  }
+  Redundancy State() const { return RedundancyOf(*block_, BlockMap::Count(*block_)); }
+
+  static constexpr BlockId kId = 77;
+  DataNode first_, second_, third_;
+  std::vector<Storage> storages_;
+  BlockMap map_;
+  BlockEntry* block_ = nullptr;
+};
+
+TEST_F(BlockMapTest, WorthOfReplicas) {
+  Add(0, 5, 100, ReplicaState::kFinalized);
+  const auto worth = [&](GenerationStamp generation, uint64_t length, ReplicaState state) {
+    return WorthOf(*block_, {&storages_[0], generation, length, 0, state});
+  };
+  EXPECT_EQ(worth(5, 100, ReplicaState::kFinalized), ReplicaWorth::kGood);
+  EXPECT_EQ(worth(5, 100, ReplicaState::kProvisional), ReplicaWorth::kGood);
+  EXPECT_EQ(worth(5, 99, ReplicaState::kFinalized), ReplicaWorth::kBad);
+  EXPECT_EQ(worth(5, 100, ReplicaState::kBad), ReplicaWorth::kBad);
+  EXPECT_EQ(worth(5, 100, ReplicaState::kOpen), ReplicaWorth::kNothing);
+  EXPECT_EQ(worth(4, 100, ReplicaState::kFinalized), ReplicaWorth::kOutdated);
+  EXPECT_EQ(worth(4, 100, ReplicaState::kBad), ReplicaWorth::kOutdated);
+  EXPECT_EQ(worth(6, 100, ReplicaState::kFinalized), ReplicaWorth::kNothing);
+  storages_[0].lost = true;
+  EXPECT_EQ(worth(5, 100, ReplicaState::kFinalized), ReplicaWorth::kNothing);
+  storages_[0].lost = false;
+  block_->phase = BlockPhase::kOpen;  // its length is not known yet
+  EXPECT_EQ(worth(5, 99, ReplicaState::kFinalized), ReplicaWorth::kGood);
+}
+
+TEST_F(BlockMapTest, GoodReplicasAreCountedByNode) {
+  Add(0, 5, 100, ReplicaState::kFinalized);
+  Add(1, 5, 100, ReplicaState::kFinalized);
+  EXPECT_EQ(BlockMap::Count(*block_).good, 1u);
+  EXPECT_THAT(BlockMap::GoodNodes(*block_), ElementsAre(&first_));
+  EXPECT_EQ(State(), Redundancy::kUnder);
+  Add(2, 5, 100, ReplicaState::kProvisional);
+  EXPECT_EQ(State(), Redundancy::kSound);
+  EXPECT_TRUE(BlockMap::Count(*block_).unsure);
+  Add(3, 5, 100, ReplicaState::kFinalized);
+  EXPECT_EQ(State(), Redundancy::kOver);
+}
+
+TEST_F(BlockMapTest, CorruptAndMissing) {
+  EXPECT_EQ(State(), Redundancy::kMissing);
+  Add(0, 4, 100, ReplicaState::kFinalized);
+  EXPECT_EQ(State(), Redundancy::kMissing);
+  Add(2, 5, 100, ReplicaState::kBad);
+  EXPECT_EQ(State(), Redundancy::kCorrupt);
+  Add(3, 5, 100, ReplicaState::kFinalized);
+  EXPECT_EQ(State(), Redundancy::kUnder);
+  block_->phase = BlockPhase::kFinished;
+  EXPECT_EQ(State(), Redundancy::kUncounted);
+}
+
+TEST_F(BlockMapTest, UnsureWhileAReportIsAwaited) {
+  Add(0, 5, 100, ReplicaState::kFinalized);
+  EXPECT_FALSE(BlockMap::Count(*block_).unsure);
+  storages_[0].stale = true;
+  EXPECT_TRUE(BlockMap::Count(*block_).unsure);
+  storages_[0].lost = true;
+  EXPECT_FALSE(BlockMap::Count(*block_).unsure);
+}
+
+TEST_F(BlockMapTest, StoragesKnowTheirBlocks) {
+  Add(0, 5, 100, ReplicaState::kFinalized);
+  Add(2, 5, 100, ReplicaState::kFinalized);
+  EXPECT_TRUE(storages_[0].blocks.contains(kId));
+  EXPECT_TRUE(map_.RemoveReplica(kId, *block_, storages_[0]));
+  EXPECT_FALSE(map_.RemoveReplica(kId, *block_, storages_[0]));
+  EXPECT_TRUE(storages_[0].blocks.empty());
+  map_.Erase(kId);
+  EXPECT_TRUE(storages_[2].blocks.empty());
+  EXPECT_EQ(map_.Find(kId), nullptr);
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,46 @@
+#include "namenode/blocks/copy_tracker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(CopyTrackerTest, BytesCountUntilArrival) {
+  CopyTracker copies;
+  copies.Start(7, 1, {2, 3}, 100, 1000);
+  EXPECT_TRUE(copies.Pending(7));
+  EXPECT_TRUE(copies.Pending(7, 1));
+  EXPECT_FALSE(copies.Pending(7, 2));
+  EXPECT_EQ(copies.BytesInFlight(1), 100u);
+  EXPECT_EQ(copies.BytesInFlight(2), 100u);
+  EXPECT_FALSE(copies.Arrived(7, 4));
+  EXPECT_FALSE(copies.Arrived(7, 2));
+  EXPECT_EQ(copies.BytesInFlight(2), 0u);
+  EXPECT_EQ(copies.BytesInFlight(1), 100u);
+  EXPECT_TRUE(copies.Arrived(7, 3));
+  EXPECT_EQ(copies.BytesInFlight(1), 0u);
+  EXPECT_FALSE(copies.Pending(7));
+}
+
+TEST(CopyTrackerTest, OverdueAndCancelled) {
+  CopyTracker copies;
+  copies.Start(1, 1, {2}, 10, 500);
+  copies.Start(2, 3, {1}, 10, 400);
+  copies.Start(3, 3, {2}, 10, 600);
+  EXPECT_THAT(copies.Expire(399), IsEmpty());
+  EXPECT_THAT(copies.Expire(400), ElementsAre(2));
+  EXPECT_THAT(copies.CancelNode(1), ElementsAre(1));
+  EXPECT_EQ(copies.BytesInFlight(2), 10u);
+  copies.Cancel(3);
+  EXPECT_EQ(copies.BytesInFlight(2), 0u);
+  EXPECT_EQ(copies.BytesInFlight(3), 0u);
+  EXPECT_THAT(copies.Expire(10'000), IsEmpty());
+  EXPECT_EQ(copies.size(), 0u);
+}
+
+}  // namespace
+}  // namespace cairn::namenode

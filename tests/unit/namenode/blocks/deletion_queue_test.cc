@@ -1,0 +1,55 @@
+#include "namenode/blocks/deletion_queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+TEST(DeletionQueueTest, GivenOnceRememberedUntilDone) {
+  DeletionQueue deletions;
+  deletions.Add(1, {7, 3, 100});
+  deletions.Add(1, {7, 3, 100});
+  deletions.Add(1, {7, 4, 100});
+  deletions.Add(2, {7, 3, 100});
+  EXPECT_THAT(deletions.Take(1, 10, 1000), SizeIs(2));
+  EXPECT_THAT(deletions.Take(1, 10, 1000), IsEmpty());
+  EXPECT_TRUE(deletions.Contains(1, 7, 3));
+  deletions.Add(1, {7, 3, 100});
+  EXPECT_THAT(deletions.Take(1, 10, 1000), IsEmpty());
+  deletions.Done(1, 7, 3);
+  EXPECT_FALSE(deletions.Contains(1, 7, 3));
+  EXPECT_TRUE(deletions.Contains(1, 7));  // generation 4
+  deletions.Done(1, 7, 4);
+  EXPECT_FALSE(deletions.Contains(1, 7));
+  EXPECT_TRUE(deletions.Contains(2, 7));
+}
+
+TEST(DeletionQueueTest, Limits) {
+  DeletionQueue deletions;
+  for (BlockId id = 1; id <= 5; ++id) deletions.Add(1, {id, 1, 0});
+  EXPECT_THAT(deletions.Take(1, 3, 1000), SizeIs(3));
+  deletions.Expire(999);
+  EXPECT_EQ(deletions.size(), 5u);
+  deletions.Expire(1000);
+  EXPECT_EQ(deletions.size(), 2u);
+  EXPECT_THAT(deletions.Take(1, 3, 2000), SizeIs(2));
+}
+
+TEST(DeletionQueueTest, DropNode) {
+  DeletionQueue deletions;
+  deletions.Add(1, {1, 1, 0});
+  deletions.Add(1, {2, 1, 0});
+  deletions.Add(2, {1, 1, 0});
+  EXPECT_THAT(deletions.Take(1, 1, 1000), SizeIs(1));
+  deletions.DropNode(1);
+  EXPECT_EQ(deletions.size(), 1u);
+  EXPECT_THAT(deletions.Take(1, 9, 1000), IsEmpty());
+  EXPECT_THAT(deletions.Take(2, 9, 1000), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,98 @@
+// DataNodes and a namespace in miniature around a BlockManager, under a clock that the test moves.
+//
+// The namespace pushes changes with txids and says when they are durable; nodes hold replicas on
+// "disks", obey commands and report what they did. Every message can be held back or lost: nothing
+// is sent unless a test asks for it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "namenode/blocks/block_manager.h"
+
+namespace cairn::namenode {
+
+constexpr uint64_t kMiB = 1ull << 20;
+
+struct FakeReplica {
+  Block block;
+  bool open = false;
+};
+
+struct FakeNode {
+  NodeRegistration registration;
+  std::map<BlockId, FakeReplica> disk;  // all on the first storage
+  std::vector<ReplicaChange> unsent;    // incremental report
+  std::vector<Block> deleted;           // orders obeyed, for tests
+  std::vector<CopyReplica> copies;      // orders received
+  std::vector<SendFullReport> asked;
+  bool up = true;
+
+  NodeNumber number() const { return registration.number; }
+  StorageNumber storage() const { return registration.storages[0].number; }
+};
+
+class FakeCluster {
+ public:
+  explicit FakeCluster(BlockManagerOptions options = {});
+
+  ManualClock& clock() { return clock_; }
+  BlockManager& manager() { return *manager_; }
+  // A new NameNode that knows the same nodes and closed blocks, and nothing of where they are.
+  void RestartNameNode();
+
+  // --- Nodes
+  // Registers it and reports in full, unless told otherwise.
+  FakeNode& AddNode(const std::string& rack = "/r", bool report = true);
+  FakeNode& node(NodeNumber number) { return *nodes_.at(number - 1); }
+  absl::Status Register(FakeNode& node);
+  absl::Status FullReport(FakeNode& node);
+  // A heartbeat; the commands are obeyed (deletions at once, copies to the disks of their targets).
+  absl::Status Beat(FakeNode& node);
+  absl::Status SendIncremental(FakeNode& node);
+  void Receive(FakeNode& node, const Block& block);  // finalized on disk, not reported yet
+  void Restart(FakeNode& node);                      // a new incarnation: registers and reports
+
+  // --- Namespace
+  TxId Push(std::vector<BlockChange> changes, bool durable = true);
+  void MakeDurable(TxId txid) { durable_ = txid; }
+  Block NewBlock(uint64_t length = kMiB);
+  // A closed file of one block, with replicas on these nodes; reported unless told otherwise.
+  Block AddBlock(std::vector<NodeNumber> nodes, uint32_t replication, bool report = true,
+                 uint64_t length = kMiB);
+  void Remove(const Block& block);
+  BlockChange Change(BlockChange::Kind kind, const Block& block, uint32_t replication) const;
+
+  // --- Time
+  // Moves time in steps of a heartbeat: nodes that are up beat and report, the monitors run.
+  void Run(int64_t ms);
+  // Until no block waits for anything, at most `steps` heartbeats; false if it did not come to
+  // rest.
+  bool RunUntilSound(int steps = 100);
+
+  BlockCounts Counts() { return manager_->Report().blocks; }
+  std::vector<NodeNumber> Where(const Block& block);      // sorted
+  int refused_copies() const { return refused_copies_; }  // sent to nodes that had one already
+
+ private:
+  void Obey(FakeNode& node, const std::vector<NodeCommand>& commands);
+
+  const BlockManagerOptions options_;
+  ManualClock clock_;
+  TxId durable_ = 0;
+  TxId next_txid_ = 1;
+  BlockId next_block_ = 1;
+  GenerationStamp next_generation_ = 1000;
+  uint64_t next_incarnation_ = 1;
+  int refused_copies_ = 0;
+  std::vector<std::unique_ptr<FakeNode>> nodes_;
+  std::map<BlockId, BlockChange> closed_;
+  std::unique_ptr<BlockManager> manager_;
+};
+
+}  // namespace cairn::namenode

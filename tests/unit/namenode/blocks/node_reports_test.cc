@@ -1,0 +1,241 @@
+// What DataNodes say, in every order in which it may arrive.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/status.h"
+#include "tests/unit/namenode/blocks/fake_cluster.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class NodeReportsTest : public ::testing::Test {
+ protected:
+  absl::Status Piece(FakeNode& node, bool first, bool last, std::vector<Block> blocks) {
+    std::vector<ReplicaRecord> records;
+    for (const Block& block : blocks) records.push_back({block, false});
+    return manager().FullReportPiece(node.registration.id, node.registration.incarnation,
+                                     node.storage(), first, last, records);
+  }
+  BlockManager& manager() { return cluster_.manager(); }
+  void ExpectCountsAreRight() { EXPECT_EQ(cluster_.Counts(), manager().Recount()); }
+
+  FakeCluster cluster_;
+};
+
+TEST_F(NodeReportsTest, UnknownNodesMustRegister) {
+  FakeNode& node = cluster_.AddNode();
+  EXPECT_EQ(KindOf(manager().Heartbeat("stranger", 1, {}).status()), ErrorKind::kUnknownNode);
+  EXPECT_EQ(KindOf(manager().Heartbeat("node-1", 99, {}).status()), ErrorKind::kUnknownNode);
+  EXPECT_EQ(KindOf(manager().IncrementalReport("node-1", 99, {})), ErrorKind::kUnknownNode);
+  EXPECT_EQ(KindOf(manager().BadReplica("node-1", 99, 2, {})), ErrorKind::kUnknownNode);
+  EXPECT_EQ(KindOf(manager().FullReportPiece("node-1", 99, 2, true, true, {})),
+            ErrorKind::kUnknownNode);
+  cluster_.clock().AdvanceMs(60'000);
+  manager().RunHeartbeatCheck();
+  EXPECT_EQ(KindOf(cluster_.Beat(node)), ErrorKind::kUnknownNode);  // it was dead
+  cluster_.Restart(node);
+  EXPECT_TRUE(cluster_.Beat(node).ok());
+}
+
+TEST_F(NodeReportsTest, SweepTakesWhatIsGone) {
+  FakeNode& node = cluster_.AddNode();
+  const Block kept = cluster_.AddBlock({1}, 1);
+  const Block gone = cluster_.AddBlock({1}, 1);
+  cluster_.clock().AdvanceMs(200'000);  // touches are forgotten
+  ASSERT_TRUE(Piece(node, true, false, {kept}).ok());
+  EXPECT_THAT(cluster_.Where(gone), ElementsAre(1));  // an unfinished report sweeps nothing
+  ASSERT_TRUE(Piece(node, false, true, {}).ok());
+  EXPECT_THAT(cluster_.Where(gone), IsEmpty());
+  EXPECT_THAT(cluster_.Where(kept), ElementsAre(1));
+  EXPECT_EQ(cluster_.Counts().missing, 1u);
+  ExpectCountsAreRight();
+}
+
+TEST_F(NodeReportsTest, AnInterruptedReportIsBegunAnew) {
+  FakeNode& node = cluster_.AddNode();
+  const Block a = cluster_.AddBlock({1}, 1);
+  const Block b = cluster_.AddBlock({1}, 1);
+  cluster_.clock().AdvanceMs(200'000);
+  ASSERT_TRUE(Piece(node, true, false, {a}).ok());  // and its stream broke
+  ASSERT_TRUE(Piece(node, true, true, {b}).ok());
+  EXPECT_THAT(cluster_.Where(a), IsEmpty());
+  EXPECT_THAT(cluster_.Where(b), ElementsAre(1));
+  EXPECT_EQ(Piece(node, false, true, {a}).code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(NodeReportsTest, ChangesDuringAReportAreNewerThanIt) {
+  FakeNode& node = cluster_.AddNode();
+  const Block old = cluster_.AddBlock({1}, 1);
+  cluster_.clock().AdvanceMs(200'000);
+  ASSERT_TRUE(Piece(node, true, false, {}).ok());
+  const Block added = cluster_.AddBlock({1}, 1);  // after the snapshot: the report lacks it
+  const Block promised = cluster_.AddBlock({1}, 1, /*report=*/false);
+  node.disk.erase(old.id);
+  node.unsent = {{ReplicaChange::Kind::kDeleted, node.storage(), old}};
+  ASSERT_TRUE(cluster_.SendIncremental(node).ok());
+  ASSERT_TRUE(Piece(node, false, true, {old}).ok());  // the snapshot still has it
+  EXPECT_THAT(cluster_.Where(old), IsEmpty());
+  EXPECT_THAT(cluster_.Where(added), ElementsAre(1));
+  EXPECT_THAT(cluster_.Where(promised), ElementsAre(1));
+  ExpectCountsAreRight();
+}
+
+TEST_F(NodeReportsTest, ChangesJustBeforeAReportMayBeNewerThanItsSnapshot) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1);
+  cluster_.clock().AdvanceMs(1'000);
+  ASSERT_TRUE(Piece(node, true, true, {}).ok());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+}
+
+TEST_F(NodeReportsTest, ARestartedNodesReportIsTheTruth) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1);
+  node.disk.clear();
+  cluster_.Restart(node);
+  EXPECT_THAT(cluster_.Where(block), IsEmpty());
+}
+
+TEST_F(NodeReportsTest, AFullReportConfirmsProvisionalReplicas) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  cluster_.clock().AdvanceMs(9'000);
+  manager().RunHeartbeatCheck();
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+}
+
+TEST_F(NodeReportsTest, UnknownBlocksAreDeletedExactly) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1);
+  const Block unknown = cluster_.NewBlock();
+  const Block later = cluster_.AddBlock({1}, 1);  // the counters are above `unknown` now
+  node.disk[unknown.id] = {unknown, false};
+  const Block future = {later.id + 1, later.generation, kMiB};
+  const Block future_generation = {unknown.id, later.generation + 1, kMiB};
+  node.disk[future.id] = {future, false};
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  ASSERT_TRUE(Piece(node, true, true, {block, later, unknown, future, future_generation}).ok());
+  ASSERT_TRUE(cluster_.Beat(node).ok());
+  EXPECT_THAT(node.deleted, ElementsAre(unknown));
+}
+
+TEST_F(NodeReportsTest, IdLimitsMayBeRaised) {
+  FakeNode& node = cluster_.AddNode();
+  const Block stray{500, 900, kMiB};
+  ASSERT_TRUE(Piece(node, true, true, {stray}).ok());
+  ASSERT_TRUE(cluster_.Beat(node).ok());
+  EXPECT_THAT(node.deleted, IsEmpty());
+  manager().SetIdLimits(500, 900);
+  ASSERT_TRUE(Piece(node, true, true, {stray}).ok());
+  ASSERT_TRUE(cluster_.Beat(node).ok());
+  EXPECT_THAT(node.deleted, ElementsAre(stray));
+}
+
+TEST_F(NodeReportsTest, OutdatedGenerationsNeverCount) {
+  FakeNode& node = cluster_.AddNode();
+  cluster_.AddNode();
+  cluster_.NewBlock();  // uses up a generation
+  const Block block = cluster_.AddBlock({1}, 1);
+  FakeNode& second = cluster_.node(2);
+  const Block outdated{block.id, block.generation - 1, kMiB};
+  cluster_.Receive(second, outdated);
+  ASSERT_TRUE(cluster_.SendIncremental(second).ok());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+  EXPECT_EQ(cluster_.Counts().over_replicated, 0u);
+  cluster_.Run(6'000);
+  EXPECT_THAT(second.deleted, ElementsAre(outdated));
+  EXPECT_THAT(node.deleted, IsEmpty());
+  ExpectCountsAreRight();
+}
+
+TEST_F(NodeReportsTest, AnotherLengthIsCorrupt) {
+  cluster_.AddNode();
+  const Block block = cluster_.NewBlock();
+  cluster_.Push({cluster_.Change(BlockChange::Kind::kOpened, block, 1)});
+  cluster_.Receive(cluster_.node(1), {block.id, block.generation, block.length - 1});
+  ASSERT_TRUE(cluster_.SendIncremental(cluster_.node(1)).ok());
+  BlockChange finished = cluster_.Change(BlockChange::Kind::kFinished, block, 1);
+  finished.storages = {cluster_.node(1).storage()};
+  cluster_.Push({finished, cluster_.Change(BlockChange::Kind::kFileClosed, block, 1)});
+  EXPECT_THAT(cluster_.Where(block), IsEmpty());
+  EXPECT_EQ(cluster_.Counts().corrupt, 1u);
+}
+
+TEST_F(NodeReportsTest, OpenReplicasAreNotGood) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
+  // A snapshot that still shows it being written does not contradict its writer.
+  node.disk[block.id].open = true;
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+  cluster_.Restart(node);
+  EXPECT_EQ(cluster_.Counts().total, 1u);
+  cluster_.clock().AdvanceMs(9'000);
+  manager().RunHeartbeatCheck();
+  EXPECT_THAT(cluster_.Where(block), IsEmpty());
+  cluster_.Receive(node, block);
+  ASSERT_TRUE(cluster_.SendIncremental(node).ok());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+}
+
+TEST_F(NodeReportsTest, ABadMarkStaysUntilTheReplicaIsGone) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1);
+  ASSERT_TRUE(manager().BadReplica("node-1", 1, node.storage(), block).ok());
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  cluster_.Receive(node, block);  // a late repetition
+  ASSERT_TRUE(cluster_.SendIncremental(node).ok());
+  EXPECT_EQ(cluster_.Counts().corrupt, 1u);
+  cluster_.Run(30'000);
+  EXPECT_THAT(node.deleted, IsEmpty());  // never the last copy
+  node.unsent = {{ReplicaChange::Kind::kDeleted, node.storage(), block}};
+  ASSERT_TRUE(cluster_.SendIncremental(node).ok());
+  EXPECT_EQ(cluster_.Counts().missing, 1u);
+  cluster_.Receive(node, block);
+  ASSERT_TRUE(cluster_.SendIncremental(node).ok());
+  EXPECT_EQ(cluster_.Counts().Score(), 100);
+}
+
+TEST_F(NodeReportsTest, ADeletionUnderWayIsNotUndoneByAReport) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1);
+  const Block other = cluster_.AddBlock({1}, 1);
+  cluster_.Remove(block);
+  ASSERT_TRUE(cluster_.Beat(node).ok());
+  EXPECT_THAT(node.deleted, ElementsAre(block));
+  ASSERT_TRUE(Piece(node, true, true, {block, other}).ok());  // taken before the deletion
+  ASSERT_TRUE(cluster_.Beat(node).ok());
+  EXPECT_THAT(node.deleted, SizeIs(1));
+}
+
+TEST_F(NodeReportsTest, StoragesWithoutAReportAreAskedForOne) {
+  FakeNode& node = cluster_.AddNode("/r", /*report=*/false);
+  cluster_.Run(27'000);
+  EXPECT_THAT(node.asked, IsEmpty());
+  cluster_.Run(6'000);
+  ASSERT_THAT(node.asked, SizeIs(1));
+  EXPECT_THAT(node.asked[0].storages, ElementsAre(2, 3));
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  cluster_.Run(60'000);
+  EXPECT_THAT(node.asked, SizeIs(1));
+}
+
+TEST_F(NodeReportsTest, ManyPieces) {
+  FakeNode& node = cluster_.AddNode();
+  for (int i = 0; i < 5'000; ++i) cluster_.AddBlock({1}, 1);
+  cluster_.Restart(node);
+  EXPECT_EQ(cluster_.Counts().Score(), 100);
+  EXPECT_EQ(cluster_.Counts().total, 5'000u);
+  for (BlockId id = 1; id <= 4'500; ++id) node.disk.erase(id);
+  cluster_.Restart(node);
+  EXPECT_EQ(cluster_.Counts().missing, 4'500u);
+  ExpectCountsAreRight();
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,187 @@
+// Random lives of a cluster: the incremental figures are those of a recount at every step, no order
+// ever endangers a block, and once the storm is over the cluster heals.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "tests/unit/namenode/blocks/fake_cluster.h"
+
+namespace cairn::namenode {
+namespace {
+
+class Storm {
+ public:
+  explicit Storm(uint64_t seed) : random_(seed) {
+    for (NodeNumber i = 0; i < kNodes; ++i) cluster_.AddNode(fmt::format("/r{}", i % 3));
+  }
+
+  void Step() {
+    switch (Draw(14)) {
+      case 0:
+      case 1:
+      case 2:
+        return AddBlock();
+      case 3:
+        return RemoveBlock();
+      case 4:
+        return SetReplication();
+      case 5:
+        return FlipPower();
+      case 6:
+        return Rot();
+      case 7:
+        return LoseReplica();
+      case 8:
+        return static_cast<void>(cluster_.FullReport(Up()));
+      case 9:
+        return cluster_.Restart(Up());
+      case 10:
+        return OldReplica();
+      default:
+        return cluster_.Run(3'000);
+    }
+  }
+
+  // All nodes up, all rotten replicas known: everything that has a good replica heals.
+  void CalmDown() {
+    for (NodeNumber n = 1; n <= kNodes; ++n) {
+      if (!cluster_.node(n).up) cluster_.Restart(cluster_.node(n));
+    }
+    cluster_.Run(200'000);
+    EXPECT_TRUE(cluster_.RunUntilSound());
+    cluster_.Run(30'000);
+    const BlockCounts counts = cluster_.Counts();
+    EXPECT_EQ(counts.total, blocks_.size());
+    EXPECT_EQ(counts.corrupt + counts.missing, 0u) << "every block kept a good replica";
+    for (const auto& [id, known] : blocks_) {
+      size_t copies = 0;
+      for (NodeNumber n = 1; n <= kNodes; ++n) copies += Holds(cluster_.node(n), known.block);
+      EXPECT_EQ(copies, known.replication) << "block " << id;
+    }
+  }
+
+  void Check() {
+    ASSERT_EQ(cluster_.Counts(), cluster_.manager().Recount());
+    for (const auto& [id, known] : blocks_) {
+      size_t good = 0;
+      for (NodeNumber n = 1; n <= kNodes; ++n) good += Holds(cluster_.node(n), known.block);
+      ASSERT_GT(good, 0u) << "block " << id << " was lost by an order";
+    }
+  }
+
+ private:
+  static constexpr NodeNumber kNodes = 7;
+  struct Known {
+    Block block;
+    uint32_t replication = 0;
+  };
+
+  uint64_t Draw(uint64_t below) { return random_() % below; }
+  FakeNode& Up() {
+    while (true) {
+      FakeNode& node = cluster_.node(1 + Draw(kNodes));
+      if (node.up) return node;
+    }
+  }
+  std::map<BlockId, Known>::iterator Any() {
+    return std::next(blocks_.begin(), Draw(blocks_.size()));
+  }
+  static bool Holds(const FakeNode& node, const Block& block) {
+    const auto it = node.disk.find(block.id);
+    return it != node.disk.end() && it->second.block == block;
+  }
+
+  void AddBlock() {
+    TargetRequest request;
+    request.count = 1 + Draw(4);
+    request.block_size = kMiB;
+    for (NodeNumber n = 1; n <= kNodes; ++n) {
+      if (!cluster_.node(n).up) request.excluded.push_back(n);
+    }
+    const auto targets = cluster_.manager().ChooseTargets(request);
+    if (!targets.ok()) return;
+    const Block block = cluster_.AddBlock(*targets, request.count, Draw(3) > 0);
+    blocks_[block.id] = {block, request.count};
+  }
+  void RemoveBlock() {
+    if (blocks_.size() < 5) return;
+    const auto it = Any();
+    cluster_.Remove(it->second.block);
+    blocks_.erase(it);
+  }
+  void SetReplication() {
+    if (blocks_.empty()) return;
+    Known& known = Any()->second;
+    known.replication = 1 + Draw(4);
+    cluster_.Push(
+        {cluster_.Change(BlockChange::Kind::kReplication, known.block, known.replication)});
+  }
+  void FlipPower() {
+    FakeNode& node = cluster_.node(1 + Draw(kNodes));
+    if (!node.up) return cluster_.Restart(node);
+    size_t down = 0;
+    for (NodeNumber n = 1; n <= kNodes; ++n) down += !cluster_.node(n).up;
+    if (down < 2) node.up = false;
+  }
+  // A replica rots, unless it is the last good one.
+  void Rot() {
+    if (blocks_.empty()) return;
+    const Block block = Any()->second.block;
+    FakeNode& node = Up();
+    if (!Holds(node, block) || Safe(block) < 2) return;
+    const NodeRegistration& self = node.registration;
+    EXPECT_TRUE(
+        cluster_.manager().BadReplica(self.id, self.incarnation, node.storage(), block).ok());
+    // Its bytes are gone for good: the disk holds a replica of another length.
+    node.disk[block.id].block.length = block.length - 1;
+  }
+  void LoseReplica() {
+    if (blocks_.empty()) return;
+    const Block block = Any()->second.block;
+    FakeNode& node = Up();
+    if (!Holds(node, block) || Safe(block) < 2) return;
+    node.disk.erase(block.id);
+    node.unsent.push_back({ReplicaChange::Kind::kDeleted, node.storage(), block});
+  }
+  void OldReplica() {  // a generation that was never this block's
+    if (blocks_.empty()) return;
+    const Block block = Any()->second.block;
+    FakeNode& node = Up();
+    if (node.disk.contains(block.id)) return;
+    cluster_.Receive(node, {block.id, block.generation - 1, block.length});
+  }
+  // Replicas that exist and are not about to be deleted.
+  size_t Safe(const Block& block) {
+    size_t safe = 0;
+    for (const NodeNumber n : cluster_.Where(block)) {
+      safe += cluster_.node(n).up && Holds(cluster_.node(n), block);
+    }
+    return safe;
+  }
+
+  std::mt19937_64 random_;
+  FakeCluster cluster_;
+  std::map<BlockId, Known> blocks_;
+};
+
+class PropertyTest : public ::testing::TestWithParam<uint64_t> {};
+
+TEST_P(PropertyTest, FiguresAreRightAndTheClusterHeals) {
+  Storm storm(GetParam());
+  for (int i = 0; i < 600; ++i) {
+    SCOPED_TRACE(fmt::format("step {}", i));
+    storm.Step();
+    storm.Check();
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+  storm.CalmDown();
+  storm.Check();
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, PropertyTest, ::testing::Range<uint64_t>(1, 13));
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,290 @@
+// Losses and what brings the cluster back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "common/status.h"
+#include "tests/unit/namenode/blocks/fake_cluster.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class RepairTest : public ::testing::Test {
+ protected:
+  ~RepairTest() override { EXPECT_EQ(cluster_.refused_copies(), 0); }
+
+  void AddNodes(int count, const std::string& rack = "/r") {
+    for (int i = 0; i < count; ++i) cluster_.AddNode(rack);
+  }
+  void Bad(NodeNumber number, const Block& block) {
+    const FakeNode& node = cluster_.node(number);
+    ASSERT_TRUE(
+        cluster_.manager()
+            .BadReplica(node.registration.id, node.registration.incarnation, node.storage(), block)
+            .ok());
+  }
+  size_t CopiesOrdered() {
+    size_t copies = 0;
+    for (const DataNodeReport& node : cluster_.manager().Report().datanodes) {
+      copies += cluster_.node(node.number).copies.size();
+    }
+    return copies;
+  }
+  void ExpectCountsAreRight() { EXPECT_EQ(cluster_.Counts(), cluster_.manager().Recount()); }
+
+  FakeCluster cluster_;
+};
+
+TEST_F(RepairTest, DeadNodeIsReplacedAndWelcomedBack) {
+  AddNodes(4);
+  std::vector<Block> blocks;
+  for (int i = 0; i < 20; ++i) blocks.push_back(cluster_.AddBlock({1, 2, 3}, 3));
+  cluster_.node(3).up = false;
+  cluster_.Run(57'000);
+  EXPECT_EQ(cluster_.Counts().under_replicated, 0u);
+  EXPECT_EQ(CopiesOrdered(), 0u);
+  cluster_.Run(3'000);
+  EXPECT_EQ(cluster_.Counts().under_replicated, 20u);
+  ASSERT_TRUE(cluster_.RunUntilSound());
+  for (const Block& block : blocks) EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2, 4));
+  ExpectCountsAreRight();
+
+  cluster_.Restart(cluster_.node(3));
+  EXPECT_EQ(cluster_.Counts().over_replicated, 20u);
+  ASSERT_TRUE(cluster_.RunUntilSound());
+  cluster_.Run(6'000);
+  size_t replicas = 0;
+  for (NodeNumber n = 1; n <= 4; ++n) {
+    replicas += cluster_.node(n).disk.size();
+    for (const Block& deleted : cluster_.node(n).deleted) {
+      EXPECT_EQ(deleted.generation, blocks[deleted.id - 1].generation);
+    }
+  }
+  EXPECT_EQ(replicas, 60u);
+  ExpectCountsAreRight();
+}
+
+TEST_F(RepairTest, NothingIsDeletedWhileAReportIsAwaited) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2, 3}, 2);
+  FakeNode& node = cluster_.node(3);
+  node.registration.incarnation = 77;
+  ASSERT_TRUE(cluster_.Register(node).ok());  // restarted; its report is to come
+  cluster_.Run(21'000);
+  EXPECT_THAT(cluster_.Where(block), SizeIs(3));
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  cluster_.Run(6'000);
+  EXPECT_THAT(cluster_.Where(block), SizeIs(2));
+}
+
+TEST_F(RepairTest, NothingIsDeletedOnTheWordOfAWriterAlone) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2}, 2);
+  cluster_.Push({cluster_.Change(BlockChange::Kind::kReplication, block, 1)});
+  BlockChange finished = cluster_.Change(BlockChange::Kind::kFinished, block, 1);
+  finished.storages = {cluster_.node(3).storage()};
+  cluster_.Push({finished});
+  cluster_.manager().RunReplicationRound();
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2, 3));
+  cluster_.Run(12'000);  // nobody confirmed the third
+  EXPECT_THAT(cluster_.Where(block), SizeIs(1));
+  EXPECT_THAT(cluster_.Where(block), ::testing::Not(Contains(3)));
+}
+
+TEST_F(RepairTest, ExcessKeepsTheRacks) {
+  AddNodes(2, "/a");
+  AddNodes(1, "/b");
+  const Block block = cluster_.AddBlock({1, 2, 3}, 3);
+  cluster_.Push({cluster_.Change(BlockChange::Kind::kReplication, block, 2)});
+  cluster_.Run(6'000);
+  EXPECT_THAT(cluster_.Where(block), SizeIs(2));
+  EXPECT_THAT(cluster_.Where(block), Contains(3));
+}
+
+TEST_F(RepairTest, BadReplicaIsReplacedThenDeleted) {
+  AddNodes(4);
+  const Block block = cluster_.AddBlock({1, 2, 3}, 3);
+  Bad(2, block);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 3));
+  EXPECT_EQ(cluster_.Counts().under_replicated, 1u);
+  cluster_.manager().RunReplicationRound();
+  EXPECT_THAT(cluster_.node(2).deleted, IsEmpty());
+  ASSERT_TRUE(cluster_.RunUntilSound());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 3, 4));
+  cluster_.Run(6'000);
+  EXPECT_THAT(cluster_.node(2).deleted, ElementsAre(block));
+}
+
+TEST_F(RepairTest, BadReplicaOnAFullHouseMakesRoom) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2, 3}, 3);
+  Bad(2, block);
+  ASSERT_TRUE(cluster_.RunUntilSound());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2, 3));
+  EXPECT_THAT(cluster_.node(2).deleted, ElementsAre(block));
+  ExpectCountsAreRight();
+}
+
+TEST_F(RepairTest, TheLastGoodCopyAndBadOnesBesideNoneStay) {
+  AddNodes(2);
+  const Block block = cluster_.AddBlock({1, 2}, 1);
+  Bad(1, block);
+  Bad(2, block);
+  cluster_.Run(30'000);
+  EXPECT_THAT(cluster_.node(1).deleted, IsEmpty());
+  EXPECT_THAT(cluster_.node(2).deleted, IsEmpty());
+  EXPECT_EQ(cluster_.Counts().corrupt, 1u);
+  EXPECT_THAT(cluster_.manager().Health(10).corrupt, SizeIs(2));
+}
+
+TEST_F(RepairTest, AJoiningNodeTakesWhatFoundNoTarget) {
+  AddNodes(2);
+  const Block block = cluster_.AddBlock({1, 2}, 3);
+  cluster_.Run(9'000);
+  EXPECT_EQ(CopiesOrdered(), 0u);
+  cluster_.AddNode();
+  cluster_.Run(6'000);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2, 3));
+}
+
+TEST_F(RepairTest, TheMostEndangeredBlockGoesFirst) {
+  BlockManagerOptions options;
+  options.max_copy_bytes_in_flight = 1;  // one copy at a time
+  FakeCluster cluster(options);
+  for (int i = 0; i < 4; ++i) cluster.AddNode();
+  cluster.AddBlock({1, 2}, 3);
+  cluster.AddBlock({1, 2}, 3);
+  const Block last = cluster.AddBlock({1}, 3);
+  cluster.Run(6'000);
+  ASSERT_FALSE(cluster.node(1).copies.empty());
+  EXPECT_EQ(cluster.node(1).copies[0].block, last);
+  EXPECT_THAT(cluster.node(1).copies[0].targets, SizeIs(2));
+}
+
+TEST_F(RepairTest, CopiesArePacedByBytesInFlight) {
+  BlockManagerOptions options;
+  options.max_copy_bytes_in_flight = 256 * kMiB;
+  FakeCluster cluster(options);
+  cluster.AddNode();
+  cluster.AddNode();
+  for (int i = 0; i < 20; ++i) cluster.AddBlock({1}, 2, true, 64 * kMiB);
+  cluster.manager().RunReplicationRound();
+  ASSERT_TRUE(cluster.Beat(cluster.node(1)).ok());
+  EXPECT_THAT(cluster.node(1).copies, SizeIs(4));
+  cluster.manager().RunReplicationRound();
+  ASSERT_TRUE(cluster.Beat(cluster.node(1)).ok());
+  EXPECT_THAT(cluster.node(1).copies, SizeIs(4));  // none has been reported yet
+  ASSERT_TRUE(cluster.RunUntilSound());
+  ASSERT_TRUE(cluster.SendIncremental(cluster.node(2)).ok());
+  EXPECT_THAT(cluster.node(1).copies, SizeIs(20));
+}
+
+TEST_F(RepairTest, ACopyThatNeverArrivesIsOrderedAgain) {
+  AddNodes(2);
+  const Block block = cluster_.AddBlock({1}, 2);
+  cluster_.manager().RunReplicationRound();
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(1)).ok());
+  EXPECT_THAT(cluster_.node(1).copies, SizeIs(1));
+  cluster_.node(2).disk.clear();  // it failed on the way
+  cluster_.node(2).unsent.clear();
+  cluster_.Run(117'000);
+  EXPECT_THAT(cluster_.node(1).copies, SizeIs(1));
+  ASSERT_TRUE(cluster_.RunUntilSound());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2));
+}
+
+TEST_F(RepairTest, ATargetThatDiesIsReplacedAtOnce) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1}, 2);
+  cluster_.manager().RunReplicationRound();
+  cluster_.node(2).up = cluster_.node(3).up = false;
+  cluster_.Run(60'000);
+  ASSERT_THAT(cluster_.node(1).copies, SizeIs(1));
+  const NodeNumber target = cluster_.node(1).copies[0].targets[0].number;
+  FakeNode& other = cluster_.node(target == 2 ? 3 : 2);
+  cluster_.Restart(other);
+  cluster_.Run(9'000);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, other.number()));
+}
+
+TEST_F(RepairTest, ACopyFromABadReplicaTakesAnotherSource) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2}, 3);
+  cluster_.manager().RunReplicationRound();
+  cluster_.node(1).disk.clear();  // neither can send
+  cluster_.node(2).disk.clear();
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(1)).ok());
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(2)).ok());
+  ASSERT_EQ(CopiesOrdered(), 1u);
+  const NodeNumber first = cluster_.node(1).copies.empty() ? 2 : 1;
+  const NodeNumber second = 3 - first;
+  Bad(first, block);
+  cluster_.node(second).disk[block.id] = {block, false};
+  cluster_.Run(3'000);
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(second)).ok());
+  EXPECT_THAT(cluster_.node(second).copies, SizeIs(1));
+}
+
+TEST_F(RepairTest, AFailedVolumeIsANodesPartialLoss) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2}, 2);
+  FakeNode& node = cluster_.node(1);
+  node.registration.storages[0].failed = true;
+  ASSERT_TRUE(cluster_.Beat(node).ok());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(2));
+  EXPECT_EQ(cluster_.Counts().under_replicated, 1u);
+  const ClusterReport report = cluster_.manager().Report();
+  EXPECT_EQ(report.nodes_degraded, 1u);
+  EXPECT_EQ(report.datanodes[0].reason, "volume /disk2 failed");
+  ASSERT_TRUE(cluster_.RunUntilSound());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(2, 3));
+}
+
+TEST_F(RepairTest, ARestartedNameNodeWaitsForItsNodes) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2}, 2);
+  cluster_.RestartNameNode();
+  cluster_.node(2).up = false;
+  cluster_.Restart(cluster_.node(1));
+  cluster_.Restart(cluster_.node(3));
+  EXPECT_FALSE(cluster_.manager().InSafeMode());
+  cluster_.Run(57'000);
+  EXPECT_EQ(CopiesOrdered(), 0u);
+  cluster_.Run(9'000);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 3));
+}
+
+TEST_F(RepairTest, RemovedBlocksAreDeletedOnNodesThatComeBackToo) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2}, 2);
+  cluster_.node(2).up = false;
+  cluster_.Run(60'000);
+  cluster_.Remove(block);
+  cluster_.AddBlock({1}, 1);
+  cluster_.Restart(cluster_.node(2));
+  cluster_.Run(6'000);
+  EXPECT_THAT(cluster_.node(1).deleted, ElementsAre(block));
+  EXPECT_THAT(cluster_.node(2).deleted, Contains(block));
+  EXPECT_FALSE(cluster_.node(2).disk.contains(block.id));
+}
+
+TEST_F(RepairTest, ADiskMayMoveToAnotherNode) {
+  AddNodes(2);
+  const Block block = cluster_.AddBlock({1}, 1);
+  FakeNode& from = cluster_.node(1);
+  FakeNode& to = cluster_.node(2);
+  std::swap(from.disk, to.disk);
+  std::swap(from.registration.storages, to.registration.storages);
+  cluster_.Restart(to);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(2));
+  ExpectCountsAreRight();
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,61 @@
+#include "namenode/blocks/report_window.h"
+
+#include <gtest/gtest.h>
+
+namespace cairn::namenode {
+namespace {
+
+constexpr int64_t kMargin = 100;
+
+TEST(ReportWindowTest, RemembersTouchesForTheMargin) {
+  ReportWindow window;
+  window.Touch(1, 1000, kMargin);
+  window.Touch(2, 1090, kMargin);
+  window.Touch(3, 1150, kMargin);
+  EXPECT_TRUE(window.Touched(1));
+  EXPECT_TRUE(window.Touched(2));
+  window.Touch(4, 1260, kMargin);
+  EXPECT_FALSE(window.Touched(1));
+  EXPECT_TRUE(window.Touched(3));
+  window.Touch(5, 9000, kMargin);
+  EXPECT_FALSE(window.Touched(4));
+  EXPECT_TRUE(window.Touched(5));
+}
+
+TEST(ReportWindowTest, ForgetsNothingDuringAReport) {
+  ReportWindow window;
+  window.Touch(1, 1000, kMargin);
+  window.Begin(1050, kMargin);
+  window.Touch(2, 5000, kMargin);
+  window.Touch(3, 9000, kMargin);
+  EXPECT_TRUE(window.Touched(1));
+  EXPECT_TRUE(window.Touched(2));
+  window.End();
+  window.Touch(4, 9500, kMargin);
+  EXPECT_FALSE(window.Touched(1));
+}
+
+TEST(ReportWindowTest, AReportLongAfterATouchIsBelieved) {
+  ReportWindow window;
+  window.Touch(1, 1000, kMargin);
+  window.Begin(1050, kMargin);
+  EXPECT_TRUE(window.Touched(1));
+  window.End();
+  window.Begin(1300, kMargin);
+  EXPECT_FALSE(window.Touched(1));
+}
+
+TEST(ReportWindowTest, EveryReportHasItsRound) {
+  ReportWindow window;
+  window.Begin(0, kMargin);
+  const uint16_t first = window.round();
+  window.Begin(1, kMargin);
+  EXPECT_NE(window.round(), first);
+  window.Touch(1, 2, kMargin);
+  window.Reset();
+  EXPECT_FALSE(window.active());
+  EXPECT_FALSE(window.Touched(1));
+}
+
+}  // namespace
+}  // namespace cairn::namenode
