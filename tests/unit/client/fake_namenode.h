@@ -1,0 +1,104 @@
+// A NameNode in this process: files of blocks on FakeDataNodes, a retry cache, and failures on
+// demand. It knows nothing of its DataNodes' faults. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/mutex.h"
+#include "common/net/rpc_server.h"
+#include "common/status.h"
+#include "proto/admin.grpc.pb.h"
+#include "proto/namenode.grpc.pb.h"
+#include "tests/unit/client/fake_datanode.h"
+
+namespace cairn::testing {
+
+class FakeNameNode final : public v1::NameNode::Service {
+ public:
+  // A call as it arrived.
+  struct Call {
+    std::string method;
+    uint64_t id = 0;
+    uint64_t done_below = 0;
+    std::string client_id;
+  };
+  struct FileState {
+    std::string path;
+    v1::CreateRequest created;
+    v1::CompleteRequest completed;
+    std::vector<v1::FinishedBlock> blocks;  // without storages while they are written
+    bool closed = false;
+  };
+
+  // Listens on `port`, or on a free one.
+  explicit FakeNameNode(std::vector<FakeDataNode*> datanodes, uint16_t port = 0);
+
+  std::string address() const { return server_->address().ToString(); }
+  uint16_t port() const { return server_->address().port; }
+  void Stop() { server_->Shutdown(0); }
+
+  // The next `times` calls of a method are refused, or done with their answer lost on the way.
+  void Refuse(const std::string& method, int times, const absl::Status& status);
+  void LoseAnswer(const std::string& method, int times);
+  void SetLeaseSoftLimit(int64_t ms);
+
+  std::vector<Call> calls(const std::string& method) const;  // those that arrived
+  int runs(const std::string& method) const;                 // those that were carried out
+  std::vector<FileState> files() const;
+  // Of the one file, closed or not.
+  FileState file() const;
+
+  grpc::Status Mkdirs(grpc::ServerContext*, const v1::MkdirsRequest*, v1::MkdirsReply*) override;
+  grpc::Status Create(grpc::ServerContext*, const v1::CreateRequest*, v1::CreateReply*) override;
+  grpc::Status AddBlock(grpc::ServerContext*, const v1::AddBlockRequest*,
+                        v1::AddBlockReply*) override;
+  grpc::Status AbandonBlock(grpc::ServerContext*, const v1::AbandonBlockRequest*,
+                            v1::AbandonBlockReply*) override;
+  grpc::Status Complete(grpc::ServerContext*, const v1::CompleteRequest*,
+                        v1::CompleteReply*) override;
+  grpc::Status AbandonFile(grpc::ServerContext*, const v1::AbandonFileRequest*,
+                           v1::AbandonFileReply*) override;
+  grpc::Status RenewLease(grpc::ServerContext*, const v1::RenewLeaseRequest*,
+                          v1::RenewLeaseReply*) override;
+  grpc::Status GetFileInfo(grpc::ServerContext*, const v1::GetFileInfoRequest*,
+                           v1::GetFileInfoReply*) override;
+  grpc::Status GetBlockLocations(grpc::ServerContext*, const v1::GetBlockLocationsRequest*,
+                                 v1::GetBlockLocationsReply*) override;
+  grpc::Status GetServerDefaults(grpc::ServerContext*, const v1::GetServerDefaultsRequest*,
+                                 v1::GetServerDefaultsReply*) override;
+
+ private:
+  struct Fault {
+    absl::Status refuse;  // OK: the answer is lost
+  };
+  template <typename Request, typename Reply>
+  grpc::Status Handle(const std::string& method, const Request& request, Reply* reply,
+                      const std::function<absl::Status()>& run);
+  // These run under the lock.
+  absl::Status NewBlock(uint64_t inode, const std::vector<uint32_t>& excluded,
+                        v1::LocatedBlock* block);
+  absl::Status TakeFinished(FileState& file, const v1::FinishedBlock& finished);
+  absl::StatusOr<FileState*> FindClosed(const std::string& path);
+  v1::FileStatus StatusOf(uint64_t inode, const FileState& file) const;
+
+  const std::vector<FakeDataNode*> datanodes_;
+  mutable Mutex mu_;  // guards all below; handlers take it as a whole
+  std::map<std::string, std::deque<Fault>> faults_;
+  std::vector<Call> calls_;
+  std::map<std::string, int> runs_;
+  std::map<std::pair<std::string, uint64_t>, std::string> retry_cache_;
+  std::map<uint64_t, FileState> files_;  // by inode
+  uint64_t last_inode_ = 100;
+  uint64_t last_block_ = 1000;
+  int64_t lease_soft_limit_ms_ = 60'000;
+
+  std::unique_ptr<RpcServer> server_;
+};
+
+}  // namespace cairn::testing

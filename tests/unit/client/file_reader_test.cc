@@ -1,0 +1,190 @@
+#include "client/file_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+#include "common/status.h"
+#include "tests/unit/client/fake_cluster.h"
+
+namespace cairn {
+namespace {
+
+using testing::Bytes;
+using testing::FakeCluster;
+using testing::FakeDataNode;
+using ::testing::HasSubstr;
+
+constexpr uint64_t kBlock = 256 << 10;  // four packets of a fake DataNode
+constexpr uint64_t kSize = 3 * kBlock + 10'001;
+
+class FileReaderTest : public ::testing::Test {
+ protected:
+  FileReaderTest() {
+    const absl::Status status = cluster_.Write(*fs_, "/f", bytes_, {.block_size = kBlock});
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  std::unique_ptr<InputStream> Open() {
+    auto in = fs_->Open("/f");
+    EXPECT_TRUE(in.ok()) << in.status();
+    return *std::move(in);
+  }
+
+  // All of the file, by reads of `piece` bytes.
+  absl::StatusOr<std::string> ReadAll(InputStream& in, size_t piece) {
+    std::string all;
+    std::string buffer(piece, '\0');
+    while (true) {
+      ASSIGN_OR_RETURN(const size_t count, in.Read(std::span<char>(buffer)));
+      if (count == 0) return all;
+      all.append(buffer, 0, count);
+    }
+  }
+
+  // A fault of the nearest node: every byte arrives all the same.
+  void ExpectSurvives(FakeDataNode::Faults faults) {
+    cluster_.datanode(0).SetFaults(faults);
+    const auto in = Open();
+    const auto all = ReadAll(*in, 10'000);
+    ASSERT_TRUE(all.ok()) << all.status();
+    EXPECT_TRUE(*all == bytes_);
+  }
+
+  FakeCluster cluster_{3};
+  const std::unique_ptr<FileSystem> fs_ = cluster_.Connect();
+  const std::string bytes_ = Bytes(kSize);
+};
+
+TEST_F(FileReaderTest, ReadsInSequenceWithOneStreamABlock) {
+  for (const size_t piece : {size_t{1000}, size_t{64 << 10}, size_t{kSize + 1}}) {
+    const int before = cluster_.datanode(0).reads();
+    const auto in = Open();
+    const auto all = ReadAll(*in, piece);
+    ASSERT_TRUE(all.ok()) << all.status();
+    EXPECT_TRUE(*all == bytes_);
+    EXPECT_EQ(cluster_.datanode(0).reads() - before, 4);
+    EXPECT_EQ(in->position(), kSize);
+    EXPECT_EQ(in->length(), kSize);
+  }
+}
+
+TEST_F(FileReaderTest, SeeksAndReadsAnywhere) {
+  const auto in = Open();
+  std::mt19937 random(1);
+  std::string buffer(70'000, '\0');
+  for (int i = 0; i < 60; ++i) {
+    const uint64_t offset = random() % (kSize + 1);
+    const size_t want = random() % buffer.size();
+    const std::string expected = bytes_.substr(offset, want);
+    if (i % 2 == 0) {
+      ASSERT_TRUE(in->Seek(offset).ok());
+      const auto count = in->Read(std::span<char>(buffer).first(want));
+      ASSERT_TRUE(count.ok()) << count.status();
+      ASSERT_TRUE(buffer.substr(0, *count) == expected);
+    } else {
+      const auto count = in->ReadAt(offset, std::span<char>(buffer).first(want));
+      ASSERT_TRUE(count.ok()) << count.status();
+      ASSERT_TRUE(buffer.substr(0, *count) == expected);
+    }
+  }
+  EXPECT_EQ(in->ReadAt(kSize, buffer).value(), 0u);
+  EXPECT_EQ(in->ReadAt(kSize + 5, buffer).value(), 0u);
+  EXPECT_TRUE(absl::IsOutOfRange(in->Seek(kSize + 1)));
+}
+
+TEST_F(FileReaderTest, ReadAtFromSeveralThreadsBesideACursor) {
+  cluster_.datanode(1).SetFaults({.corrupt_reads = true});
+  const auto in = Open();
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(t);
+      std::string buffer(20'000, '\0');
+      for (int i = 0; i < 20; ++i) {
+        const uint64_t offset = random() % kSize;
+        const auto count = in->ReadAt(offset, buffer);
+        ASSERT_TRUE(count.ok()) << count.status();
+        ASSERT_TRUE(buffer.substr(0, *count) == bytes_.substr(offset, buffer.size()));
+      }
+    });
+  }
+  const auto all = ReadAll(*in, 5'000);
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_TRUE(*all == bytes_);
+}
+
+TEST_F(FileReaderTest, WrongBytesAreNeverHandedOutAndTheirNodeIsAskedToVerify) {
+  ExpectSurvives({.corrupt_reads = true});
+  EXPECT_EQ(cluster_.datanode(0).verifies(), 4);  // one a block: the replica is bad, not the node
+}
+
+TEST_F(FileReaderTest, SurvivesANodeThatDiesInTheMiddle) {
+  ExpectSurvives({.die_after_read_packets = 2});
+  EXPECT_EQ(cluster_.datanode(0).reads(), 1);  // left out from then on
+}
+
+TEST_F(FileReaderTest, SurvivesAReplicaThatEndsEarly) { ExpectSurvives({.short_reads = true}); }
+
+TEST_F(FileReaderTest, SurvivesAReplicaThatIsGone) { ExpectSurvives({.lost_replicas = true}); }
+
+TEST_F(FileReaderTest, SurvivesANodeThatNobodyListensOn) {
+  cluster_.datanode(0).Stop();
+  ExpectSurvives({});
+}
+
+TEST_F(FileReaderTest, SurvivesANodeThatFallsSilent) {
+  TransferOptions transfer = FakeCluster::FastTransfer();
+  transfer.stall_ms = 300;
+  const auto fs = cluster_.Connect(transfer);
+  cluster_.datanode(0).SetFaults({.stall_reads = true});
+  auto in = fs->Open("/f");
+  ASSERT_TRUE(in.ok());
+  const auto all = ReadAll(**in, 10'000);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_TRUE(*all == bytes_);
+}
+
+TEST_F(FileReaderTest, WhenAllReplicasFailTheLocationsAreFetchedOnceMore) {
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.lost_replicas = true});
+  const auto in = Open();
+  const size_t before = cluster_.namenode().calls("GetBlockLocations").size();
+  std::string buffer(100, '\0');
+  const auto count = in->Read(buffer);
+  EXPECT_THAT(std::string(MessageOf(count.status())),
+              HasSubstr("none of its 3 replicas can be read: no such replica"));
+  EXPECT_EQ(cluster_.namenode().calls("GetBlockLocations").size(), before + 1);
+  EXPECT_EQ(cluster_.datanode(2).reads(), 2);
+
+  // They are back: the same stream reads on.
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({});
+  const auto all = ReadAll(*in, 10'000);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_TRUE(*all == bytes_);
+}
+
+TEST_F(FileReaderTest, OnlyCorruptReplicasIsAChecksumError) {
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.corrupt_reads = true});
+  const auto in = Open();
+  std::string buffer(100, 'u');
+  const auto count = in->Read(buffer);
+  EXPECT_EQ(KindOf(count.status()), ErrorKind::kChecksum);
+  EXPECT_EQ(buffer, std::string(100, 'u'));
+}
+
+TEST_F(FileReaderTest, AMissingFileIsSaidSo) {
+  EXPECT_EQ(MessageOf(fs_->Open("/nothing").status()), "No such file or directory");
+}
+
+TEST_F(FileReaderTest, AClosedStreamReadsNoMore) {
+  const auto in = Open();
+  in->Close();
+  std::string buffer(10, '\0');
+  EXPECT_FALSE(in->Read(buffer).ok());
+}
+
+}  // namespace
+}  // namespace cairn

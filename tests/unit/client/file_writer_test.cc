@@ -1,0 +1,245 @@
+#include "client/file_writer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/status.h"
+#include "tests/support/process.h"
+#include "tests/unit/client/fake_cluster.h"
+
+namespace cairn {
+namespace {
+
+using testing::Bytes;
+using testing::FakeCluster;
+using testing::FakeDataNode;
+using ::testing::HasSubstr;
+
+constexpr uint64_t kBlock = 128 << 10;
+
+CreateOptions SmallBlocks() { return {.block_size = kBlock}; }
+
+// True when `node` holds a block of the file.
+bool HoldsAny(FakeCluster& cluster, int node) {
+  for (const auto& block : cluster.namenode().file().blocks) {
+    if (!cluster.datanode(node).Replica(block.block().id()).empty()) return true;
+  }
+  return false;
+}
+
+class FileWriterTest : public ::testing::Test {
+ protected:
+  // A fault of one node: the file arrives all the same, elsewhere.
+  void ExpectSurvives(int node, FakeDataNode::Faults faults,
+                      TransferOptions transfer = FakeCluster::FastTransfer()) {
+    cluster_.datanode(node).SetFaults(faults);
+    const auto fs = cluster_.Connect(transfer);
+    const std::string bytes = Bytes(3 * kBlock + 5'000);
+    const absl::Status status = cluster_.Write(*fs, "/f", bytes, SmallBlocks());
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(cluster_.namenode().file().closed);
+    EXPECT_TRUE(cluster_.Stored() == bytes);
+    EXPECT_GE(cluster_.namenode().runs("AbandonBlock"), 1);
+    EXPECT_FALSE(HoldsAny(cluster_, node));
+    EXPECT_EQ(cluster_.datanode(node).setups(), 1);  // left out from then on
+  }
+
+  FakeCluster cluster_{4};
+};
+
+TEST_F(FileWriterTest, SizesAroundTheBordersOfPacketsAndBlocks) {
+  for (const uint64_t size :
+       {uint64_t{1}, uint64_t{4095}, uint64_t{4096}, uint64_t{16 << 10}, uint64_t{(16 << 10) + 1},
+        kBlock - 1, kBlock, kBlock + 1, 2 * kBlock, 5 * kBlock + 77}) {
+    FakeCluster cluster(3);
+    const auto fs = cluster.Connect();
+    const std::string bytes = Bytes(size);
+    ASSERT_TRUE(cluster.Write(*fs, "/f", bytes, SmallBlocks()).ok()) << size;
+    const auto file = cluster.namenode().file();
+    EXPECT_TRUE(file.closed);
+    EXPECT_EQ(file.blocks.size(), (size + kBlock - 1) / kBlock);
+    for (const auto& block : file.blocks) EXPECT_EQ(block.storages_size(), 3);
+    EXPECT_TRUE(cluster.Stored() == bytes) << size;
+    EXPECT_EQ(cluster.namenode().runs("AbandonBlock"), 0);
+  }
+}
+
+TEST_F(FileWriterTest, AnEmptyFileGivesItsBlockBack) {
+  const auto fs = cluster_.Connect();
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", "").ok());
+  EXPECT_TRUE(cluster_.namenode().file().closed);
+  EXPECT_TRUE(cluster_.namenode().file().blocks.empty());
+  EXPECT_EQ(cluster_.namenode().runs("AbandonBlock"), 1);
+}
+
+TEST_F(FileWriterTest, AnEmptyFileThatIsKnownToBeAsksForNoBlock) {
+  const auto fs = cluster_.Connect();
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", "", {.expected_length = 0}).ok());
+  EXPECT_TRUE(cluster_.namenode().file().closed);
+  EXPECT_EQ(cluster_.namenode().runs("AbandonBlock"), 0);
+}
+
+TEST_F(FileWriterTest, PublishesUnderTheNameWithModeAndTimes) {
+  const auto fs = cluster_.Connect();
+  ASSERT_TRUE(
+      cluster_
+          .Write(*fs, "/d/f", "hello",
+                 {.mode = 0640, .overwrite = true, .publish = true, .mtime_ms = 7, .atime_ms = 8})
+          .ok());
+  const auto file = cluster_.namenode().file();
+  EXPECT_THAT(file.created.path(), ::testing::StartsWith("/d/f._COPYING_."));
+  EXPECT_TRUE(file.created.unpublished());
+  EXPECT_FALSE(file.created.overwrite());
+  EXPECT_EQ(file.completed.publish_as(), "/d/f");
+  EXPECT_TRUE(file.completed.overwrite());
+  EXPECT_TRUE(file.completed.set_mode());
+  EXPECT_EQ(file.completed.mode(), 0640u);
+  EXPECT_EQ(file.completed.mtime_ms(), 7);
+  EXPECT_EQ(file.completed.atime_ms(), 8);
+}
+
+TEST_F(FileWriterTest, PublishRefusesANameThatIsThere) {
+  const auto fs = cluster_.Connect();
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", "hello").ok());
+  EXPECT_EQ(MessageOf(fs->Create("/f", {.publish = true}).status()), "File exists");
+  EXPECT_TRUE(fs->Create("/f", {.overwrite = true, .publish = true}).ok());
+  EXPECT_EQ(MessageOf(fs->Create("/", {.overwrite = true, .publish = true}).status()),
+            "Is a directory");
+}
+
+TEST_F(FileWriterTest, AStreamThatIsNotClosedLeavesNothing) {
+  const auto fs = cluster_.Connect();
+  {
+    auto out = fs->Create("/f", SmallBlocks());
+    ASSERT_TRUE(out.ok());
+    EXPECT_TRUE((*out)->Write(Bytes(kBlock + 50'000)).ok());
+  }
+  EXPECT_TRUE(cluster_.namenode().files().empty());
+  EXPECT_EQ(cluster_.namenode().runs("AbandonFile"), 1);
+}
+
+TEST_F(FileWriterTest, ACloseTwiceIsHarmlessAndAWriteAfterItIsNot) {
+  const auto fs = cluster_.Connect();
+  auto out = fs->Create("/f", SmallBlocks());
+  ASSERT_TRUE(out.ok());
+  EXPECT_TRUE((*out)->Write("hello").ok());
+  EXPECT_TRUE((*out)->Close().ok());
+  EXPECT_TRUE((*out)->Close().ok());
+  EXPECT_TRUE((*out)->Abandon().ok());
+  EXPECT_FALSE((*out)->Write("more").ok());
+  EXPECT_EQ((*out)->length(), 5u);
+  EXPECT_TRUE(cluster_.namenode().file().closed);
+}
+
+TEST_F(FileWriterTest, CompleteIsAskedForUntilTheReplicasAreKnown) {
+  cluster_.namenode().Refuse(
+      "Complete", 2, WithKind(absl::UnavailableError("not yet"), ErrorKind::kNotYetReplicated));
+  const auto fs = cluster_.Connect();
+  EXPECT_TRUE(cluster_.Write(*fs, "/f", "hello").ok());
+  EXPECT_EQ(cluster_.namenode().calls("Complete").size(), 3u);
+}
+
+TEST_F(FileWriterTest, LostAnswersOfTheNameNodeAreNotNoticed) {
+  for (const char* method : {"Create", "AddBlock", "Complete"}) {
+    cluster_.namenode().LoseAnswer(method, 1);
+  }
+  const auto fs = cluster_.Connect();
+  const std::string bytes = Bytes(2 * kBlock);
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", bytes, SmallBlocks()).ok());
+  EXPECT_TRUE(cluster_.Stored() == bytes);
+  EXPECT_EQ(cluster_.namenode().runs("Create"), 1);
+}
+
+TEST_F(FileWriterTest, SurvivesARefusedSetup) { ExpectSurvives(1, {.refuse_setup = true}); }
+
+TEST_F(FileWriterTest, SurvivesAFirstNodeThatNobodyListensOn) {
+  cluster_.datanode(0).Stop();
+  const auto fs = cluster_.Connect();
+  const std::string bytes = Bytes(kBlock + 5);
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", bytes, SmallBlocks()).ok());
+  EXPECT_TRUE(cluster_.Stored() == bytes);
+}
+
+TEST_F(FileWriterTest, SurvivesAFirstNodeThatDiesInTheMiddle) {
+  ExpectSurvives(0, {.die_after_packets = 3});
+}
+
+TEST_F(FileWriterTest, SurvivesAFirstNodeThatDiesAtTheLastPacket) {
+  ExpectSurvives(0, {.die_after_packets = static_cast<int>(kBlock / (16 << 10)) - 1});
+}
+
+TEST_F(FileWriterTest, SurvivesAMiddleNodeThatFailsInTheMiddle) {
+  ExpectSurvives(1, {.refuse_after_packets = 3});
+}
+
+TEST_F(FileWriterTest, SurvivesANodeThatFallsSilent) {
+  TransferOptions transfer = FakeCluster::FastTransfer();
+  transfer.stall_ms = 300;
+  ExpectSurvives(0, {.stall_after_packets = 2}, transfer);
+}
+
+TEST_F(FileWriterTest, OneNodeThatHasLessOnDiskIsNotCounted) {
+  cluster_.datanode(1).SetFaults({.short_on_disk = true});
+  const auto fs = cluster_.Connect();
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", "hello").ok());
+  const auto file = cluster_.namenode().file();
+  ASSERT_EQ(file.blocks.size(), 1u);
+  EXPECT_THAT(file.blocks[0].storages(), ::testing::ElementsAre(10, 30));
+}
+
+TEST_F(FileWriterTest, TooFewDurableReplicasAreWrittenAgain) {
+  cluster_.datanode(0).SetFaults({.short_on_disk = true});
+  cluster_.datanode(1).SetFaults({.short_on_disk = true});
+  const auto fs = cluster_.Connect();
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", "hello").ok());
+  EXPECT_THAT(cluster_.namenode().file().blocks[0].storages(), ::testing::ElementsAre(30, 40));
+}
+
+TEST_F(FileWriterTest, TooFewNodesIsTheNameNodesClearError) {
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.refuse_setup = true});
+  const auto fs = cluster_.Connect();
+  const absl::Status status = cluster_.Write(*fs, "/f", "hello");
+  EXPECT_EQ(KindOf(status), ErrorKind::kNotEnoughDataNodes);
+  EXPECT_EQ(MessageOf(status), "need 2 healthy DataNodes, 1 available; add one or use -r 1");
+  EXPECT_TRUE(cluster_.namenode().files().empty());  // nothing is left
+}
+
+TEST_F(FileWriterTest, GivesUpAfterSomeTries) {
+  FakeCluster cluster(8);
+  for (int i = 0; i < 8; ++i) cluster.datanode(i).SetFaults({.refuse_after_packets = 0});
+  const auto fs = cluster.Connect();
+  const absl::Status status = cluster.Write(*fs, "/f", "hello");
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("cannot write a block after 5 tries"));
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("No space left on device"));
+}
+
+TEST_F(FileWriterTest, ABlockTooLargeToKeepFailsWithItsNode) {
+  TransferOptions transfer = FakeCluster::FastTransfer();
+  transfer.retained_bytes = 64 << 10;
+  {
+    const auto fs = cluster_.Connect(transfer);
+    const std::string bytes = Bytes(2 * kBlock + 1);
+    ASSERT_TRUE(cluster_.Write(*fs, "/f", bytes, SmallBlocks()).ok());
+    EXPECT_TRUE(cluster_.Stored() == bytes);
+  }
+  FakeCluster other(4);
+  other.datanode(0).SetFaults({.die_after_packets = 6});
+  const auto fs = other.Connect(transfer);
+  const absl::Status status = other.Write(*fs, "/f", Bytes(kBlock), SmallBlocks());
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("kept for another try up to 64K alone"));
+  EXPECT_TRUE(other.namenode().files().empty());
+}
+
+TEST_F(FileWriterTest, TheLeaseIsRenewedWhileAFileIsOpen) {
+  cluster_.namenode().SetLeaseSoftLimit(60);
+  const auto fs = cluster_.Connect();
+  auto out = fs->Create("/f", {});
+  ASSERT_TRUE(out.ok());
+  ASSERT_TRUE(testing::WaitUntil(
+      30'000, [&] { return cluster_.namenode().calls("RenewLease").size() >= 3; }));
+  EXPECT_EQ(cluster_.namenode().calls("RenewLease")[0].client_id,
+            cluster_.namenode().calls("Create")[0].client_id);
+}
+
+}  // namespace
+}  // namespace cairn
