@@ -34,8 +34,12 @@ absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) 
     return absl::UnavailableError(
         fmt::format("block {} is missing: no live DataNode has a good replica", id));
   }
-  return Annotate(
-      last, fmt::format("block {}: none of its {} replicas can be read", id, block.nodes_size()));
+  const std::string message = fmt::format("block {}: none of its {} replicas can be read: {}", id,
+                                          block.nodes_size(), MessageOf(last));
+  if (KindOf(last) == ErrorKind::kChecksum) {
+    return WithKind(absl::DataLossError(message), ErrorKind::kChecksum);
+  }
+  return absl::UnavailableError(message);
 }
 
 }  // namespace
@@ -105,9 +109,10 @@ absl::Status FileReader::Position(Cursor& cursor, uint64_t offset, uint64_t want
     ASSIGN_OR_RETURN(const v1::LocatedBlock block, Locate(offset));
     const std::optional<v1::NodeAddress> node = Choose(block);
     if (!node) {
-      if (cursor.fetched_again) return NoReplica(block, cursor.last_failure);
-      cursor.fetched_again = true;
       Forget(block);
+      // The second time in a row it is an error; the next read starts anew.
+      cursor.fetched_again = !cursor.fetched_again;
+      if (!cursor.fetched_again) return NoReplica(block, cursor.last_failure);
       continue;
     }
     const uint64_t start = offset - block.offset();

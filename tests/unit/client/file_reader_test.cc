@@ -158,6 +158,7 @@ TEST_F(FileReaderTest, WhenAllReplicasFailTheLocationsAreFetchedOnceMore) {
               HasSubstr("none of its 3 replicas can be read: no such replica"));
   EXPECT_EQ(cluster_.namenode().calls("GetBlockLocations").size(), before + 1);
   EXPECT_EQ(cluster_.datanode(2).reads(), 2);
+  EXPECT_TRUE(absl::IsUnavailable(count.status()));  // the file is there
 
   // They are back: the same stream reads on.
   for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({});
