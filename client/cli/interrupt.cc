@@ -8,11 +8,6 @@
 #include <optional>
 
 namespace cairn::cli {
-namespace {
-
-constexpr int64_t kGraceMs = 5000;
-
-}  // namespace
 
 Interrupt::Interrupt(TerminationSignals& signals)
     : signals_(signals), watcher_([this] { Watch(); }) {}
@@ -33,7 +28,7 @@ void Interrupt::Watch() {
   }
   if (ending_.load()) return;
   // Triggered by the destructor when the command has ended; another signal or none: end it here.
-  if (const std::optional<int> next = signals_.WaitFor(kGraceMs); next == 0) return;
+  if (const std::optional<int> next = signals_.WaitFor(grace_ms_.load()); next == 0) return;
   _exit(128 + signal);
 }
 

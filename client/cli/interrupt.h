@@ -23,6 +23,8 @@ class Interrupt {
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
+  void set_grace_ms(int64_t ms) { grace_ms_.store(ms); }
+
   bool raised() const { return signal_.load(std::memory_order_relaxed) != 0; }
   int signal() const { return signal_.load(std::memory_order_relaxed); }
   // OK, or CANCELLED once a signal came.
@@ -38,6 +40,7 @@ class Interrupt {
   TerminationSignals& signals_;
   std::atomic<int> signal_{0};
   std::atomic<bool> ending_{false};
+  std::atomic<int64_t> grace_ms_{5000};
   Mutex mu_;
   CondVar raised_cv_;
   std::thread watcher_;

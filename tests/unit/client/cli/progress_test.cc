@@ -11,7 +11,7 @@ TEST(ProgressTest, ShowsPartRateAndTimeLeft) {
   const std::string text = FormatProgress(
       {.done_bytes = 50 * kMiB, .total_bytes = 200 * kMiB, .total_files = 1, .elapsed_ms = 5000},
       60);
-  EXPECT_EQ(text, " 25% [====>               ] 50M of 200M, 10M/s, 15s left");
+  EXPECT_EQ(text, " 25% [======>                 ] 50M of 200M, 10M/s, 15s left");
 }
 
 TEST(ProgressTest, CountsFilesWhenThereAreMany) {
