@@ -203,7 +203,10 @@ absl::StatusOr<TxId> Recovery::Repair() {
   // Renames by a process that ended before it could sync them count, too; only then may what they
   // replace go.
   for (const std::string& dir : dirs_) RETURN_IF_ERROR(env_->SyncDir(dir));
-  for (const std::string& path : leftovers_) RETURN_IF_ERROR(env_->Remove(path));
+  for (const std::string& path : leftovers_) {
+    const absl::Status removed = env_->Remove(path);  // a copy may have taken a leftover's place
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  }
   for (const std::string& dir : dirs_) RETURN_IF_ERROR(env_->SyncDir(dir));
   return last;
 }
