@@ -19,6 +19,12 @@ namespace {
 
 constexpr uint64_t kProgressEdits = 1'000'000;  // a log line for each so many edits replayed
 
+absl::StatusOr<LoadedImage> LoadFrom(const ImageStore& images, TxId txid) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, images.Open(txid));
+  return LoadImage(
+      [&](char* buffer, size_t size) { return source->Read(std::span<char>(buffer, size)); });
+}
+
 }  // namespace
 
 absl::Status StateStore::Format(const std::string& owner, const std::string& group,
@@ -48,13 +54,7 @@ absl::StatusOr<LoadedState> StateStore::LoadImageUpTo(TxId through) {
       "{}: no fsimage file; restore one from another --data-dir or a backup", dirs_.front()));
   for (const TxId txid : txids) {
     if (txid > through) continue;
-    absl::StatusOr<std::unique_ptr<ImageSource>> source = images.Open(txid);
-    absl::StatusOr<LoadedImage> image = source.status();
-    if (source.ok()) {
-      image = LoadImage([&](char* buffer, size_t size) {
-        return (*source)->Read(std::span<char>(buffer, size));
-      });
-    }
+    absl::StatusOr<LoadedImage> image = LoadFrom(images, txid);
     if (!image.ok()) {
       failure = Annotate(image.status(), fmt::format("fsimage of txid {}", txid));
       LogError("{}; trying an older one", MessageOf(failure));

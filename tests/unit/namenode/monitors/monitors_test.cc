@@ -1,0 +1,84 @@
+// The monitors on their own; the checkpoint's real child runs in the integration tests.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/env.h"
+#include "namenode/journal/image_store.h"
+#include "namenode/monitors/checkpoint_monitor.h"
+#include "namenode/monitors/disk_space_monitor.h"
+#include "tests/support/cluster.h"
+#include "tests/unit/namenode/namesystem/door_fixture.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(DiskSpaceMonitorTest, LowSpaceForcesSafeModeUntilItIsBack) {
+  Door door;
+  testing::TempDir temp;
+  const std::unique_ptr<Env> env = NewPosixEnv();
+  ForcedSafeMode forced(&door.blocks);
+  DiskSpaceMonitor starved(env.get(), {temp.path()}, UINT64_MAX, &forced);
+  DiskSpaceMonitor fine(env.get(), {temp.path()}, 0, &forced);
+  EXPECT_EQ(starved.RunOnce(), absl::OkStatus());
+  EXPECT_TRUE(door.blocks.InSafeMode());
+  EXPECT_THAT(door.blocks.SafeModeReason(), HasSubstr("--reserved"));
+  EXPECT_FALSE(door.blocks.LeaveSafeMode().ok());
+  EXPECT_EQ(fine.RunOnce(), absl::OkStatus());
+  EXPECT_FALSE(door.blocks.InSafeMode());
+}
+
+TEST(DiskSpaceMonitorTest, EnoughSpaceDoesNotLiftAnOlderJournal) {
+  Door door;
+  testing::TempDir temp;
+  const std::unique_ptr<Env> env = NewPosixEnv();
+  ForcedSafeMode forced(&door.blocks);
+  forced.SetOlderJournal("safe mode: an older journal");
+  EXPECT_EQ(DiskSpaceMonitor(env.get(), {temp.path()}, 0, &forced).RunOnce(), absl::OkStatus());
+  EXPECT_TRUE(door.blocks.InSafeMode());
+}
+
+class CheckpointMonitorTest : public ::testing::Test {
+ protected:
+  CheckpointMonitorTest() {
+    door_.journal.Flow();
+    EXPECT_TRUE(env_->CreateDirs(temp_ / "current").ok());
+  }
+  CheckpointMonitor Monitor(const std::string& program, uint64_t every_edits) {
+    CheckpointOptions options;
+    options.data_dirs = {temp_.path()};
+    options.program = program;
+    options.every_edits = every_edits;
+    return CheckpointMonitor(env_.get(), &door_.clock, &door_.namesystem, &door_.journal, options,
+                             0, &door_.metrics);
+  }
+  void Edit() {
+    Slot<absl::Status> made;
+    door_.operations.Mkdirs(door_.Call(++call_), {"/a/b", 0755, true}, made.Reply());
+    ASSERT_TRUE(made.Await().has_value());
+  }
+
+  testing::TempDir temp_;
+  const std::unique_ptr<Env> env_ = NewPosixEnv();
+  Door door_;
+  uint64_t call_ = 0;
+};
+
+TEST_F(CheckpointMonitorTest, ChildrenThatFailAreErrorsAndNothingIsDropped) {
+  EXPECT_THAT(MessageOf(Monitor("/bin/false", 1).Checkpoint().status()), HasSubstr("status 1"));
+  EXPECT_FALSE(Monitor("/nonexistent/program", 1).Checkpoint().ok());
+}
+
+TEST_F(CheckpointMonitorTest, OneIsTakenAfterEnoughEditsOrTime) {
+  CheckpointMonitor never_due = Monitor("/bin/false", 1000);
+  Edit();
+  EXPECT_EQ(never_due.RunOnce(), absl::OkStatus());
+  door_.clock.AdvanceMs(3600 * 1000);
+  EXPECT_FALSE(never_due.RunOnce().ok());  // an hour has passed: the child runs, and fails
+  EXPECT_FALSE(Monitor("/bin/false", 1).RunOnce().ok());
+  EXPECT_EQ(Monitor("/bin/true", 1).RunOnce(), absl::OkStatus());
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,195 @@
+// The services over a real gRPC connection: every conversation once, and what a stranger may send.
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "common/net/channel.h"
+#include "common/net/rpc_server.h"
+#include "common/net/rpc_status.h"
+#include "namenode/service/admin_service.h"
+#include "namenode/service/control_service.h"
+#include "namenode/service/namenode_service.h"
+#include "tests/unit/namenode/namesystem/door_fixture.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kDeadlineMs = 10'000;
+
+class ServicesTest : public ::testing::Test {
+ protected:
+  ServicesTest()
+      : forced_(&door_.blocks),
+        cluster_(&door_.namesystem, &door_.blocks, &forced_, {}, "cluster-1", 3000),
+        callers_(&door_.clock, "root", "supergroup"),
+        namenode_service_(&door_.operations, &callers_, "cluster-1"),
+        control_service_(&cluster_),
+        admin_service_(&cluster_, &callers_) {
+    door_.journal.Flow();
+    auto server = RpcServer::Start({"127.0.0.1", 0},
+                                   {&namenode_service_, &control_service_, &admin_service_});
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    const auto channel = MakeChannel(server_->address().ToString(), ChannelPurpose::kMetadata);
+    namenode_ = v1::NameNode::NewStub(channel);
+    control_ = v1::DataNodeControl::NewStub(channel);
+    admin_ = v1::Admin::NewStub(channel);
+  }
+  ~ServicesTest() override { server_->Shutdown(0); }
+
+  void FillCaller(v1::Caller* caller, const std::string& user = "root") {
+    caller->set_user(user);
+    caller->set_client_id(std::string(16, 'c'));
+    caller->set_call_id(++call_id_);
+  }
+  // Calls `method` of `stub` with a caller and returns its status.
+  template <typename Stub, typename Request, typename Reply>
+  absl::Status Call(Stub& stub,
+                    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                    Request request, Reply* reply, const std::string& user = "root") {
+    FillCaller(request.mutable_caller(), user);
+    grpc::ClientContext context;
+    SetupContext(context, kDeadlineMs);
+    return FromRpcStatus((stub.*method)(&context, request, reply), "the server");
+  }
+  absl::StatusOr<v1::RegisterReply> RegisterNode(const std::string& id) {
+    v1::RegisterRequest request;
+    request.set_node_id(id);
+    request.set_incarnation(1);
+    request.add_addresses("127.0.0.1:1");
+    v1::StorageInfo* storage = request.add_storages();
+    storage->set_id("storage-" + id);
+    storage->set_capacity_bytes(1 << 30);
+    storage->set_remaining_bytes(1 << 30);
+    grpc::ClientContext context;
+    SetupContext(context, kDeadlineMs);
+    v1::RegisterReply reply;
+    RETURN_IF_ERROR(FromRpcStatus(control_->Register(&context, request, &reply), "the server"));
+    return reply;
+  }
+  absl::Status SendReport(const std::vector<v1::FullReportPiece>& pieces) {
+    grpc::ClientContext context;
+    SetupContext(context, kDeadlineMs);
+    v1::FullReportReply reply;
+    auto writer = control_->FullReport(&context, &reply);
+    for (const auto& piece : pieces) writer->Write(piece);
+    writer->WritesDone();
+    return FromRpcStatus(writer->Finish(), "the server");
+  }
+
+  Door door_;
+  ForcedSafeMode forced_;
+  ClusterOperations cluster_;
+  CallerResolver callers_;
+  NameNodeService namenode_service_;
+  ControlService control_service_;
+  AdminService admin_service_;
+  std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<v1::NameNode::Stub> namenode_;
+  std::unique_ptr<v1::DataNodeControl::Stub> control_;
+  std::unique_ptr<v1::Admin::Stub> admin_;
+  uint64_t call_id_ = 0;
+};
+
+TEST_F(ServicesTest, DirectoriesAreMadeListedAndRefused) {
+  v1::MkdirsRequest mkdirs;
+  mkdirs.set_path("/a");
+  v1::MkdirsReply made;
+  EXPECT_EQ(Call(*namenode_, &v1::NameNode::Stub::Mkdirs, mkdirs, &made), absl::OkStatus());
+  EXPECT_EQ(MessageOf(Call(*namenode_, &v1::NameNode::Stub::Mkdirs, mkdirs, &made)), "File exists");
+
+  v1::ListRequest list;
+  list.set_path("/");
+  v1::ListReply page;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::List, list, &page), absl::OkStatus());
+  ASSERT_EQ(page.entries_size(), 1);
+  EXPECT_EQ(page.entries(0).name(), "a");
+  EXPECT_EQ(page.entries(0).mode(), 0755u);  // 0777 less the umask
+}
+
+TEST_F(ServicesTest, ACallWithoutAUserIsRefused) {
+  v1::GetFileInfoRequest request;
+  request.set_path("/");
+  v1::GetFileInfoReply reply;
+  EXPECT_THAT(MessageOf(Call(*namenode_, &v1::NameNode::Stub::GetFileInfo, request, &reply, "a/b")),
+              HasSubstr("no valid user"));
+}
+
+TEST_F(ServicesTest, ANodeRegistersReportsAndIsGivenBlocks) {
+  const absl::StatusOr<v1::RegisterReply> first = RegisterNode("n1");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->cluster_id(), "cluster-1");
+  ASSERT_EQ(first->storage_numbers_size(), 1);
+  ASSERT_TRUE(RegisterNode("n2").ok());
+
+  v1::FullReportPiece piece;
+  piece.set_node_id("n1");
+  piece.set_incarnation(1);
+  piece.set_storage(first->storage_numbers(0));
+  EXPECT_FALSE(SendReport({piece}).ok());  // cut before its last piece
+  v1::FullReportPiece last = piece;
+  last.set_last(true);
+  EXPECT_FALSE(SendReport({last, last}).ok());
+  EXPECT_EQ(SendReport({piece, last}), absl::OkStatus());
+
+  v1::HeartbeatRequest heartbeat;
+  heartbeat.set_node_id("stranger");
+  grpc::ClientContext context;
+  SetupContext(context, kDeadlineMs);
+  v1::HeartbeatReply reply;
+  EXPECT_EQ(KindOf(FromRpcStatus(control_->Heartbeat(&context, heartbeat, &reply), "the server")),
+            ErrorKind::kUnknownNode);
+
+  v1::CreateRequest create;
+  create.set_path("/f");
+  create.set_with_block(true);
+  v1::CreateReply created;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::Create, create, &created), absl::OkStatus());
+  EXPECT_EQ(created.block().nodes_size(), 2);
+  EXPECT_EQ(created.min_replicas(), 2u);
+}
+
+TEST_F(ServicesTest, ANodeOfAnotherClusterOrAFutureOneIsNoticed) {
+  v1::RegisterRequest request;
+  request.set_cluster_id("cluster-2");
+  grpc::ClientContext context;
+  SetupContext(context, kDeadlineMs);
+  v1::RegisterReply reply;
+  EXPECT_THAT(MessageOf(FromRpcStatus(control_->Register(&context, request, &reply), "the server")),
+              HasSubstr("cluster-2"));
+
+  v1::RegisterRequest later;
+  later.set_node_id("n9");
+  later.set_incarnation(1);
+  later.add_addresses("127.0.0.1:1");
+  later.add_storages()->set_id("s9");
+  later.set_highest_block_id(1000);
+  grpc::ClientContext second;
+  SetupContext(second, kDeadlineMs);
+  EXPECT_TRUE(control_->Register(&second, later, &reply).ok());
+  EXPECT_TRUE(door_.blocks.InSafeMode());
+  EXPECT_THAT(door_.blocks.SafeModeReason(), HasSubstr("older copy of its journal"));
+}
+
+TEST_F(ServicesTest, ReportsCountNodesAndOnlySuperusersChangeSafeMode) {
+  ASSERT_TRUE(RegisterNode("n1").ok());
+  v1::ReportReply report;
+  ASSERT_EQ(Call(*admin_, &v1::Admin::Stub::Report, v1::ReportRequest(), &report),
+            absl::OkStatus());
+  EXPECT_EQ(report.cluster().nodes_total(), 1u);
+  EXPECT_EQ(report.cluster().health_score(), 100.0);
+  EXPECT_EQ(report.datanodes(0).id(), "n1");
+
+  v1::SafeModeRequest enter;
+  enter.set_action(v1::SafeModeRequest::ENTER);
+  v1::SafeModeReply state;
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(Call(*admin_, &v1::Admin::Stub::SafeMode, enter, &state, "alice")));
+  EXPECT_EQ(Call(*admin_, &v1::Admin::Stub::SafeMode, enter, &state), absl::OkStatus());
+  EXPECT_TRUE(state.on());
+}
+
+}  // namespace
+}  // namespace cairn::namenode
