@@ -102,8 +102,8 @@ class ImageLoader {
       case v1::ImageRecord::kCounters:
         return AddCounters(record.counters());
       case v1::ImageRecord::kPrincipal:
-        principals_.push_back(std::move(*record.mutable_principal()));
-        return absl::OkStatus();
+        principals_.push_back(record.principal());
+        return builder_.AddPrincipal(record.principal());
       case v1::ImageRecord::kInode:
         return AddINode(*record.mutable_inode());
       case v1::ImageRecord::kBlock:

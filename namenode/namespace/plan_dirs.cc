@@ -45,7 +45,6 @@ absl::StatusOr<Decision> DecideRename(Lookup& lookup, const RenameRequest& reque
   if (to.missing > 1) {
     return absl::NotFoundError("No such file or directory: the destination's parent is missing");
   }
-  if (!to.last->is_directory()) return NotADirectory();
   RETURN_IF_ERROR(lookup.CheckRemove(*inode));
   if (to.last->id == inode->parent) {
     RETURN_IF_ERROR(lookup.Check(*to.last, kWrite | kExecute));

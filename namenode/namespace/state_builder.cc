@@ -45,6 +45,12 @@ BlockRecord RecordOf(BlockId id, const BlockMeta& meta) {
   return record;
 }
 
+absl::Status StateBuilder::AddPrincipal(std::string_view name) {
+  const size_t before = state_.principals();
+  if (state_.Intern(name) != before) return Damaged("principal {} is there twice", name);
+  return absl::OkStatus();
+}
+
 absl::Status StateBuilder::AddINode(INodeRecord record) {
   INode inode;
   inode.id = record.id;

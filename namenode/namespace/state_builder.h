@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,7 +49,8 @@ BlockRecord RecordOf(BlockId id, const BlockMeta& meta);
 
 class StateBuilder {
  public:
-  // Each DATA_LOSS when the part cannot be.
+  // Each DATA_LOSS when the part cannot be. Principals, if given, keep their places.
+  absl::Status AddPrincipal(std::string_view name);
   absl::Status AddINode(INodeRecord record);
   absl::Status AddBlock(BlockRecord record);
   absl::Status AddDetached(uint64_t place, INodeId root);

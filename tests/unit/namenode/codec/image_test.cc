@@ -1,0 +1,119 @@
+#include "namenode/codec/image.h"
+
+#include <random>
+
+#include "tests/unit/namenode/codec/image_fixture.h"
+#include "tests/unit/namenode/namespace/fs_fixture.h"
+
+namespace cairn::namenode {
+namespace {
+
+class ImageTest : public FsTest {
+ protected:
+  // Some of everything.
+  void Fill() {
+    RegisterNodes(3);
+    ASSERT_THAT(Mkdir("/z/a", true), Succeeds());
+    ASSERT_THAT(Mkdir("/b"), Succeeds());
+    ASSERT_THAT(Rename("/z", "/b/z"), Succeeds());  // a child with a smaller id than its parent
+    ASSERT_THAT(Chown("/b", "ann", "staff"), Succeeds());
+    ASSERT_THAT(Put("/b/f", {4096, 4096, 5}), Succeeds());
+    ASSERT_THAT(Mkdir("/gone/x", true), Succeeds());
+    ASSERT_THAT(Put("/gone/x/f", {7}), Succeeds());
+    ASSERT_THAT(Delete("/gone", true), Succeeds());
+    retry = RetryKey{Client(7), 3, 2};
+    with_block = true;
+    unpublished = true;
+    ASSERT_THAT(Create("/b/open"), Succeeds());
+    retry.reset();
+    ASSERT_THAT(Do(PlanStart(state)), Succeeds());
+  }
+};
+
+TEST_F(ImageTest, EverythingComesBack) {
+  Fill();
+  const std::string bytes = ImageOf(state);
+  auto loaded = LoadImage(Reader(bytes, 7));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->header.cluster_id, "cluster-1");
+  EXPECT_EQ(loaded->header.txid, state.applied_txid());
+  const FsState& copy = loaded->state;
+  EXPECT_EQ(copy.digest(), state.digest());
+  EXPECT_EQ(copy.RecomputeDigest(), state.digest());
+  EXPECT_EQ(copy.applied_txid(), state.applied_txid());
+  EXPECT_EQ(copy.counters(), state.counters());
+  EXPECT_EQ(copy.files(), state.files());
+  EXPECT_EQ(copy.root().dir().totals, state.root().dir().totals);
+  EXPECT_EQ(copy.open_files(), 1u);
+  EXPECT_EQ(copy.OpenFilesOf(holder), state.OpenFilesOf(holder));
+  EXPECT_TRUE(copy.HasReclaimWork());
+  EXPECT_EQ(copy.registry().FindStorage(5)->node, 3u);
+  EXPECT_TRUE(copy.FindRetry({Client(7), 3, 2})->answer.ok());
+  EXPECT_FALSE(copy.FindRetry({Client(7), 1, 0})->answer.ok());
+  EXPECT_EQ(ReadFileInfo(copy, caller, "/b/f", facts).observed, 0u) << "an image is durable";
+  EXPECT_TRUE(ImageOf(copy) == bytes);
+}
+
+TEST_F(ImageTest, FreshStateAndHeader) {
+  const auto loaded = LoadImage(Reader(ImageOf(state)));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->state.digest(), state.digest());
+  const auto header = ReadImageHeader(Reader(ImageOf(state)));
+  ASSERT_TRUE(header.ok());
+  EXPECT_EQ(header->digest, state.digest());
+}
+
+TEST_F(ImageTest, ManyPieces) {
+  check_digest = false;
+  for (int i = 0; i < 12'000; ++i) {
+    ASSERT_THAT(Mkdir("/" + std::string(200, 'd') + std::to_string(i)), Succeeds());
+  }
+  const auto loaded = LoadImage(Reader(ImageOf(state), 1 << 20));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->state.digest(), state.digest());
+}
+
+TEST_F(ImageTest, DamageIsFound) {
+  Fill();
+  const std::string good = ImageOf(state);
+  for (size_t size = 0; size < good.size(); ++size) {
+    const auto cut = LoadImage(Reader(good.substr(0, size)));
+    EXPECT_THAT(cut.status(), Fails(kDataLoss)) << "cut at " << size;
+  }
+  for (size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] ^= 0x10;
+    EXPECT_FALSE(LoadImage(Reader(bad)).ok()) << "flipped at " << at;
+  }
+  EXPECT_THAT(LoadImage(Reader(good + "x")).status(), Fails(kDataLoss));
+  EXPECT_THAT(LoadImage(Reader(good + good)).status(), Fails(kDataLoss));
+  std::string newer = good;
+  newer[8] = 2;
+  EXPECT_THAT(LoadImage(Reader(newer)).status(), Fails(kFailedPrecondition, "layout 2"));
+}
+
+TEST_F(ImageTest, WriteErrorsComeThrough) {
+  Fill();
+  int calls = 0;
+  const auto status = SaveImage(state, "c", [&](std::string_view) {
+    return ++calls < 2 ? absl::OkStatus() : absl::ResourceExhaustedError("disk full");
+  });
+  EXPECT_THAT(status, Fails(kResourceExhausted, "disk full"));
+}
+
+TEST_F(ImageTest, DumpIsJsonLines) {
+  Fill();
+  std::vector<std::string> lines;
+  const auto status = DumpImage(Reader(ImageOf(state)), [&](std::string_view line) {
+    lines.emplace_back(line);
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(lines.front(), testing::HasSubstr("\"cluster_id\":\"cluster-1\""));
+  EXPECT_THAT(lines[1], testing::HasSubstr("next_inode"));
+  EXPECT_THAT(lines, testing::Contains(testing::HasSubstr("\"name\":\"open\"")));
+  for (const std::string& line : lines) EXPECT_EQ(line.find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,177 @@
+#include "tests/unit/namenode/namespace/random_ops.h"
+
+namespace cairn::namenode {
+
+RandomOps::RandomOps(FsFixture& fs, uint64_t seed) : fs_(fs), random_(seed) {
+  users_ = {FsFixture::Superuser(), FsFixture::User("ann", {"staff"}),
+            FsFixture::User("bob", {"staff", "ops"}), FsFixture::User("cid")};
+  fs_.RegisterNodes(3);
+}
+
+// Short names in few levels, so that operations meet.
+std::string RandomOps::RandomPath() {
+  std::string path;
+  const uint64_t depth = Pick(12) == 0 ? 0 : 1 + Pick(4);
+  for (uint64_t i = 0; i < depth; ++i)
+    path += "/" + std::string(1, static_cast<char>('a' + Pick(4)));
+  return path.empty() ? "/" : path;
+}
+
+std::string RandomOps::KnownPath() {
+  auto it = model_.entries().begin();
+  std::advance(it, Pick(model_.entries().size()));
+  return it->first;
+}
+
+void RandomOps::BeginCall() {
+  fs_.facts.now_ms += static_cast<int64_t>(Pick(50) == 0 ? 400'000 : Pick(1000));
+  fs_.caller = users_[Pick(users_.size())];
+  const auto client = static_cast<uint8_t>(1 + Pick(5));
+  fs_.holder = Client(client);
+  const uint64_t call_id = ++calls_[client];
+  fs_.retry = RetryKey{Client(client), call_id, call_id - Pick(std::min<uint64_t>(call_id, 4))};
+}
+
+void RandomOps::Expect(const char* what, const std::string& path, absl::StatusCode expected,
+                       const absl::Status& actual) {
+  EXPECT_EQ(actual.code(), expected)
+      << what << " " << path << " by " << fs_.caller.user << ": " << actual.ToString();
+}
+
+void RandomOps::Step() {
+  BeginCall();
+  const uint64_t kind = Pick(20);
+  if (kind < 9) return TreeStep(kind);
+  if (kind < 13) return AttributeStep(kind);
+  if (kind < 19) return FileStep();
+  fs_.retry.reset();
+  EXPECT_THAT(fs_.Do(PlanReclaim(fs_.state, 1 + Pick(5))), Succeeds());
+}
+
+void RandomOps::TreeStep(uint64_t kind) {
+  const std::string path = Pick(2) == 0 ? RandomPath() : KnownPath();
+  const std::string other = RandomPath();
+  const bool flag = Pick(2) == 0;
+  const uint32_t mode = Pick(3) == 0 ? Pick(01000) : 0777;
+  if (kind < 4) {
+    Expect("mkdirs", path, model_.Mkdirs(fs_.caller, path, flag, mode),
+           fs_.Mkdir(path, flag, mode));
+  } else if (kind < 7) {
+    Expect("rename", path + " " + other, model_.Rename(fs_.caller, path, other),
+           fs_.Rename(path, other));
+  } else {
+    Expect("delete", path, model_.Delete(fs_.caller, path, flag), fs_.Delete(path, flag));
+  }
+}
+
+void RandomOps::AttributeStep(uint64_t kind) {
+  const std::string path = KnownPath();
+  static constexpr const char* kOwners[] = {"", "ann", "bob", "cid"};
+  static constexpr const char* kGroups[] = {"staff", "ops", "other", "supergroup"};
+  if (kind == 9) {
+    const uint32_t mode = Pick(2) == 0 ? 01777 : Pick(02000);
+    Expect("chmod", path, model_.SetPermission(fs_.caller, path, mode), fs_.Chmod(path, mode));
+  } else if (kind == 10) {
+    const std::string owner = kOwners[Pick(4)];
+    const std::string group = kGroups[Pick(4)];
+    Expect("chown", path, model_.SetOwner(fs_.caller, path, owner, group),
+           fs_.Chown(path, owner, group));
+  } else if (kind == 11) {
+    const uint32_t replication = 1 + Pick(5);
+    Expect("setrep", path, model_.SetReplication(fs_.caller, path, replication),
+           fs_.Do(PlanSetReplication(fs_.state, fs_.caller, path, replication, fs_.facts)));
+  } else {
+    const auto page = ReadList(fs_.state, fs_.caller, path, "", 0, fs_.facts);
+    Expect("list", path, model_.CanList(fs_.caller, path), page.value.status());
+  }
+}
+
+void RandomOps::FileStep() {
+  const std::vector<INodeId> open = fs_.state.OpenFilesOf(fs_.holder);
+  if (open.empty() || Pick(3) == 0) {
+    const std::string path = RandomPath();
+    const bool overwrite = Pick(3) == 0;
+    const uint32_t mode = Pick(3) == 0 ? Pick(01000) : 0666;
+    fs_.replication = 1 + Pick(3);
+    fs_.unpublished = Pick(2) == 0;
+    fs_.with_block = Pick(2) == 0;
+    Expect("create", path, model_.Create(fs_.caller, path, overwrite, mode, fs_.replication),
+           fs_.Create(path, overwrite, mode));
+    return;
+  }
+  const INodeId inode = open[Pick(open.size())];
+  const std::string path = fs_.state.PathOf(inode);
+  if (path.empty()) {  // deleted under its writer
+    EXPECT_EQ(KindOf(fs_.AddBlock(inode)), ErrorKind::kLeaseLost);
+    return;
+  }
+  const FileBody& file = fs_.state.FindINode(inode)->file();
+  if (file.open->open_blocks < 2 && Pick(2) == 0) {
+    std::vector<FinishedBlock> finished;
+    for (const BlockId id : file.blocks) {
+      if (fs_.state.FindBlock(id)->open != nullptr) finished.push_back(fs_.DoneById(id, 4096));
+    }
+    EXPECT_THAT(fs_.AddBlock(inode, std::move(finished)), Succeeds());
+    model_.at(path).length = fs_.state.FindINode(inode)->file().length;
+    return;
+  }
+  CloseStep(inode, path);
+}
+
+void RandomOps::CloseStep(INodeId inode, const std::string& path) {
+  const FileBody& file = fs_.state.FindINode(inode)->file();
+  if (Pick(4) == 0) {
+    const bool unpublished = file.open->unpublished;
+    fs_.retry.reset();
+    EXPECT_THAT(fs_.Do(PlanCloseExpired(fs_.state, inode, fs_.holder)), Succeeds());
+    if (unpublished) {
+      model_.Delete(FsFixture::Superuser(), path, false);
+    } else {
+      model_.at(path).open = false;
+      model_.at(path).length = fs_.state.FindINode(inode)->file().length;
+    }
+    return;
+  }
+  uint64_t length = file.length;
+  std::vector<FinishedBlock> finished;
+  for (const BlockId id : file.blocks) {
+    if (fs_.state.FindBlock(id)->open == nullptr) continue;
+    finished.push_back(fs_.DoneById(id, id == file.blocks.back() ? Pick(4097) : 4096));
+    length += finished.back().block.length;
+  }
+  const bool overwrite = Pick(2) == 0;
+  const std::string to = Pick(2) == 0 ? RandomPath() : path;
+  const absl::StatusCode expected = model_.Publish(fs_.caller, path, to, overwrite);
+  Expect("complete", path + " " + to, expected,
+         fs_.Complete(inode, std::move(finished), to, overwrite));
+  if (expected == absl::StatusCode::kOk) model_.at(to).length = length;
+}
+
+void RandomOps::CompareEverything() {
+  uint64_t files = 0;
+  uint64_t length = 0;
+  uint64_t space = 0;
+  for (const auto& [path, entry] : model_.entries()) {
+    const auto status = fs_.Stat(path);
+    ASSERT_TRUE(status.ok()) << path << " " << status.status();
+    EXPECT_EQ(status->type == INodeType::kDirectory, entry.dir) << path;
+    EXPECT_EQ(status->owner, entry.owner) << path;
+    EXPECT_EQ(status->group, entry.group) << path;
+    EXPECT_EQ(status->mode, entry.mode) << path;
+    EXPECT_EQ(status->length, entry.length) << path;
+    EXPECT_EQ(status->replication, entry.replication) << path;
+    EXPECT_EQ(status->open, entry.open) << path;
+    EXPECT_EQ(fs_.state.PathOf(status->inode), path);
+    if (entry.dir) EXPECT_EQ(fs_.Names(path), model_.ChildrenOf(path)) << path;
+    files += !entry.dir;
+    length += entry.length;
+    space += entry.length * entry.replication;
+  }
+  const auto summary = ReadContentSummary(fs_.state, FsFixture::Superuser(), "/", fs_.facts);
+  EXPECT_EQ(summary.value->files, files);
+  EXPECT_EQ(summary.value->directories, model_.entries().size() - files);
+  EXPECT_EQ(summary.value->length, length);
+  EXPECT_EQ(summary.value->space, space);
+}
+
+}  // namespace cairn::namenode

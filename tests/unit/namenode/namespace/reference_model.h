@@ -1,0 +1,65 @@
+// A file system as a map from paths to entries: slow, plain, and written from the rules alone, to
+// compare the namespace with. Paths are normalized. Every operation returns the code that the
+// plan must give, and changes the model when it is OK.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "namenode/namespace/types.h"
+
+namespace cairn::namenode {
+
+struct ModelEntry {
+  bool dir = false;
+  std::string owner;
+  std::string group;
+  uint32_t mode = 0;
+  uint64_t length = 0;
+  uint32_t replication = 0;
+  bool open = false;
+};
+
+class ReferenceModel {
+ public:
+  ReferenceModel();
+
+  using Code = absl::StatusCode;
+  Code Mkdirs(const Caller& who, const std::string& path, bool parents, uint32_t mode);
+  Code Create(const Caller& who, const std::string& path, bool overwrite, uint32_t mode,
+              uint32_t replication);
+  Code Publish(const Caller& who, const std::string& from, const std::string& to, bool overwrite);
+  Code Rename(const Caller& who, const std::string& from, const std::string& to);
+  Code Delete(const Caller& who, const std::string& path, bool recursive);
+  Code SetPermission(const Caller& who, const std::string& path, uint32_t mode);
+  Code SetOwner(const Caller& who, const std::string& path, const std::string& owner,
+                const std::string& group);
+  Code SetReplication(const Caller& who, const std::string& path, uint32_t replication);
+  Code CanList(const Caller& who, const std::string& path) const;
+
+  const std::map<std::string, ModelEntry>& entries() const { return entries_; }
+  ModelEntry& at(const std::string& path) { return entries_.at(path); }
+  std::vector<std::string> ChildrenOf(const std::string& path) const;  // names, sorted
+
+ private:
+  // How far a path exists: the code of the walk, the deepest entry, the names behind it.
+  struct Walked {
+    Code code = Code::kOk;
+    std::string last;
+    int missing = 0;
+  };
+  Walked Walk(const Caller& who, const std::string& path) const;
+  bool May(const Caller& who, const ModelEntry& entry, uint32_t access) const;
+  bool MayRemove(const Caller& who, const std::string& path) const;
+  void Move(const std::string& from, const std::string& to);
+  void Erase(const std::string& path);
+
+  std::map<std::string, ModelEntry> entries_;
+};
+
+std::string ParentPath(const std::string& path);
+
+}  // namespace cairn::namenode
