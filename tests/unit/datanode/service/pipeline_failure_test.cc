@@ -1,0 +1,204 @@
+// Write pipelines in which a node fails: the acks name it, the others go on.
+#include <gmock/gmock.h>
+
+#include <cerrno>
+
+#include "tests/unit/datanode/service/test_node.h"
+
+namespace cairn::datanode {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr Block kBlock{.id = 77, .generation = 3, .length = 8 << 20};
+constexpr int kOk = 0;
+constexpr int kAborted = static_cast<int>(absl::StatusCode::kAborted);
+constexpr int kDeadline = static_cast<int>(absl::StatusCode::kDeadlineExceeded);
+constexpr int kUnavailable = static_cast<int>(absl::StatusCode::kUnavailable);
+
+// Sends a second, last packet and expects these durable lengths.
+void FinishWith(TestWriter& writer, const std::vector<uint64_t>& lengths) {
+  writer.Send(TestWriter::Packet(2, 4096, BytesOf(2, 1'000), true));
+  const v1::WriteAck last = writer.ReadAck();
+  ASSERT_EQ(last.nodes_size(), static_cast<int>(lengths.size()));
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    EXPECT_EQ(last.nodes(static_cast<int>(i)).durable_length(), lengths[i]) << i;
+  }
+  EXPECT_TRUE(writer.Finish().ok());
+}
+
+TEST_F(PipelineTest, AMirrorThatIsDeadAtSetupIsNamed) {
+  for (const size_t dead : {1, 2}) {
+    nodes_.clear();
+    Start(3);
+    nodes_[dead]->Kill();
+    TestWriter writer(*nodes_[0]);
+    writer.Open(kBlock, Behind());
+    const v1::WriteAck setup = writer.ReadAck();
+    ASSERT_EQ(setup.nodes_size(), 3);
+    const int index = static_cast<int>(dead);
+    EXPECT_EQ(setup.nodes(index).code(), kUnavailable);
+    EXPECT_EQ(setup.nodes(index).node(), dead + 1);
+    EXPECT_THAT(setup.nodes(index).message(), HasSubstr("cannot connect"));
+    for (int i = 0; i < index; ++i) EXPECT_EQ(setup.nodes(i).code(), kOk);
+    if (dead == 1) EXPECT_EQ(setup.nodes(2).code(), kAborted);
+    writer.Leave();
+    ExpectAllIdle();
+  }
+}
+
+TEST_F(PipelineTest, AMirrorThatDiesIsNamedAndTheOthersGoOn) {
+  for (const size_t victim : {1, 2}) {
+    nodes_.clear();
+    Start(3);
+    TestWriter writer(*nodes_[0]);
+    writer.Open(kBlock, Behind());
+    EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk, kOk));
+    nodes_[victim]->Kill();
+    writer.Send(TestWriter::Packet(1, 0, BytesOf(1, 4096), false));
+    if (victim == 1) {
+      EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, testing::Ne(kOk), kAborted));
+      FinishWith(writer, {5'096, 0, 0});
+    } else {
+      EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk, testing::Ne(kOk)));
+      FinishWith(writer, {5'096, 5'096, 0});
+    }
+    EXPECT_EQ(Get(nodes_[0]->store(), kBlock)->size(), 5'096u);
+    EXPECT_THAT(nodes_[victim]->store().Replicas(0), IsEmpty());
+    ExpectAllIdle();
+  }
+}
+
+TEST_F(PipelineTest, AFullDiskIsNamedAndTheOthersGoOn) {
+  for (const int full : {0, 1, 2}) {
+    nodes_.clear();
+    Start(3);
+    TestWriter writer(*nodes_[0]);
+    writer.Open(kBlock, Behind());
+    EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk, kOk));
+    nodes_[static_cast<size_t>(full)]->env().SetHook([](FaultOp op, const std::string& path) {
+      return op == FaultOp::kWrite ? ErrnoStatus(path, ENOSPC) : absl::OkStatus();
+    });
+    writer.Send(TestWriter::Packet(1, 0, BytesOf(1, 4096), false));
+    const v1::WriteAck ack = writer.ReadAck();
+    ASSERT_EQ(ack.nodes_size(), 3);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(ack.nodes(i).kind(), i == full ? static_cast<int>(ErrorKind::kNoSpace) : 0) << i;
+      EXPECT_EQ(ack.nodes(i).code() == kOk, i != full) << i;
+    }
+    std::vector<uint64_t> lengths(3, 5'096);
+    lengths[static_cast<size_t>(full)] = 0;
+    FinishWith(writer, lengths);
+    ExpectAllIdle();
+  }
+}
+
+TEST_F(PipelineTest, AFailedSyncIsNoDurableReplica) {
+  Start(2);
+  nodes_[1]->env().SetHook([](FaultOp op, const std::string& path) {
+    return op == FaultOp::kSync ? ErrnoStatus(path, EIO) : absl::OkStatus();
+  });
+  TestWriter writer(*nodes_[0]);
+  writer.Open(kBlock, Behind());
+  writer.ReadAck();
+  writer.Send(TestWriter::Packet(1, 0, BytesOf(1, 4096), false));
+  EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk));
+  FinishWith(writer, {5'096, 0});
+  EXPECT_TRUE(nodes_[1]->store().Volumes()[0].failed);
+}
+
+TEST_F(PipelineTest, AStreamWithNobodyLeftEnds) {
+  Start(1);
+  nodes_[0]->env().SetHook([](FaultOp op, const std::string& path) {
+    return op == FaultOp::kWrite ? ErrnoStatus(path, ENOSPC) : absl::OkStatus();
+  });
+  TestWriter writer(*nodes_[0]);
+  writer.Open(kBlock, {});
+  EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk));
+  writer.Send(TestWriter::Packet(1, 0, BytesOf(1, 4096), false));
+  EXPECT_EQ(writer.ReadAck().nodes(0).kind(), static_cast<int>(ErrorKind::kNoSpace));
+  EXPECT_EQ(KindOf(writer.Finish()), ErrorKind::kNoSpace);
+  ExpectAllIdle();
+}
+
+TEST_F(PipelineTest, ABlockThatIsThereIsRefusedByItsNode) {
+  Start(2);
+  ASSERT_TRUE(Put(nodes_[1]->store(), kBlock, "there").ok());
+  TestWriter writer(*nodes_[0]);
+  writer.Open(kBlock, Behind());
+  EXPECT_THAT(writer.ReadCodes(),
+              ElementsAre(kOk, static_cast<int>(absl::StatusCode::kAlreadyExists)));
+  writer.Leave();
+  EXPECT_TRUE(Eventually([&] { return nodes_[0]->IsIdle(); }));
+  EXPECT_EQ(*Get(nodes_[1]->store(), kBlock), "there");
+}
+
+// A disk that hangs: its node stays connected and merely stops answering.
+class Hang {
+ public:
+  explicit Hang(FaultEnv& env) {
+    env.SetHook([gate = gate_](FaultOp op, const std::string&) {
+      if (op == FaultOp::kWrite) gate->Wait();
+      return absl::OkStatus();
+    });
+  }
+  ~Hang() { gate_->Open(); }
+  void End() { gate_->Open(); }
+
+ private:
+  class Gate {
+   public:
+    void Wait() {
+      MutexLock lock(mu_);
+      while (!open_) changed_.Wait(mu_);
+    }
+    void Open() {
+      MutexLock lock(mu_);
+      open_ = true;
+      changed_.SignalAll();
+    }
+
+   private:
+    Mutex mu_;
+    CondVar changed_;
+    bool open_ ABSL_GUARDED_BY(mu_) = false;
+  };
+  const std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
+};
+
+TEST_F(PipelineTest, AMirrorThatHangsIsNamed) {
+  BlockReceiver::Options receiver;
+  receiver.stall_ms_per_node = 300;
+  Start(3, {.receiver = receiver});
+  TestWriter writer(*nodes_[0]);
+  writer.Open(kBlock, Behind());
+  EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk, kOk));
+  Hang hang(nodes_[2]->env());
+  writer.Send(TestWriter::Packet(1, 0, BytesOf(1, 4096), false));
+  EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk, kDeadline));
+  FinishWith(writer, {5'096, 5'096, 0});
+  hang.End();
+  ExpectAllIdle();
+}
+
+// As above, with so much on its way that sending blocks too.
+TEST_F(PipelineTest, AMirrorThatHangsDoesNotBlockItsSender) {
+  BlockReceiver::Options receiver;
+  receiver.stall_ms_per_node = 300;
+  Start(2, {.receiver = receiver});
+  TestWriter writer(*nodes_[0]);
+  writer.Open({1, 1, 64 << 20}, Behind());
+  EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk));
+  Hang hang(nodes_[1]->env());
+  const v1::WriteAck last = writer.SendAll(BytesOf(1, 40 << 20), 1 << 20);
+  ASSERT_EQ(last.nodes_size(), 2);
+  EXPECT_EQ(last.nodes(0).durable_length(), uint64_t{40} << 20);
+  EXPECT_EQ(last.nodes(1).code(), kDeadline) << last.nodes(1).message();
+  hang.End();
+  ExpectAllIdle();
+}
+
+}  // namespace
+}  // namespace cairn::datanode
