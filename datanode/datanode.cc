@@ -9,6 +9,7 @@
 #include "common/mutex.h"
 #include "common/net/channel.h"
 #include "common/net/http_server.h"
+#include "common/net/listen.h"
 #include "common/net/rpc_server.h"
 #include "datanode/control/control_session.h"
 #include "datanode/pipeline/node_numbers.h"
@@ -36,6 +37,9 @@ class DataNode::Impl {
         connector_(&channels_) {}
 
   absl::Status Start() {
+    // Before a directory is touched: a start that cannot serve leaves no trace.
+    RETURN_IF_ERROR(ResolveListenHost(options_.listen).status());
+    RETURN_IF_ERROR(ResolveListenHost(options_.http).status());
     ASSIGN_OR_RETURN(store_, ReplicaStore::Open(env_, {.data_dirs = options_.data_dirs,
                                                        .capacity_bytes = options_.capacity_bytes,
                                                        .reserved_bytes = options_.reserved_bytes,

@@ -3,6 +3,8 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
+#include <chrono>
+
 #include "common/net/channel.h"
 #include "common/net/rpc_status.h"
 #include "proto/control.grpc.pb.h"
@@ -13,6 +15,7 @@ namespace {
 constexpr int64_t kCallMs = 10'000;
 constexpr int64_t kHeartbeatMs = 5'000;
 constexpr int64_t kFullReportMs = 300'000;
+constexpr int64_t kConnectMs = 2'000;  // where there is another NameNode to try
 
 }  // namespace
 
@@ -36,8 +39,31 @@ void NameNodeLink::Stop() {
   for (grpc::ClientContext* context : calls_) context->TryCancel();
 }
 
+void NameNodeLink::ChooseConnected() {
+  // With a single NameNode, calls themselves wait for it.
+  for (size_t tried = 0; channels_.size() > 1 && tried < channels_.size(); ++tried) {
+    size_t candidate;
+    {
+      MutexLock lock(mu_);
+      if (stopped_) return;
+      candidate = current_;
+    }
+    grpc::Channel& channel = *channels_[candidate];
+    const auto deadline = std::chrono::system_clock::now() + std::chrono::milliseconds(kConnectMs);
+    grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
+    while ((state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) &&
+           channel.WaitForStateChange(state, deadline)) {
+      state = channel.GetState(/*try_to_connect=*/true);
+    }
+    if (state == GRPC_CHANNEL_READY) return;
+    MutexLock lock(mu_);
+    if (current_ == candidate) current_ = (current_ + 1) % channels_.size();
+  }
+}
+
 template <typename Call>
 absl::Status NameNodeLink::Run(int64_t deadline_ms, Call call) {
+  ChooseConnected();
   grpc::ClientContext context;
   SetupContext(context, deadline_ms);
   size_t used;

@@ -104,8 +104,9 @@ class TestNode {
 // A writer that sends what it is told, right or wrong.
 class TestWriter {
  public:
-  explicit TestWriter(const TestNode& first)
-      : channel_(MakeChannel(first.address(), ChannelPurpose::kData)),
+  explicit TestWriter(const TestNode& first) : TestWriter(first.address()) {}
+  explicit TestWriter(const std::string& address)
+      : channel_(MakeChannel(address, ChannelPurpose::kData)),
         stub_(v1::DataTransfer::NewStub(channel_)) {
     SetupContext(context_, 60'000);
     stream_ = stub_->WriteBlock(&context_);

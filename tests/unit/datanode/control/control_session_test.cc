@@ -1,0 +1,268 @@
+// A whole DataNode against a NameNode of the test's own: registration, heartbeats, reports,
+// commands, and what happens when that NameNode forgets, restarts, or is the wrong one.
+#include <gmock/gmock.h>
+
+#include "datanode/datanode.h"
+#include "tests/unit/datanode/control/fake_namenode.h"
+#include "tests/unit/datanode/service/test_node.h"
+
+namespace cairn::datanode {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using State = FakeNameNode::State;
+
+class ControlSessionTest : public testing::Test {
+ protected:
+  void Start(std::vector<std::string> dirs = {"/d0"}) {
+    DataNodeOptions options;
+    options.data_dirs = std::move(dirs);
+    options.namenodes = {HostPort{"127.0.0.1", 1}, namenode_.address()};  // the first is dead
+    options.reserved_bytes = 0;
+    options.rack = "/r1";
+    options.listen.port = 0;
+    options.http.port = 0;
+    options.on_fatal = [this](absl::Status status) {
+      MutexLock lock(mu_);
+      fatal_ = std::move(status);
+    };
+    auto node = DataNode::Start(options, &env_, clock_.get());
+    ASSERT_TRUE(node.ok()) << node.status();
+    node_ = *std::move(node);
+  }
+  void StartRegistered(std::vector<std::string> dirs = {"/d0"}) {
+    Start(std::move(dirs));
+    ASSERT_TRUE(node_->WaitUntilRegistered(20'000));
+  }
+  absl::Status fatal() {
+    MutexLock lock(mu_);
+    return fatal_;
+  }
+  // Writes a replica through the node's own data service.
+  void Write(const Block& block, const std::string& bytes) {
+    TestWriter writer(node_->data_address().ToString());
+    writer.Open(block, {});
+    writer.ReadAck();
+    const v1::WriteAck last = writer.SendAll(bytes, 1 << 20);
+    ASSERT_EQ(last.nodes_size(), 1);
+    EXPECT_EQ(last.nodes(0).durable_length(), bytes.size());
+    EXPECT_EQ(last.nodes(0).node(), 7u);
+    EXPECT_TRUE(writer.Finish().ok());
+  }
+  template <typename F>
+  bool EventuallyAtNameNode(F condition) {
+    return Eventually([&] { return namenode_.With(condition); });
+  }
+  void Order(const v1::Command& command) {
+    namenode_.With([&](State& s) { s.commands.push_back(command); });
+  }
+  static v1::Command DeleteOf(const Block& block) {
+    v1::Command command;
+    v1::Block* out = command.mutable_delete_replicas()->add_blocks();
+    out->set_id(block.id);
+    out->set_generation(block.generation);
+    return command;
+  }
+
+  FaultEnv env_;
+  const std::unique_ptr<Clock> clock_ = NewSystemClock();
+  FakeNameNode namenode_;
+  Mutex mu_;
+  absl::Status fatal_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<DataNode> node_;
+};
+
+TEST_F(ControlSessionTest, RegistersAndReports) {
+  StartRegistered({"/d0", "/d1"});
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 2; }));
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.full_reports == 2; }));
+  namenode_.With([&](State& s) {
+    const v1::RegisterRequest& request = s.registrations.front();
+    EXPECT_EQ(request.cluster_id(), "");
+    EXPECT_EQ(request.node_id(), node_->id());
+    EXPECT_THAT(request.addresses(), ElementsAre(node_->data_address().ToString()));
+    EXPECT_EQ(request.http_address(), node_->http_address().ToString());
+    EXPECT_EQ(request.rack(), "/r1");
+    EXPECT_NE(request.host(), "");
+    EXPECT_NE(request.incarnation(), 0u);
+    EXPECT_EQ(request.storages_size(), 2);
+    EXPECT_EQ(s.last_heartbeat.storages(0).number(), 20u);
+    EXPECT_EQ(s.last_heartbeat.storages(1).number(), 21u);
+  });
+}
+
+TEST_F(ControlSessionTest, ReportsChangesAtOnceAndInOrder) {
+  StartRegistered();
+  Write({5, 1, 1 << 20}, BytesOf(5, 10'000));
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.changes.size() == 1; }));
+  Order(DeleteOf({5, 2, 0}));  // another generation: not this one
+  Order(DeleteOf({5, 1, 0}));
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.changes.size() == 2; }));
+  namenode_.With([](State& s) {
+    EXPECT_THAT(s.changes, ElementsAre("received 5/1 storage 20", "deleted 5/1 storage 20"));
+  });
+}
+
+TEST_F(ControlSessionTest, ChangesWaitForAnAnswer) {
+  StartRegistered();
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.full_reports == 1; }));
+  namenode_.With([](State& s) { s.report_status = absl::UnavailableError("busy"); });
+  Write({5, 1, 1 << 20}, "five");
+  Write({6, 1, 1 << 20}, "six");
+  namenode_.With([](State& s) {
+    EXPECT_THAT(s.changes, IsEmpty());
+    s.report_status = absl::OkStatus();
+  });
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.changes.size() == 2; }));
+}
+
+TEST_F(ControlSessionTest, RegistersAgainWhenItIsUnknown) {
+  StartRegistered();
+  Write({5, 1, 1 << 20}, "five");
+  namenode_.With([](State& s) {
+    s.known = false;
+    s.reported.clear();
+  });
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.registrations.size() >= 2; }));
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.reported[20].contains(5); }));
+  namenode_.With([](State& s) {
+    EXPECT_EQ(s.registrations.back().cluster_id(), "test-cluster");
+    EXPECT_EQ(s.registrations.back().highest_block_id(), 5u);
+    EXPECT_EQ(s.registrations.back().incarnation(), s.registrations.front().incarnation());
+  });
+}
+
+TEST_F(ControlSessionTest, FindsANameNodeThatComesBack) {
+  StartRegistered();
+  const uint16_t port = namenode_.address().port;
+  namenode_.Stop();
+  Write({5, 1, 1 << 20}, "five");
+  namenode_.With([](State& s) { s.heartbeats = 0; });
+  namenode_.Serve(port);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 0; }));
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.changes.size() == 1; }));
+}
+
+TEST_F(ControlSessionTest, FullReportsComeInPieces) {
+  {
+    ReplicaStore::Options options;
+    options.data_dirs = {"/d0"};
+    options.reserved_bytes = 0;
+    const auto store = *ReplicaStore::Open(&env_, options);
+    ASSERT_TRUE(store->AdoptCluster(kCluster).ok());
+    for (BlockId id = 1; id <= 2'001; ++id) ASSERT_TRUE(Put(*store, {id, 1, 4096}, "x").ok());
+  }
+  StartRegistered();
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.full_reports == 1; }));
+  namenode_.With([](State& s) {
+    EXPECT_THAT(s.pieces, ElementsAre(2'000, 1));
+    EXPECT_EQ(s.reported[20].size(), 2'001u);
+  });
+  v1::Command command;
+  command.mutable_send_full_report()->add_storages(20);
+  Order(command);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.full_reports == 2; }));
+}
+
+TEST_F(ControlSessionTest, BadReplicasAreToldWithEveryFullReport) {
+  StartRegistered();
+  Write({5, 1, 1 << 20}, "five");
+  env_.Flip("/d0/current/finalized/subdir0/subdir0/blk_5", 0, 1);
+  const auto stub = v1::DataTransfer::NewStub(
+      MakeChannel(node_->data_address().ToString(), ChannelPurpose::kData));
+  grpc::ClientContext context;
+  SetupContext(context, 20'000);
+  v1::VerifyBlockRequest request;
+  request.mutable_block()->set_id(5);
+  request.mutable_block()->set_generation(1);
+  v1::VerifyBlockReply reply;
+  ASSERT_TRUE(stub->VerifyBlock(&context, request, &reply).ok());
+  EXPECT_FALSE(reply.good());
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.bad.size() == 1; }));
+  node_.reset();
+  namenode_.With([](State& s) { s.bad.clear(); });
+  StartRegistered();
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.bad.size() == 1; }));
+  namenode_.With([](State& s) {
+    EXPECT_THAT(s.bad, ElementsAre("5/1"));
+    EXPECT_FALSE(s.reported[20].contains(5));
+  });
+}
+
+TEST_F(ControlSessionTest, CopiesToOtherNodes) {
+  StartRegistered();
+  Write({5, 1, 1 << 20}, BytesOf(5, 500'000));
+  TestNode target(9, {});
+  v1::Command command;
+  command.mutable_copy_replica()->mutable_block()->set_id(5);
+  command.mutable_copy_replica()->mutable_block()->set_generation(1);
+  *command.mutable_copy_replica()->add_targets() = target.Address();
+  Order(command);
+  EXPECT_TRUE(Eventually([&] { return target.store().OpenReader({5, 1, 0}).ok(); }));
+  EXPECT_EQ(*Get(target.store(), {5, 1, 0}), BytesOf(5, 500'000));
+}
+
+TEST_F(ControlSessionTest, AnOlderEpochIsNotObeyed) {
+  namenode_.With([](State& s) { s.epoch = 9; });
+  StartRegistered();
+  Write({5, 1, 1 << 20}, "five");
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 0; }));
+  namenode_.With([](State& s) {
+    s.epoch = 8;
+    s.commands.push_back(DeleteOf({5, 1, 0}));
+    s.heartbeats = 0;
+  });
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 2; }));
+  namenode_.With([](State& s) {
+    EXPECT_THAT(s.commands, IsEmpty());
+    s.epoch = 10;
+    s.heartbeats = 0;
+  });
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 2; }));
+  namenode_.With([](State& s) { EXPECT_THAT(s.changes, Not(Contains(HasSubstr("deleted")))); });
+  node_.reset();  // the epoch outlives the process
+  namenode_.With([](State& s) { s.registrations.clear(); });
+  StartRegistered();
+  namenode_.With([](State& s) { EXPECT_EQ(s.registrations.back().highest_epoch(), 10u); });
+}
+
+TEST_F(ControlSessionTest, AForeignClusterEndsTheNode) {
+  StartRegistered();
+  node_.reset();
+  namenode_.With([](State& s) { s.cluster_id = "another"; });
+  Start();
+  EXPECT_TRUE(Eventually([&] { return !fatal().ok(); }));
+  EXPECT_THAT(MessageOf(fatal()), HasSubstr("belongs to cluster test-cluster"));
+  EXPECT_FALSE(node_->WaitUntilRegistered(20'000));
+  EXPECT_FALSE(node_->registered());
+}
+
+TEST_F(ControlSessionTest, ASecondNodeWithTheSameIdTriesAgain) {
+  namenode_.With([](State& s) { s.register_status = absl::AlreadyExistsError("it lives"); });
+  Start();
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.registrations.size() >= 2; }));
+  EXPECT_FALSE(node_->registered());
+  namenode_.With([](State& s) { s.register_status = absl::OkStatus(); });
+  EXPECT_TRUE(node_->WaitUntilRegistered(20'000));
+  EXPECT_TRUE(fatal().ok());
+}
+
+TEST_F(ControlSessionTest, WhenAllDisksHaveFailedTheNodeEnds) {
+  StartRegistered();
+  env_.SetHook([](FaultOp op, const std::string& path) {
+    return op == FaultOp::kSync ? ErrnoStatus(path, EIO) : absl::OkStatus();
+  });
+  TestWriter writer(node_->data_address().ToString());
+  writer.Open({5, 1, 4096}, {});
+  writer.ReadAck();
+  writer.Send(TestWriter::Packet(1, 0, "x", true));
+  EXPECT_EQ(writer.ReadAck().nodes(0).durable_length(), 0u);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.last_heartbeat.storages(0).failed(); }));
+  EXPECT_TRUE(Eventually([&] { return !fatal().ok(); }));
+}
+
+}  // namespace
+}  // namespace cairn::datanode

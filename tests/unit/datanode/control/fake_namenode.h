@@ -1,0 +1,140 @@
+// A NameNode's control service that records what it is told and says what the test wants.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/mutex.h"
+#include "common/net/rpc_server.h"
+#include "common/net/rpc_status.h"
+#include "common/status.h"
+#include "proto/control.grpc.pb.h"
+
+namespace cairn::datanode {
+
+class FakeNameNode final : public v1::DataNodeControl::Service {
+ public:
+  struct State {
+    std::string cluster_id = "test-cluster";
+    uint64_t epoch = 1;
+    bool known = false;            // the node: else it must register
+    absl::Status register_status;  // what calls answer, if not OK
+    absl::Status report_status;
+    std::deque<v1::Command> commands;  // for the next heartbeat
+    // What came in.
+    std::vector<v1::RegisterRequest> registrations;
+    int heartbeats = 0;
+    v1::HeartbeatRequest last_heartbeat;
+    std::vector<std::string> changes;  // "received 5/1 storage 20"
+    int full_reports = 0;
+    std::vector<int> pieces;                          // replicas in each piece, of all full reports
+    std::map<uint32_t, std::set<uint64_t>> reported;  // blocks of the last full report by storage
+    std::vector<std::string> bad;
+  };
+
+  explicit FakeNameNode(uint16_t port = 0) { Serve(port); }
+  ~FakeNameNode() override { Stop(); }
+
+  void Serve(uint16_t port) { server_ = *RpcServer::Start({"127.0.0.1", port}, {this}); }
+  void Stop() {
+    if (server_ != nullptr) server_->Shutdown(0);
+    server_.reset();
+  }
+  const HostPort& address() const { return server_->address(); }
+
+  // Runs f(State&) under the lock and returns its result.
+  template <typename F>
+  auto With(F f) {
+    MutexLock lock(mu_);
+    return f(state_);
+  }
+
+  grpc::Status Register(grpc::ServerContext*, const v1::RegisterRequest* request,
+                        v1::RegisterReply* reply) override {
+    MutexLock lock(mu_);
+    state_.registrations.push_back(*request);
+    if (!state_.register_status.ok()) return ToRpcStatus(state_.register_status);
+    state_.known = true;
+    reply->set_cluster_id(state_.cluster_id);
+    reply->set_node_number(7);
+    for (int i = 0; i < request->storages_size(); ++i) {
+      reply->add_storage_numbers(static_cast<uint32_t>(20 + i));
+    }
+    reply->set_epoch(state_.epoch);
+    reply->set_heartbeat_interval_ms(20);
+    return grpc::Status::OK;
+  }
+  grpc::Status Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest* request,
+                         v1::HeartbeatReply* reply) override {
+    MutexLock lock(mu_);
+    if (!state_.known) return Unknown();
+    ++state_.heartbeats;
+    state_.last_heartbeat = *request;
+    reply->set_epoch(state_.epoch);
+    while (!state_.commands.empty()) {
+      *reply->add_commands() = state_.commands.front();
+      state_.commands.pop_front();
+    }
+    return grpc::Status::OK;
+  }
+  grpc::Status FullReport(grpc::ServerContext*, grpc::ServerReader<v1::FullReportPiece>* reader,
+                          v1::FullReportReply*) override {
+    v1::FullReportPiece piece;
+    std::set<uint64_t> blocks;
+    std::vector<int> sizes;
+    bool last = false;
+    while (reader->Read(&piece)) {
+      for (const v1::ReplicaRecord& record : piece.replicas()) blocks.insert(record.block().id());
+      sizes.push_back(piece.replicas_size());
+      last = piece.last();
+    }
+    MutexLock lock(mu_);
+    if (!state_.known) return Unknown();
+    if (!state_.report_status.ok()) return ToRpcStatus(state_.report_status);
+    if (!last || piece.total() != blocks.size()) {
+      return ToRpcStatus(absl::InvalidArgumentError("an unfinished report"));
+    }
+    ++state_.full_reports;
+    state_.pieces.insert(state_.pieces.end(), sizes.begin(), sizes.end());
+    state_.reported[piece.storage()] = std::move(blocks);
+    return grpc::Status::OK;
+  }
+  grpc::Status IncrementalReport(grpc::ServerContext*, const v1::IncrementalReportRequest* request,
+                                 v1::IncrementalReportReply*) override {
+    MutexLock lock(mu_);
+    if (!state_.known) return Unknown();
+    if (!state_.report_status.ok()) return ToRpcStatus(state_.report_status);
+    for (const v1::ReplicaChange& change : request->changes()) {
+      state_.changes.push_back(
+          (change.kind() == v1::ReplicaChange::RECEIVED ? "received " : "deleted ") +
+          NameOf(change.block()) + " storage " + std::to_string(change.storage()));
+    }
+    return grpc::Status::OK;
+  }
+  grpc::Status BadReplica(grpc::ServerContext*, const v1::BadReplicaRequest* request,
+                          v1::BadReplicaReply*) override {
+    MutexLock lock(mu_);
+    if (!state_.known) return Unknown();
+    state_.bad.push_back(NameOf(request->block()));
+    return grpc::Status::OK;
+  }
+
+ private:
+  static grpc::Status Unknown() {
+    return ToRpcStatus(WithKind(absl::NotFoundError("register first"), ErrorKind::kUnknownNode));
+  }
+  static std::string NameOf(const v1::Block& block) {
+    return std::to_string(block.id()) + "/" + std::to_string(block.generation());
+  }
+
+  Mutex mu_;
+  State state_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<RpcServer> server_;
+};
+
+}  // namespace cairn::datanode
