@@ -12,6 +12,7 @@
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/net/http_server.h"
+#include "common/net/listen.h"
 #include "common/net/proto_json.h"
 #include "common/net/rpc_server.h"
 #include "common/program.h"
@@ -30,8 +31,6 @@
 namespace cairn::namenode {
 namespace {
 
-constexpr uint16_t kRpcPort = 8020;  // HDFS's own
-constexpr uint16_t kHttpPort = 9870;
 constexpr int64_t kShutdownGraceMs = 3'000;
 constexpr int64_t kReportWaitMs = 5'000;
 constexpr int kReclaimSlices = 64;  // in one run; the next run comes at once while more waits
@@ -98,6 +97,7 @@ absl::StatusOr<std::unique_ptr<NameNode>> NameNode::Start(const NameNodeOptions&
 absl::Status NameNode::Begin() {
   superuser_ = options_.superuser.empty() ? OsUserName() : options_.superuser;
   metrics_ = std::make_unique<Metrics>();
+  RETURN_IF_ERROR(CheckAddresses());
   RETURN_IF_ERROR(OpenDataDirs());
   ASSIGN_OR_RETURN(LoadedState loaded, LoadState());
 
@@ -135,11 +135,19 @@ absl::Status NameNode::Begin() {
       std::make_unique<CheckpointMonitor>(env_, clock_, namesystem_.get(), journal_.get(),
                                           checkpoint_options, loaded.image_txid, metrics_.get());
   cluster_operations_->SetCheckpoint([this] { return checkpoints_->Checkpoint(); });
-  disk_space_ = std::make_unique<DiskSpaceMonitor>(env_, current_dirs_, options_.reserved_bytes,
-                                                   forced_.get());
+  disk_space_ =
+      std::make_unique<DiskSpaceMonitor>(store_.get(), options_.reserved_bytes, forced_.get());
   RETURN_IF_ERROR(disk_space_->RunOnce());
   StartTasks();
   return StartServers();
+}
+
+// Before a directory is touched: a start that cannot serve leaves no trace.
+absl::Status NameNode::CheckAddresses() const {
+  ASSIGN_OR_RETURN(const HostPort listen, ParseHostPort(options_.listen, kRpcPort));
+  ASSIGN_OR_RETURN(const HostPort http, ParseHostPort(options_.http, kHttpPort));
+  RETURN_IF_ERROR(ResolveListenHost(listen).status());
+  return ResolveListenHost(http).status();
 }
 
 absl::Status NameNode::OpenDataDirs() {
@@ -176,7 +184,7 @@ absl::Status NameNode::OpenDataDirs() {
 }
 
 absl::StatusOr<LoadedState> NameNode::LoadState() {
-  StateStore store(env_, current_dirs_, cluster_id_);
+  store_ = std::make_unique<StateStore>(env_, current_dirs_, cluster_id_);
   // Directories with nothing in them are new, or a first start ended before the first image.
   bool empty = true;
   for (const std::string& dir : current_dirs_) {
@@ -184,8 +192,8 @@ absl::StatusOr<LoadedState> NameNode::LoadState() {
     empty = empty && std::all_of(names.begin(), names.end(),
                                  [](const std::string& name) { return name.ends_with(".tmp"); });
   }
-  if (empty) RETURN_IF_ERROR(store.Format(superuser_, "supergroup", clock_->WallMs()));
-  ASSIGN_OR_RETURN(LoadedState loaded, store.Recover());
+  if (empty) RETURN_IF_ERROR(store_->Format(superuser_, "supergroup", clock_->WallMs()));
+  ASSIGN_OR_RETURN(LoadedState loaded, store_->Recover());
   LogInfo("loaded the image of txid {} and edits up to {}: {} files, {} directories, {} blocks",
           loaded.image_txid, loaded.last_txid, loaded.state->files(), loaded.state->directories(),
           loaded.state->blocks());

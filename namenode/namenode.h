@@ -37,6 +37,7 @@ class FileJournal;
 class ForcedSafeMode;
 class NameNodeService;
 class Namesystem;
+class StateStore;
 struct LoadedState;
 struct NamespaceConfig;
 
@@ -62,6 +63,7 @@ class NameNode {
   NameNode(const NameNodeOptions& options, Env* env, Clock* clock);
 
   absl::Status Begin();
+  absl::Status CheckAddresses() const;
   absl::Status OpenDataDirs();
   absl::StatusOr<LoadedState> LoadState();
   void LoadBlocks(const LoadedState& loaded);
@@ -80,6 +82,7 @@ class NameNode {
 
   // In the order of construction; destroyed in reverse.
   std::vector<std::unique_ptr<DataDir>> data_dirs_;  // locks
+  std::unique_ptr<StateStore> store_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<FileJournal> journal_;
   std::unique_ptr<BlockManager> blocks_;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "common/net/address.h"
 #include "common/units.h"
 #include "namenode/namespace/types.h"
 
@@ -28,9 +29,11 @@ void NameNodeOptions::Declare(OptionTable& table) {
   table.AddString("cluster", &cluster, "the cluster's name");
   table.AddBool("no-format", &no_format, "refuse an empty --data-dir instead of formatting it");
   table.AddString("listen", &listen, "address of the RPC service; port 0 takes a free one")
-      .Value("HOST:PORT");
+      .Value("HOST:PORT")
+      .Check([this] { return ParseHostPort(listen, kRpcPort).status(); });
   table.AddString("http", &http, "address of the HTTP service; port 0 takes a free one")
-      .Value("HOST:PORT");
+      .Value("HOST:PORT")
+      .Check([this] { return ParseHostPort(http, kHttpPort).status(); });
   table.AddInt("replication", &replication, 1, max_replication, "replicas of a file's blocks");
   table.AddSize("block-size", &block_size, "bytes of a block, a multiple of 4K").Check([this] {
     return CheckBlockSize(block_size);

@@ -10,6 +10,9 @@
 
 namespace cairn::namenode {
 
+inline constexpr uint16_t kRpcPort = 8020;  // HDFS's own
+inline constexpr uint16_t kHttpPort = 9870;
+
 struct NameNodeOptions {
   std::vector<std::string> data_dirs;
   std::string cluster = "cairn";
