@@ -26,7 +26,7 @@ FileWriter::FileWriter(std::shared_ptr<ClientCore> core, std::unique_ptr<LeaseRe
       block_size_(created.block_size()),
       min_replicas_(std::max<uint32_t>(created.min_replicas(), 1)),
       on_close_(std::move(on_close)) {
-  if (created.block().nodes_size() > 0) target_ = std::move(*created.mutable_block());
+  if (created.has_block()) target_ = std::move(*created.mutable_block());
 }
 
 FileWriter::~FileWriter() {
@@ -174,7 +174,21 @@ absl::Status FileWriter::PushOnce() {
 }
 
 absl::Status FileWriter::EnsureTarget() {
-  if (target_) return absl::OkStatus();
+  while (true) {
+    if (!target_) RETURN_IF_ERROR(AskForTarget());
+    const auto nodes = static_cast<uint32_t>(target_->nodes_size());
+    if (nodes >= min_replicas_) return absl::OkStatus();
+    // The answer to a retried call, from a NameNode that was restarted in between: it knows the
+    // block's nodes only once they have registered again.
+    if (++attempts_ >= core_->options().transfer.write_attempts) {
+      return absl::UnavailableError(fmt::format(
+          "the NameNode named {} DataNodes for a block, {} needed", nodes, min_replicas_));
+    }
+    RETURN_IF_ERROR(AbandonBlock());
+  }
+}
+
+absl::Status FileWriter::AskForTarget() {
   v1::AddBlockRequest request;
   request.set_inode(inode_);
   for (const v1::FinishedBlock& block : finished_) *request.add_finished() = block;
@@ -182,9 +196,6 @@ absl::Status FileWriter::EnsureTarget() {
   std::erase_if(left_out_until_ms_, [&](const auto& entry) { return entry.second <= now_ms; });
   for (const auto& [number, until_ms] : left_out_until_ms_) request.add_excluded(number);
   ASSIGN_OR_RETURN(v1::AddBlockReply reply, core_->namenode().AddBlock(std::move(request)));
-  if (reply.block().nodes_size() == 0) {
-    return absl::InternalError("the NameNode gave a block without DataNodes");
-  }
   finished_.clear();
   target_ = std::move(*reply.mutable_block());
   return absl::OkStatus();

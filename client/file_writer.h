@@ -56,6 +56,7 @@ class FileWriter final : public OutputStream {
   absl::Status Push();
   absl::Status PushOnce();
   absl::Status EnsureTarget();
+  absl::Status AskForTarget();
   absl::Status AbandonBlock();
   void LeaveOut(const v1::NodeAddress& node);
   void DropSentPackets();

@@ -194,6 +194,13 @@ absl::Status ReportedState::TooFewTargets(const TargetRequest& request, size_t f
       fmt::format("need {} healthy DataNode{}{}, {} available", request.min_required,
                   request.min_required == 1 ? "" : "s",
                   space ? fmt::format(" with {} bytes free", request.block_size) : "", found);
+  size_t away = 0;
+  nodes_.ForEach([&](const DataNode& node) { away += node.seen ? 0 : 1; });
+  if (away > 0 && Now() - started_ms_ < options_.stale_after_ms) {
+    // They served until the NameNode was restarted, and most are about to register: worth a retry.
+    return absl::UnavailableError(fmt::format(
+        "{}; the NameNode has just started, and {} known to it are yet to register", need, away));
+  }
   const size_t short_of = request.min_required - found;
   std::string advice = short_of == 1 ? "add one" : fmt::format("add {}", short_of);
   if (space) advice += " or free space";

@@ -4,14 +4,17 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/status.h"
 
 namespace cairn::namenode {
 namespace {
 
 // A plan for a new block is asked even when placement found no targets: a refusal of the path or
-// the lease is the better answer, and a call that needs no block goes on.
+// the lease is the better answer, and a call that needs no block goes on. But why there are none,
+// placement tells better than the plan.
 Planned WithTargets(Planned planned, const absl::StatusOr<std::vector<NodeNumber>>& targets) {
-  if (!planned.status.ok() || targets.ok()) return planned;
+  const bool want = planned.status.ok() || KindOf(planned.status) == ErrorKind::kNotEnoughDataNodes;
+  if (!want || targets.ok()) return planned;
   planned.status = targets.status();
   planned.edit.reset();
   return planned;

@@ -107,15 +107,15 @@ class PipelineTest : public ::testing::Test {
 TEST_F(PipelineTest, ANodeThatDiesInTheMiddleOfAPutIsReplaced) {
   StartCluster(5, {});
   const std::string content = RandomBytes(1, 20 * kMiB + 12'345);
-  const size_t half = 9 * kMiB + 700'000;
-  SlowPut put(cluster_.get(), {"--block-size=1M", "-r", "3"}, "/file");
+  const size_t half = 10 * kMiB + 700'000;
+  SlowPut put(cluster_.get(), {"--block-size=4M", "-r", "3"}, "/file");
   ASSERT_TRUE(put.Feed(content.substr(0, half)));
-  // The first of the file's blocks are on disk, and one is open.
+  // Two of the file's blocks are on disk, and one is open.
   size_t victim = 0;
   ASSERT_TRUE(WaitUntil(30'000, [&] {
     for (size_t i = 0; i < cluster_->datanodes(); ++i) {
       victim = i;
-      if (!OpenFiles(cluster_->datanode(i)).empty()) return CountFinalized(*cluster_) >= 3;
+      if (!OpenFiles(cluster_->datanode(i)).empty()) return CountFinalized(*cluster_) == 2 * 3;
     }
     return false;
   }));
@@ -139,7 +139,7 @@ TEST_F(PipelineTest, ANodeThatDiesInTheMiddleOfAPutIsReplaced) {
   ASSERT_TRUE(cluster_->datanode(victim).Start().ok());
   EXPECT_TRUE(WaitUntil(30'000, [&] { return ReportNumber(*cluster_, "nodes_healthy") == 5; }));
   ExpectHealed();
-  EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 21 * 3; }))
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 6 * 3; }))
       << CountFinalized(*cluster_);
   ExpectContent("/file", content);
 }
