@@ -132,11 +132,11 @@ absl::Status NameNode::Begin() {
   checkpoint_options.every_edits = options_.checkpoint_txns;
   checkpoint_options.every_ms = options_.checkpoint_interval_ms;
   checkpoints_ =
-      std::make_unique<CheckpointMonitor>(env_, clock_, namesystem_.get(), journal_.get(),
+      std::make_unique<CheckpointMonitor>(clock_, namesystem_.get(), store_.get(),
                                           checkpoint_options, loaded.image_txid, metrics_.get());
   cluster_operations_->SetCheckpoint([this] { return checkpoints_->Checkpoint(); });
-  disk_space_ = std::make_unique<DiskSpaceMonitor>(env_, current_dirs_, options_.reserved_bytes,
-                                                   forced_.get());
+  disk_space_ =
+      std::make_unique<DiskSpaceMonitor>(store_.get(), options_.reserved_bytes, forced_.get());
   RETURN_IF_ERROR(disk_space_->RunOnce());
   StartTasks();
   return StartServers();
@@ -184,7 +184,7 @@ absl::Status NameNode::OpenDataDirs() {
 }
 
 absl::StatusOr<LoadedState> NameNode::LoadState() {
-  StateStore store(env_, current_dirs_, cluster_id_);
+  store_ = std::make_unique<StateStore>(env_, current_dirs_, cluster_id_);
   // Directories with nothing in them are new, or a first start ended before the first image.
   bool empty = true;
   for (const std::string& dir : current_dirs_) {
@@ -192,8 +192,8 @@ absl::StatusOr<LoadedState> NameNode::LoadState() {
     empty = empty && std::all_of(names.begin(), names.end(),
                                  [](const std::string& name) { return name.ends_with(".tmp"); });
   }
-  if (empty) RETURN_IF_ERROR(store.Format(superuser_, "supergroup", clock_->WallMs()));
-  ASSIGN_OR_RETURN(LoadedState loaded, store.Recover());
+  if (empty) RETURN_IF_ERROR(store_->Format(superuser_, "supergroup", clock_->WallMs()));
+  ASSIGN_OR_RETURN(LoadedState loaded, store_->Recover());
   LogInfo("loaded the image of txid {} and edits up to {}: {} files, {} directories, {} blocks",
           loaded.image_txid, loaded.last_txid, loaded.state->files(), loaded.state->directories(),
           loaded.state->blocks());

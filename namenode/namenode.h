@@ -37,6 +37,7 @@ class FileJournal;
 class ForcedSafeMode;
 class NameNodeService;
 class Namesystem;
+class StateStore;
 struct LoadedState;
 struct NamespaceConfig;
 
@@ -81,6 +82,7 @@ class NameNode {
 
   // In the order of construction; destroyed in reverse.
   std::vector<std::unique_ptr<DataDir>> data_dirs_;  // locks
+  std::unique_ptr<StateStore> store_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<FileJournal> journal_;
   std::unique_ptr<BlockManager> blocks_;

@@ -14,19 +14,11 @@
 #include "common/clock.h"
 #include "common/logging.h"
 #include "common/metrics.h"
-#include "namenode/journal/image_store.h"
-#include "namenode/journal/journal.h"
 
 namespace cairn::namenode {
 namespace {
 
 constexpr int kPollMs = 100;  // how often a running child is asked whether it must end
-
-std::vector<std::string> CurrentOf(const std::vector<std::string>& data_dirs) {
-  std::vector<std::string> dirs;
-  for (const std::string& dir : data_dirs) dirs.push_back(dir + "/current");
-  return dirs;
-}
 
 // Starts `arguments` with no inherited descriptors but stderr and no blocked signals.
 absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& arguments) {
@@ -52,15 +44,12 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-CheckpointMonitor::CheckpointMonitor(Env* env, Clock* clock, Namesystem* namesystem,
-                                     Journal* journal, CheckpointOptions options, TxId image_txid,
-                                     Metrics* metrics)
-    : env_(env),
-      clock_(clock),
+CheckpointMonitor::CheckpointMonitor(Clock* clock, Namesystem* namesystem, StateStore* store,
+                                     CheckpointOptions options, TxId image_txid, Metrics* metrics)
+    : clock_(clock),
       namesystem_(namesystem),
-      journal_(journal),
+      store_(store),
       options_(std::move(options)),
-      dirs_(CurrentOf(options_.data_dirs)),
       last_txid_(metrics->AddGauge("cairn_namenode_checkpoint_txid",
                                    "The last edit that the newest image holds")),
       image_txid_(image_txid),
@@ -70,7 +59,7 @@ CheckpointMonitor::CheckpointMonitor(Env* env, Clock* clock, Namesystem* namesys
 
 absl::Status CheckpointMonitor::RunOnce() {
   MutexLock lock(mu_);
-  const uint64_t edits = journal_->durable() - image_txid_;
+  const uint64_t edits = namesystem_->Durable() - image_txid_;
   const bool due = edits >= options_.every_edits ||
                    (edits > 0 && clock_->SteadyMs() - last_ms_ >= options_.every_ms);
   return due ? CheckpointLocked().status() : absl::OkStatus();
@@ -84,7 +73,8 @@ absl::StatusOr<TxId> CheckpointMonitor::Checkpoint() {
 absl::StatusOr<TxId> CheckpointMonitor::CheckpointLocked() {
   ASSIGN_OR_RETURN(const TxId through, namesystem_->Roll());
   RETURN_IF_ERROR(RunChild(through));
-  RETURN_IF_ERROR(DropOld());
+  ASSIGN_OR_RETURN(const TxId oldest_image, store_->RemoveOldImages());
+  RETURN_IF_ERROR(namesystem_->DropEditsBefore(oldest_image + 1));
   image_txid_ = through;
   last_ms_ = clock_->SteadyMs();
   last_txid_->Set(static_cast<double>(through));
@@ -120,13 +110,6 @@ absl::Status CheckpointMonitor::RunChild(TxId through) {
           ? fmt::format("the checkpoint's child was ended by signal {}", WTERMSIG(status))
           : fmt::format("the checkpoint's child failed with status {}; its message is above",
                         WEXITSTATUS(status)));
-}
-
-absl::Status CheckpointMonitor::DropOld() {
-  ImageStore images(env_, dirs_);
-  RETURN_IF_ERROR(images.RemoveOld());
-  ASSIGN_OR_RETURN(const std::vector<TxId> kept, images.List());
-  return kept.empty() ? absl::OkStatus() : journal_->DropBefore(kept.back() + 1);
 }
 
 }  // namespace cairn::namenode

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/env.h"
 #include "common/mutex.h"
 #include "namenode/namesystem/namesystem.h"
+#include "namenode/namesystem/state_store.h"
 
 namespace cairn {
 class Clock;
@@ -33,7 +33,7 @@ struct CheckpointOptions {
 
 class CheckpointMonitor {
  public:
-  CheckpointMonitor(Env* env, Clock* clock, Namesystem* namesystem, Journal* journal,
+  CheckpointMonitor(Clock* clock, Namesystem* namesystem, StateStore* store,
                     CheckpointOptions options, TxId image_txid, Metrics* metrics);
 
   // Takes a checkpoint when enough edits or enough time have passed since the last.
@@ -46,14 +46,11 @@ class CheckpointMonitor {
  private:
   absl::StatusOr<TxId> CheckpointLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RunChild(TxId through);
-  absl::Status DropOld();
 
-  Env* const env_;
   Clock* const clock_;
   Namesystem* const namesystem_;
-  Journal* const journal_;
+  StateStore* const store_;
   const CheckpointOptions options_;
-  const std::vector<std::string> dirs_;  // current/ of each data directory
   Gauge* const last_txid_;
   std::atomic<bool> stopping_{false};
 

@@ -5,25 +5,21 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
-#include "common/env.h"
 #include "namenode/namesystem/forced_safe_mode.h"
+#include "namenode/namesystem/state_store.h"
 
 namespace cairn::namenode {
 
 class DiskSpaceMonitor {
  public:
-  DiskSpaceMonitor(Env* env, std::vector<std::string> dirs, uint64_t reserved_bytes,
-                   ForcedSafeMode* forced)
-      : env_(env), dirs_(std::move(dirs)), reserved_bytes_(reserved_bytes), forced_(forced) {}
+  DiskSpaceMonitor(const StateStore* store, uint64_t reserved_bytes, ForcedSafeMode* forced)
+      : store_(store), reserved_bytes_(reserved_bytes), forced_(forced) {}
 
   absl::Status RunOnce();
 
  private:
-  Env* const env_;
-  const std::vector<std::string> dirs_;
+  const StateStore* const store_;
   const uint64_t reserved_bytes_;
   ForcedSafeMode* const forced_;
 };

@@ -85,8 +85,6 @@ void ClusterOperations::Register(RegisterNode request, Reply<RegisteredNode> rep
           node->storages[i].number = numbers.storages[i];
         }
         if (absl::Status taken = blocks_->Register(*node); !taken.ok()) return reply(taken);
-        LogInfo("DataNode {} ({}) registered from {}", numbers.node, node->id,
-                node->addresses.front());
         reply(RegisteredNode{cluster_id_, numbers.node, numbers.storages, epoch_,
                              heartbeat_interval_ms_});
       });

@@ -168,6 +168,8 @@ absl::StatusOr<TxId> Namesystem::Roll() {
   return journal_->Roll();
 }
 
+absl::Status Namesystem::DropEditsBefore(TxId txid) { return journal_->DropBefore(txid); }
+
 void Namesystem::RenewLease(const ClientId& holder) { leases_.Renew(holder, clock_->SteadyMs()); }
 
 absl::StatusOr<int> Namesystem::CloseExpiredLeases(int64_t hard_limit_ms) {

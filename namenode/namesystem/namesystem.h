@@ -89,6 +89,10 @@ class Namesystem {
   // Blocks.
   absl::StatusOr<TxId> Roll() ABSL_LOCKS_EXCLUDED(fs_mu_);
 
+  // Removes journal segments that only hold edits before `txid`, one above the oldest image that is
+  // kept.
+  absl::Status DropEditsBefore(TxId txid);
+
   void RenewLease(const ClientId& holder);
   // Ends what leases older than `hard_limit_ms` left open. Blocks; returns how many files were
   // closed.

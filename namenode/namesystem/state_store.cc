@@ -9,6 +9,7 @@
 #include "common/logging.h"
 #include "namenode/codec/edit_codec.h"
 #include "namenode/codec/image.h"
+#include "namenode/journal/disk_space.h"
 #include "namenode/journal/image_store.h"
 #include "namenode/journal/journal_reader.h"
 #include "namenode/journal/journal_recovery.h"
@@ -99,6 +100,18 @@ absl::Status StateStore::SaveImage(const FsState& state) {
   RETURN_IF_ERROR(namenode::SaveImage(state, cluster_id_,
                                       [&](std::string_view bytes) { return sink->Append(bytes); }));
   return sink->Finish();
+}
+
+absl::StatusOr<TxId> StateStore::RemoveOldImages() {
+  ImageStore images(env_, dirs_);
+  RETURN_IF_ERROR(images.RemoveOld());
+  ASSIGN_OR_RETURN(const std::vector<TxId> kept, images.List());
+  if (kept.empty()) return absl::DataLossError("no fsimage is left");
+  return kept.back();
+}
+
+absl::Status StateStore::CheckSpace(uint64_t reserved_bytes) const {
+  return CheckReserved(env_, dirs_, reserved_bytes);
 }
 
 }  // namespace cairn::namenode

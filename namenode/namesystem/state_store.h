@@ -37,6 +37,11 @@ class StateStore {
   // digests in the journal are checked on the way.
   absl::Status WriteCheckpoint(TxId through);
 
+  // Removes all images but the newest two; returns the txid of the oldest that is kept.
+  absl::StatusOr<TxId> RemoveOldImages();
+  // RESOURCE_EXHAUSTED when a directory has less than `reserved_bytes` free.
+  absl::Status CheckSpace(uint64_t reserved_bytes) const;
+
  private:
   // The newest readable image at or below `through`; an older one stands in for a damaged one.
   absl::StatusOr<LoadedState> LoadImageUpTo(TxId through);

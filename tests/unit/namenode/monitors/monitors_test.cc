@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "common/env.h"
-#include "namenode/journal/image_store.h"
 #include "namenode/monitors/checkpoint_monitor.h"
 #include "namenode/monitors/disk_space_monitor.h"
 #include "tests/support/cluster.h"
@@ -19,8 +18,9 @@ TEST(DiskSpaceMonitorTest, LowSpaceForcesSafeModeUntilItIsBack) {
   testing::TempDir temp;
   const std::unique_ptr<Env> env = NewPosixEnv();
   ForcedSafeMode forced(&door.blocks);
-  DiskSpaceMonitor starved(env.get(), {temp.path()}, UINT64_MAX, &forced);
-  DiskSpaceMonitor fine(env.get(), {temp.path()}, 0, &forced);
+  StateStore store(env.get(), {temp.path()}, "cluster-1");
+  DiskSpaceMonitor starved(&store, UINT64_MAX, &forced);
+  DiskSpaceMonitor fine(&store, 0, &forced);
   EXPECT_EQ(starved.RunOnce(), absl::OkStatus());
   EXPECT_TRUE(door.blocks.InSafeMode());
   EXPECT_THAT(door.blocks.SafeModeReason(), HasSubstr("--reserved"));
@@ -35,7 +35,8 @@ TEST(DiskSpaceMonitorTest, EnoughSpaceDoesNotLiftAnOlderJournal) {
   const std::unique_ptr<Env> env = NewPosixEnv();
   ForcedSafeMode forced(&door.blocks);
   forced.SetOlderJournal("safe mode: an older journal");
-  EXPECT_EQ(DiskSpaceMonitor(env.get(), {temp.path()}, 0, &forced).RunOnce(), absl::OkStatus());
+  StateStore store(env.get(), {temp.path()}, "cluster-1");
+  EXPECT_EQ(DiskSpaceMonitor(&store, 0, &forced).RunOnce(), absl::OkStatus());
   EXPECT_TRUE(door.blocks.InSafeMode());
 }
 
@@ -44,14 +45,14 @@ class CheckpointMonitorTest : public ::testing::Test {
   CheckpointMonitorTest() {
     door_.journal.Flow();
     EXPECT_TRUE(env_->CreateDirs(temp_ / "current").ok());
+    EXPECT_TRUE(store_.Format("root", "supergroup", 0).ok());
   }
   CheckpointMonitor Monitor(const std::string& program, uint64_t every_edits) {
     CheckpointOptions options;
     options.data_dirs = {temp_.path()};
     options.program = program;
     options.every_edits = every_edits;
-    return CheckpointMonitor(env_.get(), &door_.clock, &door_.namesystem, &door_.journal, options,
-                             0, &door_.metrics);
+    return CheckpointMonitor(&door_.clock, &door_.namesystem, &store_, options, 0, &door_.metrics);
   }
   void Edit() {
     Slot<absl::Status> made;
@@ -61,6 +62,7 @@ class CheckpointMonitorTest : public ::testing::Test {
 
   testing::TempDir temp_;
   const std::unique_ptr<Env> env_ = NewPosixEnv();
+  StateStore store_{env_.get(), {temp_ / "current"}, "cluster-1"};
   Door door_;
   uint64_t call_ = 0;
 };
