@@ -55,10 +55,15 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
 
   void Start(const v1::ReadBlockRequest& request) {
     request_ = request;
+    v1::ReadPacket* first;
+    {
+      MutexLock lock(mu_);
+      first = PrepareRead();
+    }
     SetupContext(context_, kStreamDeadlineMs);
     stub_->async()->ReadBlock(&context_, &request_, this);
     AddHold();  // reads are also started from outside of callbacks, until the stream ends
-    StartRead(reading_.get());
+    StartRead(first);
     StartCall();
   }
 
@@ -75,7 +80,7 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
   // has sent all it had.
   absl::StatusOr<Packet> Next(Packet used) {
     Packet packet;
-    bool read_on = false;
+    v1::ReadPacket* next = nullptr;
     {
       MutexLock lock(mu_);
       if (used != nullptr) spare_.push_back(std::move(used));
@@ -88,41 +93,41 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
       if (!ready_.empty()) {
         packet = std::move(ready_.front());
         ready_.pop_front();
-        read_on = PrepareRead();
+        next = PrepareRead();
       }
     }
     if (packet == nullptr) return WhyItEnded();
-    if (read_on) StartRead(reading_.get());
+    if (next != nullptr) StartRead(next);
     return packet;
   }
 
  private:
-  // True when a read must be started now: one may be under way, and only so many packets wait.
-  bool PrepareRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (read_under_way_ || reads_ended_ || ready_.size() >= kPacketsAhead) return false;
-    read_under_way_ = true;
+  // Where the read that must be started now goes; null: none, because one is under way or enough
+  // packets wait.
+  v1::ReadPacket* PrepareRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (reading_ != nullptr || reads_ended_ || ready_.size() >= kPacketsAhead) return nullptr;
     if (spare_.empty()) {
       reading_ = std::make_unique<v1::ReadPacket>();
     } else {
       reading_ = std::move(spare_.back());
       spare_.pop_back();
     }
-    return true;
+    return reading_.get();
   }
 
   void OnReadDone(bool ok) override {
+    v1::ReadPacket* next = nullptr;
     {
       MutexLock lock(mu_);
-      read_under_way_ = false;
       changed_.SignalAll();
       if (!ok) {
         reads_ended_ = true;
         return;
       }
       ready_.push_back(std::move(reading_));
-      if (!PrepareRead()) return;
+      next = PrepareRead();
     }
-    StartRead(reading_.get());
+    if (next != nullptr) StartRead(next);
   }
 
   void OnDone(const grpc::Status& status) override {
@@ -156,15 +161,14 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
   const int64_t stall_ms_;
   grpc::ClientContext context_;
   v1::ReadBlockRequest request_;
-  Packet reading_ = std::make_unique<v1::ReadPacket>();  // gRPC's while a read is under way
-  bool held_ = true;                                     // of the reader's thread alone
+  bool held_ = true;  // of the reader's thread alone
 
   Mutex mu_;
   CondVar changed_;
   std::deque<Packet> ready_ ABSL_GUARDED_BY(mu_);
   std::vector<Packet> spare_ ABSL_GUARDED_BY(mu_);
-  bool read_under_way_ ABSL_GUARDED_BY(mu_) = true;  // the first starts with the call
-  bool reads_ended_ ABSL_GUARDED_BY(mu_) = false;    // no packet will come any more
+  Packet reading_ ABSL_GUARDED_BY(mu_);            // with gRPC while a read is under way, else null
+  bool reads_ended_ ABSL_GUARDED_BY(mu_) = false;  // no packet will come any more
   bool done_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mu_);
 };

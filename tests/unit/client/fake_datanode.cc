@@ -12,6 +12,8 @@
 namespace cairn::testing {
 namespace {
 
+constexpr uint64_t kReadPacketBytes = 64 << 10;
+
 // What the client sees of a process that died: a failure without details.
 grpc::Status Died() { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Connection reset"); }
 
@@ -44,6 +46,19 @@ v1::NodeAddress FakeDataNode::Address() const {
   address.set_id(fmt::format("node-{}", number_));
   address.add_addresses(server_->address().ToString());
   return address;
+}
+
+void FakeDataNode::SetPeers(std::vector<FakeDataNode*> peers) {
+  MutexLock lock(mu_);
+  peers_ = std::move(peers);
+}
+
+FakeDataNode* FakeDataNode::Peer(NodeNumber number) const {
+  MutexLock lock(mu_);
+  for (FakeDataNode* peer : peers_) {
+    if (peer->number_ == number) return peer;
+  }
+  return nullptr;
 }
 
 void FakeDataNode::SetFaults(Faults faults) {
@@ -111,8 +126,7 @@ grpc::Status FakeDataNode::WriteBlock(
   const v1::Block block = packet.header().block();
   std::vector<FakeDataNode*> nodes = {this};
   for (const v1::NodeAddress& target : packet.header().targets()) {
-    nodes.push_back(*std::find_if(peers_.begin(), peers_.end(),
-                                  [&](auto* peer) { return peer->number_ == target.number(); }));
+    nodes.push_back(Peer(target.number()));
   }
 
   v1::WriteAck setup;
@@ -169,7 +183,7 @@ grpc::Status FakeDataNode::ReadBlock(grpc::ServerContext* context,
     v1::ReadPacket packet;
     packet.set_offset(offset);
     if (count == 0) packet.set_replica_length(bytes.size());
-    packet.set_payload(bytes.substr(offset, std::min(read_packet_bytes_, end - offset)));
+    packet.set_payload(bytes.substr(offset, std::min(kReadPacketBytes, end - offset)));
     for (uint64_t at = 0; at < packet.payload().size(); at += kChunkBytes) {
       packet.add_crcs(Crc32c(std::string_view(packet.payload()).substr(at, kChunkBytes)));
     }

@@ -41,11 +41,10 @@ class FakeDataNode final : public v1::DataTransfer::Service {
   NodeNumber number() const { return number_; }
   StorageNumber storage() const { return number_ * 10; }
   v1::NodeAddress Address() const;
-  void SetPeers(std::vector<FakeDataNode*> peers) { peers_ = std::move(peers); }
+  void SetPeers(std::vector<FakeDataNode*> peers);
   void SetFaults(Faults faults);
   // Nobody listens any more.
   void Stop() { server_->Shutdown(0); }
-  void SetReadPacketBytes(uint64_t bytes) { read_packet_bytes_ = bytes; }
 
   // The bytes of a replica; empty when there is none that is finished.
   std::string Replica(BlockId id) const;
@@ -67,15 +66,15 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     bool finished = false;
   };
   Faults faults() const;
+  FakeDataNode* Peer(NodeNumber number) const;
   void StartReplica(const v1::Block& block);
   // This node's ack of a packet; `count` packets came before it.
   v1::NodeAck TakePacket(const v1::Block& block, const v1::WritePacket& packet, int count);
 
   const NodeNumber number_;
-  std::vector<FakeDataNode*> peers_;
-  uint64_t read_packet_bytes_ = 64 << 10;
 
   mutable Mutex mu_;
+  std::vector<FakeDataNode*> peers_ ABSL_GUARDED_BY(mu_);
   Faults faults_ ABSL_GUARDED_BY(mu_);
   std::map<BlockId, Replicated> replicas_ ABSL_GUARDED_BY(mu_);
   int setups_ ABSL_GUARDED_BY(mu_) = 0;
