@@ -106,8 +106,9 @@ absl::Status TouchOne(const ClusterPath& path) {
   const int64_t now_ms = NewSystemClock()->WallMs();
   absl::Status status = path.fs->SetTimes(path.path, now_ms, now_ms);
   if (!absl::IsNotFound(status)) return status;
-  absl::StatusOr<std::unique_ptr<OutputStream>> out =
-      path.fs->Create(path.path, {.expected_length = 0});
+  CreateOptions create;
+  create.expected_length = 0;
+  absl::StatusOr<std::unique_ptr<OutputStream>> out = path.fs->Create(path.path, create);
   // Somebody else was faster: it is there, and new.
   if (absl::IsAlreadyExists(out.status())) return absl::OkStatus();
   if (!out.ok()) return out.status();

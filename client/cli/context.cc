@@ -14,7 +14,9 @@ namespace cairn::cli {
 ClusterPath ClusterPath::Child(std::string_view name) const { return At(JoinPath(path, name)); }
 
 ClusterPath ClusterPath::At(std::string other) const {
-  ClusterPath result{.fs = fs, .shown = prefix() + other};
+  ClusterPath result;
+  result.fs = fs;
+  result.shown = prefix() + other;
   result.path = std::move(other);
   return result;
 }
@@ -26,7 +28,9 @@ absl::StatusOr<ClusterPath> Context::Resolve(std::string_view operand) {
     ASSIGN_OR_RETURN(ClientOptions options, config_.Resolve(parsed.cluster));
     ASSIGN_OR_RETURN(fs, FileSystem::Connect(std::move(options)));
   }
-  ClusterPath result{.fs = fs.get(), .path = NormalizePath(parsed.path)};
+  ClusterPath result;
+  result.fs = fs.get();
+  result.path = NormalizePath(parsed.path);
   result.shown = (parsed.cluster.empty() ? "" : "cairn://" + parsed.cluster) + result.path;
   result.trailing_slash = parsed.path.size() > 1 && parsed.path.back() == '/';
   return result;

@@ -88,8 +88,10 @@ class Copy {
   void CopyFile(const ClusterPath& source, const ClusterPath& to) {
     const absl::StatusOr<std::unique_ptr<InputStream>> in = source.fs->Open(source.path);
     if (!Check(source, in.status())) return;
-    const CreateOptions create{
-        .overwrite = options_.force, .publish = true, .expected_length = (*in)->length()};
+    CreateOptions create;
+    create.overwrite = options_.force;
+    create.publish = true;
+    create.expected_length = (*in)->length();
     const absl::StatusOr<std::unique_ptr<OutputStream>> out = to.fs->Create(to.path, create);
     if (!Check(to, out.status())) return;
     absl::Status read_status;

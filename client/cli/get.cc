@@ -157,7 +157,8 @@ class Get {
   void GetFile(const ClusterPath& source, const std::string& to) {
     const absl::StatusOr<std::unique_ptr<InputStream>> in = source.fs->Open(source.path);
     if (!Check(source.shown, in.status())) return;
-    LocalTargetOptions create{.overwrite = options_.force};
+    LocalTargetOptions create;
+    create.overwrite = options_.force;
     if (options_.preserve) {
       const FileStatus& status = (*in)->status();
       create.mode = status.mode & 01777;

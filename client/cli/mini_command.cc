@@ -31,7 +31,9 @@ absl::Status RunMini(Context& context, const MiniFlags& flags) {
   const std::unique_ptr<Env> env = NewPosixEnv();
   const std::unique_ptr<Clock> clock = NewSystemClock();
   RETURN_IF_ERROR(RemoveReadyFile(*env, flags.ready_file));
-  mini::MiniOptions options{.dir = flags.dir, .datanodes = static_cast<int>(flags.datanodes)};
+  mini::MiniOptions options;
+  options.dir = flags.dir;
+  options.datanodes = static_cast<int>(flags.datanodes);
   options.namenode.listen = flags.listen;
   options.namenode.http = flags.http;
   ASSIGN_OR_RETURN(const std::unique_ptr<mini::MiniCluster> cluster,

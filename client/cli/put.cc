@@ -146,10 +146,11 @@ class Put {
     const std::string shown_source = source_path == "-" ? "standard input" : source_path;
     absl::StatusOr<std::unique_ptr<LocalSource>> source = LocalSource::Open(source_path);
     if (!Check(shown_source, source.status())) return;
-    CreateOptions create{.replication = static_cast<uint32_t>(options_.replication),
-                         .block_size = options_.block_size,
-                         .overwrite = options_.force,
-                         .publish = true};
+    CreateOptions create;
+    create.replication = static_cast<uint32_t>(options_.replication);
+    create.block_size = options_.block_size;
+    create.overwrite = options_.force;
+    create.publish = true;
     const struct stat& info = (*source)->info();
     if ((*source)->is_regular()) {
       // Some files tell no size (those of /proc), so that 0 is no promise.
