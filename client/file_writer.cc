@@ -139,9 +139,14 @@ absl::Status FileWriter::EmitPacket(bool last) {
 }
 
 absl::Status FileWriter::Push() {
+  absl::Status status;
   while (true) {
-    RETURN_IF_ERROR(EnsureTarget());
-    const absl::Status status = PushOnce();
+    const absl::Status target = EnsureTarget();
+    // Nodes that were left out because they are full: that they are says more than that they lack.
+    const bool full = KindOf(status) == ErrorKind::kNoSpace;
+    if (full && KindOf(target) == ErrorKind::kNotEnoughDataNodes) return status;
+    RETURN_IF_ERROR(target);
+    status = PushOnce();
     if (status.ok()) break;
     LogDebug("block {} failed: {}", target_->block().id(), MessageOf(status));
     if (!kept_whole_) {
