@@ -155,7 +155,9 @@ class CrashTest : public ::testing::Test {
 };
 
 TEST_F(CrashTest, ANameNodeKilledAtAnyMomentLosesNothing) {
-  StartCluster({.datanodes = 3});
+  // With checkpoints in between, and two directories to keep alike.
+  StartCluster(
+      {.datanodes = 3, .namenode_flags = {"--checkpoint-txns=40", "--data-dir", dir_ / "second"}});
   PutLoop puts(cluster_.get(), &dir_, 4);
   for (int round = 0; round < 5; ++round) {
     SCOPED_TRACE(round);
@@ -169,6 +171,108 @@ TEST_F(CrashTest, ANameNodeKilledAtAnyMomentLosesNothing) {
   // The clients wait for a NameNode that comes back within their timeout.
   EXPECT_EQ(puts.failed(), 0u) << puts.errors();
   CheckFiles(puts);
+}
+
+// Each command must have happened once and say so, whenever the NameNode goes: a repeated call is
+// answered, not executed again (P5).
+TEST_F(CrashTest, ChangesThroughRestartsHappenOnce) {
+  StartCluster({.datanodes = 0});
+  std::vector<std::unique_ptr<Process>> processes(4);
+  std::vector<size_t> steps(processes.size());
+  std::vector<std::string> errors(processes.size());
+  size_t done = 0;
+  const auto poll = [&] {
+    for (size_t i = 0; i < processes.size(); ++i) {
+      if (processes[i] != nullptr) {
+        const auto state = processes[i]->Wait(0);
+        if (!state) continue;
+        EXPECT_EQ(state->code, 0) << ReadWholeFile(dir_ / fmt::format("err{}", i));
+        ++done;
+      }
+      // mkdir a, mv a b, rm b, and from the start.
+      const std::string a = fmt::format("/d/{}-a", i);
+      const std::string b = fmt::format("/d/{}-b", i);
+      const std::vector<std::vector<std::string>> commands = {
+          {"mkdir", a}, {"mv", a, b}, {"rm", "-r", b}};
+      auto process = cluster_->StartCairn(commands[steps[i]++ % commands.size()], "/dev/null",
+                                          dir_ / fmt::format("err{}", i));
+      ASSERT_TRUE(process.ok()) << process.status();
+      processes[i] = *std::move(process);
+    }
+  };
+  for (int round = 0; round < 6; ++round) {
+    SCOPED_TRACE(round);
+    const size_t goal = done + 8;
+    ASSERT_TRUE(WaitUntil(60'000, [&] {
+      poll();
+      return done >= goal || HasFailure();
+    }));
+    WaitUntil(std::uniform_int_distribution<int64_t>(0, 100)(random_), [&] {
+      poll();
+      return false;
+    });
+    cluster_->namenode().Kill();
+    const absl::Status started = cluster_->namenode().Start();
+    ASSERT_TRUE(started.ok()) << started;
+  }
+  for (size_t i = 0; i < processes.size(); ++i) {
+    const auto state = processes[i]->Wait(60'000);
+    ASSERT_TRUE(state.has_value());
+    EXPECT_EQ(state->code, 0) << ReadWholeFile(dir_ / fmt::format("err{}", i));
+  }
+}
+
+TEST_F(CrashTest, AReplacedFileIsTheOldOneOrTheNewOne) {
+  StartCluster({.datanodes = 2, .namenode_flags = {"--replication=2"}});
+  size_t version = 0;
+  size_t acknowledged = 0;
+  const auto content = [](size_t v) { return RandomBytes(v, 50'000 + v); };
+  WriteWholeFile(dir_ / "v0", content(0));
+  ASSERT_EQ(cluster_->Cairn({"put", dir_ / "v0", "/d/file"}).code, 0);
+  for (int round = 0; round < 6; ++round) {
+    SCOPED_TRACE(round);
+    const std::string local = dir_ / fmt::format("v{}", ++version);
+    WriteWholeFile(local, content(version));
+    auto put = cluster_->StartCairn({"put", "-f", local, "/d/file"});
+    ASSERT_TRUE(put.ok()) << put.status();
+    const int64_t kill_ms = std::uniform_int_distribution<int64_t>(0, 120)(random_);
+    WaitUntil(kill_ms, [] { return false; });
+    cluster_->namenode().Kill();
+    (*put)->Kill();
+    if ((*put)->Wait(0)->code == 0) acknowledged = version;
+    ASSERT_TRUE(cluster_->namenode().Start().ok());
+    ASSERT_TRUE(cluster_->AwaitSafeModeOff().ok());
+    const CommandResult read = cluster_->Cairn({"cat", "/d/file"});
+    ASSERT_EQ(read.code, 0) << read.err;
+    size_t found = version + 1;
+    for (size_t v = acknowledged; v <= version; ++v) {
+      if (read.out == content(v)) found = v;
+    }
+    ASSERT_LE(found, version) << "neither the last acknowledged version nor a later one";
+    acknowledged = found;  // what was read stays (P2)
+  }
+}
+
+TEST_F(CrashTest, DataNodesKilledAtAnyMomentStopNoPut) {
+  StartCluster({.datanodes = 5,
+                .namenode_flags = {"--heartbeat-interval=300ms", "--stale-after=1500ms",
+                                   "--dead-after=3s", "--redundancy-interval=300ms"}});
+  PutLoop puts(cluster_.get(), &dir_, 3);
+  for (int round = 0; round < 6; ++round) {
+    SCOPED_TRACE(round);
+    Daemon& node = cluster_->datanode(random_() % cluster_->datanodes());
+    ASSERT_NO_FATAL_FAILURE(RunFor(puts, 3, 200));
+    node.Kill();
+    ASSERT_NO_FATAL_FAILURE(RunFor(puts, 5, 200));
+    ASSERT_TRUE(node.Launch().ok());
+    const absl::Status ready = node.AwaitReady();
+    ASSERT_TRUE(ready.ok()) << ready;
+  }
+  ASSERT_TRUE(puts.Drain());
+  EXPECT_EQ(puts.failed(), 0u) << puts.errors();
+  CheckFiles(puts);
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return IsHealthy(*cluster_); }))
+      << cluster_->Cairn({"admin", "health"}).out;
 }
 
 TEST_F(CrashTest, EverythingKilledAtOnceComesBack) {
