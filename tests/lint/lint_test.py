@@ -83,6 +83,8 @@ class RulesTest(unittest.TestCase):
             '"absl/synchronization/mutex.h"', '"proto/a.grpc.pb.h"')]
         cases += [("namenode/journal/j.cc", "<grpcpp/grpcpp.h>"),
                   ("client/x.cc", "<shared_mutex>"), ("datanode/store/x.cc", "<openssl/ssl.h>"),
+                  ("common/options.cc", "<CLI/CLI.hpp>"), ("client/cli/x.cc", "<CLI/CLI.hpp>"),
+                  ("datanode/web/x.cc", "<prometheus/registry.h>"),
                   ("tests/unit/common/units_test.cc", '"absl/synchronization/mutex.h"')]
         for path, header in cases:
             self.fails(lint.banned_includes, path, {path: f"#include {header}\n"})
@@ -91,6 +93,7 @@ class RulesTest(unittest.TestCase):
         for path, header in [("common/mutex.h", "<mutex>"), ("client/cli/x.cc", "<iostream>"),
                              ("datanode/main.cc", "<iostream>"),
                              ("datanode/store/x.cc", "<thread>"),
+                             ("common/log.cc", "<spdlog/spdlog.h>"),
                              ("common/net/s.cc", "<grpcpp/grpcpp.h>")]:
             self.passes(lint.banned_includes, {path: f"#include {header}\n"})
 

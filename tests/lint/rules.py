@@ -75,9 +75,11 @@ BANNED_INCLUDES = [
       "client/cli"], []),
     ("HTTP and TLS are common/net's", r"(boost|openssl)/", ["*"],
      ["common/net", "namenode/web", "datanode/web", "tests"]),
+    ("the command line is our own: common/command_line.h, ADR 0009", r"CLI/", ["*"], []),
+    ("one library, one place in common", r"(spdlog|toml\+\+|prometheus)/", ["*"], ["common"]),
     ("the namespace is pure: no threads, clock, randomness or I/O",
      r"(thread|future|atomic|stop_token|chrono|ctime|time\.h|random|fstream|sstream|filesystem"
-     r"|cstdio|stdio\.h|unistd\.h|fcntl\.h|sys/.*|pthread\.h|absl/time/.*|spdlog/.*"
+     r"|cstdio|stdio\.h|unistd\.h|fcntl\.h|sys/.*|pthread\.h|absl/time/.*"
      r"|common/(clock|env|mutex|thread.*|background.*|log.*|metrics.*)\.h)$",
      ["namenode/namespace"], []),
 ]
