@@ -123,8 +123,7 @@ TEST(DoorTest, APathIsRefusedForItsOwnReasonEvenWithoutDataNodes) {
   request.path = "/f";
   Slot<absl::StatusOr<CreatedFile>> no_nodes;
   door.operations.Create(door.Call(3), request, no_nodes.Reply());
-  EXPECT_EQ(MessageOf(no_nodes.Await()->status()),
-            "need 2 healthy DataNodes, 0 available; add 2");
+  EXPECT_EQ(MessageOf(no_nodes.Await()->status()), "need 2 healthy DataNodes, 0 available; add 2");
 }
 
 TEST(DoorTest, ALeaseThatIsNotRenewedEndsAndItsTemporaryGoes) {
