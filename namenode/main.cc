@@ -36,8 +36,11 @@ int Serve(const NameNodeOptions& options, const CommonFlags& flags, TerminationS
 }
 
 // The checkpoint's child: ends with its parent, whose locks it works under.
-int Checkpoint(const NameNodeOptions& options, int64_t through) {
+int Checkpoint(const NameNodeOptions& options, int64_t through, int64_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) {  // it ended before the line above
+    return ReportFailure(kProgram, absl::CancelledError("the NameNode has ended"));
+  }
   const std::unique_ptr<Env> env = NewPosixEnv();
   const absl::Status status =
       WriteCheckpoint(env.get(), options.data_dirs, static_cast<uint64_t>(through));
@@ -52,14 +55,16 @@ int Main(int argc, char** argv) {
   CommonFlags flags;
   NameNodeOptions options;
   int64_t through = 0;
+  int64_t parent = 0;
   flags.Declare(line);
   options.Declare(line.globals());
   Command& checkpoint = line.AddCommand("checkpoint", "", 0, 0,
                                         "write the image of an edit (run by the NameNode itself)");
   checkpoint.options().AddInt("through", &through, 1, INT64_MAX, "the last edit to include");
+  checkpoint.options().AddInt("parent", &parent, 1, INT32_MAX, "the NameNode's process id");
   ParsedCommand parsed;
   if (auto status = BeginProgram(line, argc, argv, flags, &parsed)) return *status;
-  if (parsed.command == &checkpoint) return Checkpoint(options, through);
+  if (parsed.command == &checkpoint) return Checkpoint(options, through, parent);
   return Serve(options, flags, signals);
 }
 

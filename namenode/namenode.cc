@@ -19,6 +19,7 @@
 #include "common/strings.h"
 #include "namenode/journal/file_journal.h"
 #include "namenode/monitors/checkpoint_monitor.h"
+#include "namenode/monitors/cluster_metrics.h"
 #include "namenode/monitors/disk_space_monitor.h"
 #include "namenode/namesystem/client_operations.h"
 #include "namenode/namesystem/cluster_operations.h"
@@ -138,6 +139,8 @@ absl::Status NameNode::Begin() {
   disk_space_ =
       std::make_unique<DiskSpaceMonitor>(store_.get(), options_.reserved_bytes, forced_.get());
   RETURN_IF_ERROR(disk_space_->RunOnce());
+  cluster_metrics_ =
+      std::make_unique<ClusterMetrics>(namesystem_.get(), blocks_.get(), metrics_.get());
   StartTasks();
   return StartServers();
 }
@@ -297,6 +300,7 @@ void NameNode::StartTasks() {
   add("leases", std::min<int64_t>(options_.lease_hard_limit_ms / 2 + 1, 2000),
       [this] { return namesystem_->CloseExpiredLeases(options_.lease_hard_limit_ms).status(); });
   add("checkpoint", 1000, [this] { return checkpoints_->RunOnce(); });
+  add("cluster-metrics", 5000, [this] { return cluster_metrics_->RunOnce(); });
   add("disk-space", 5000, [this] { return disk_space_->RunOnce(); });
   BackgroundTask* reclaim =
       add("reclaim", 10'000, [this] { return namesystem_->Reclaim(kReclaimSlices); });

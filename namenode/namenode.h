@@ -30,6 +30,7 @@ class BlockManager;
 class CallerResolver;
 class CheckpointMonitor;
 class ClientOperations;
+class ClusterMetrics;
 class ClusterOperations;
 class ControlService;
 class DiskSpaceMonitor;
@@ -92,6 +93,7 @@ class NameNode {
   std::unique_ptr<ClusterOperations> cluster_operations_;
   std::unique_ptr<CheckpointMonitor> checkpoints_;
   std::unique_ptr<DiskSpaceMonitor> disk_space_;
+  std::unique_ptr<ClusterMetrics> cluster_metrics_;
   std::unique_ptr<CallerResolver> callers_;
   std::unique_ptr<NameNodeService> namenode_service_;
   std::unique_ptr<ControlService> control_service_;

@@ -85,10 +85,11 @@ absl::StatusOr<TxId> CheckpointMonitor::CheckpointLocked() {
 absl::Status CheckpointMonitor::RunChild(TxId through) {
   std::string dirs;
   for (const std::string& dir : options_.data_dirs) dirs += (dirs.empty() ? "" : ",") + dir;
-  ASSIGN_OR_RETURN(const pid_t pid,
-                   Spawn({options_.program, "checkpoint", "--data-dir=" + dirs,
-                          fmt::format("--through={}", through), "--log-level=warn",
-                          "--ready-file="}));  // ours, should the environment name one
+  ASSIGN_OR_RETURN(
+      const pid_t pid,
+      Spawn({options_.program, "checkpoint", "--data-dir=" + dirs,
+             fmt::format("--through={}", through), fmt::format("--parent={}", getpid()),
+             "--log-level=warn", "--ready-file="}));  // ours, should the environment name one
   const int pid_fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   bool killed = false;
   while (pid_fd >= 0) {

@@ -4,6 +4,7 @@
 
 #include "common/env.h"
 #include "namenode/monitors/checkpoint_monitor.h"
+#include "namenode/monitors/cluster_metrics.h"
 #include "namenode/monitors/disk_space_monitor.h"
 #include "tests/support/cluster.h"
 #include "tests/unit/namenode/namesystem/door_fixture.h"
@@ -38,6 +39,25 @@ TEST(DiskSpaceMonitorTest, EnoughSpaceDoesNotLiftAnOlderJournal) {
   StateStore store(env.get(), {temp.path()}, "cluster-1");
   EXPECT_EQ(DiskSpaceMonitor(&store, 0, &forced).RunOnce(), absl::OkStatus());
   EXPECT_TRUE(door.blocks.InSafeMode());
+}
+
+TEST(ClusterMetricsTest, FiguresOfBothStatesAreShown) {
+  Door door;
+  door.journal.Flow();
+  Slot<absl::Status> made;
+  door.operations.Mkdirs(door.Call(1), {"/a", 0755, false}, made.Reply());
+  ASSERT_TRUE(made.Await().has_value());
+  NodeRegistration node;
+  node.number = 1;
+  node.id = "n1";
+  node.addresses = {"127.0.0.1:1"};
+  ASSERT_EQ(door.blocks.Register(node), absl::OkStatus());
+  EXPECT_EQ(ClusterMetrics(&door.namesystem, &door.blocks, &door.metrics).RunOnce(),
+            absl::OkStatus());
+  const std::string text = door.metrics.RenderText();
+  EXPECT_THAT(text, HasSubstr("cairn_cluster_directories 2\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_cluster_safe_mode 0\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_cluster_datanodes{state=\"failed\"} 0\n"));
 }
 
 class CheckpointMonitorTest : public ::testing::Test {
