@@ -191,6 +191,7 @@ absl::StatusOr<LoadedState> NameNode::LoadState() {
   // Directories with nothing in them are new, or a first start ended before the first image.
   bool empty = true;
   for (const std::string& dir : current_dirs_) {
+    RETURN_IF_ERROR(env_->CreateDirs(dir));  // a first start may have ended before it was made
     ASSIGN_OR_RETURN(const std::vector<std::string> names, env_->List(dir));
     empty = empty && std::all_of(names.begin(), names.end(),
                                  [](const std::string& name) { return name.ends_with(".tmp"); });
@@ -313,9 +314,9 @@ HostPort NameNode::http_address() const { return http_server_->address(); }
 
 void NameNode::Stop() {
   serving_.store(false);
+  if (checkpoints_) checkpoints_->Stop();  // an administrator may be waiting for one
   if (rpc_server_) rpc_server_->Shutdown(kShutdownGraceMs);
   if (http_server_) http_server_->Stop();
-  if (checkpoints_) checkpoints_->Stop();
   for (const auto& task : tasks_) task->Stop();
   if (namesystem_ && journal_) {
     namesystem_->Stop();

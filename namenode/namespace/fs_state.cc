@@ -96,6 +96,7 @@ BlockInfo FsState::InfoOf(BlockId id, const BlockMeta& meta) const {
   info.inode = meta.inode;
   info.offset = meta.index * file.block_size;
   info.replication = file.replication;
+  info.block_size = file.block_size;
   info.open = meta.open != nullptr;
   if (meta.open != nullptr) info.pipeline = meta.open->pipeline;
   return info;

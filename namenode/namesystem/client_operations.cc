@@ -20,6 +20,17 @@ Planned WithTargets(Planned planned, const absl::StatusOr<std::vector<NodeNumber
   return planned;
 }
 
+// The answer as the call's own kind. A retry that names another kind of call gets no answer of it.
+template <typename T>
+absl::StatusOr<T> AnswerAs(absl::StatusOr<Answer> answer) {
+  RETURN_IF_ERROR(answer.status());
+  T* value = std::get_if<T>(&*answer);
+  if (value == nullptr) {
+    return absl::InvalidArgumentError("this call id was used for a call of another kind");
+  }
+  return std::move(*value);
+}
+
 }  // namespace
 
 ClientOperations::ClientOperations(Namesystem* namesystem, BlockManager* blocks, Clock* clock,
@@ -108,14 +119,14 @@ void ClientOperations::Create(const CallContext& call, CreateRequest request,
         return WithTargets(PlanCreate(s, call.caller, request, facts), targets);
       },
       [this, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
-        if (!answer.ok()) return reply(answer.status());
-        const auto& created = std::get<CreatedAnswer>(*answer);
+        const auto created = AnswerAs<CreatedAnswer>(std::move(answer));
+        if (!created.ok()) return reply(created.status());
         CreatedFile file;
-        file.inode = created.inode;
-        file.replication = created.replication;
-        file.block_size = created.block_size;
-        file.min_replicas = std::min(config_.min_replicas, created.replication);
-        if (created.block.has_value()) file.block = Locate(*created.block);
+        file.inode = created->inode;
+        file.replication = created->replication;
+        file.block_size = created->block_size;
+        file.min_replicas = std::min(config_.min_replicas, created->replication);
+        if (created->block.has_value()) file.block = Locate(*created->block);
         reply(std::move(file));
       });
 }
@@ -139,8 +150,9 @@ void ClientOperations::AddBlock(const CallContext& call, AddBlockRequest request
         return WithTargets(PlanAddBlock(s, call.caller, request, facts), targets);
       },
       [this, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
-        if (!answer.ok()) return reply(answer.status());
-        reply(Locate(std::get<NewBlockAnswer>(*answer).block));
+        const auto added = AnswerAs<NewBlockAnswer>(std::move(answer));
+        if (!added.ok()) return reply(added.status());
+        reply(Locate(added->block));
       });
 }
 

@@ -10,10 +10,10 @@
 namespace cairn::namenode {
 namespace {
 
-uint64_t EpochOf(const Namesystem& namesystem) {
-  uint64_t epoch = 0;
-  namesystem.Peek([&](const FsState& state) { epoch = state.epoch(); });
-  return epoch;
+Counters CountersOf(const Namesystem& namesystem) {
+  Counters counters;
+  namesystem.Peek([&](const FsState& state) { counters = state.counters(); });
+  return counters;
 }
 
 absl::Status RequireSuperuser(const Caller& caller) {
@@ -34,7 +34,7 @@ ClusterOperations::ClusterOperations(Namesystem* namesystem, BlockManager* block
       default_replication_(config.default_replication),
       block_size_(config.default_block_size),
       heartbeat_interval_ms_(heartbeat_interval_ms),
-      epoch_(EpochOf(*namesystem)) {}
+      at_start_(CountersOf(*namesystem)) {}
 
 absl::Status ClusterOperations::CheckRegistration(const RegisterNode& request) const {
   if (!request.cluster_id.empty() && request.cluster_id != cluster_id_) {
@@ -49,8 +49,14 @@ absl::Status ClusterOperations::CheckRegistration(const RegisterNode& request) c
 }
 
 void ClusterOperations::CheckAge(const RegisterNode& request) {
-  Counters counters;
-  namesystem_->Peek([&](const FsState& state) { counters = state.counters(); });
+  bool first = false;
+  {
+    MutexLock lock(mu_);
+    first = registered_.insert(request.node.id).second;
+  }
+  // What a node knows when it comes for the first time, others gave it before this start: ids that
+  // were given out since then are no proof that the journal holds them.
+  const Counters counters = first ? at_start_ : CountersOf(*namesystem_);
   if (request.highest_block < counters.next_block &&
       request.highest_generation < counters.next_generation &&
       request.highest_epoch <= counters.epoch) {
@@ -85,7 +91,7 @@ void ClusterOperations::Register(RegisterNode request, Reply<RegisteredNode> rep
           node->storages[i].number = numbers.storages[i];
         }
         if (absl::Status taken = blocks_->Register(*node); !taken.ok()) return reply(taken);
-        reply(RegisteredNode{cluster_id_, numbers.node, numbers.storages, epoch_,
+        reply(RegisteredNode{cluster_id_, numbers.node, numbers.storages, epoch(),
                              heartbeat_interval_ms_});
       });
 }

@@ -12,6 +12,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "common/mutex.h"
+#include "common/strings.h"
 #include "namenode/blocks/block_manager.h"
 #include "namenode/namesystem/client_operations.h"
 #include "namenode/namesystem/forced_safe_mode.h"
@@ -62,7 +64,7 @@ class ClusterOperations {
   // --- DataNodes ---
   void Register(RegisterNode request, Reply<RegisteredNode> reply);
   BlockManager& blocks() { return *blocks_; }  // heartbeats and reports go there as they are
-  uint64_t epoch() const { return epoch_; }
+  uint64_t epoch() const { return at_start_.epoch; }
 
   // --- Administrators ---
   void Report(Reply<ClusterOverview> reply);
@@ -74,7 +76,7 @@ class ClusterOperations {
  private:
   absl::Status CheckRegistration(const RegisterNode& request) const;
   // Forces safe mode when a node knows of later ids than this NameNode ever gave out.
-  void CheckAge(const RegisterNode& request);
+  void CheckAge(const RegisterNode& request) ABSL_LOCKS_EXCLUDED(mu_);
 
   Namesystem* const namesystem_;
   BlockManager* const blocks_;
@@ -83,8 +85,11 @@ class ClusterOperations {
   const uint32_t default_replication_;
   const uint64_t block_size_;
   const int64_t heartbeat_interval_ms_;
-  const uint64_t epoch_;
+  const Counters at_start_;  // what the journal knew when this NameNode began to serve
   CheckpointFn checkpoint_;
+
+  Mutex mu_;
+  StringSet registered_ ABSL_GUARDED_BY(mu_);  // nodes, since the start
 };
 
 }  // namespace cairn::namenode

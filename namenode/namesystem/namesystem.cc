@@ -96,6 +96,10 @@ Namesystem::Outcome Namesystem::Decide(Origin origin, const std::optional<RetryK
     return {WithKind(absl::UnavailableError("the NameNode is stopping"), ErrorKind::kNotActive), 0};
   }
   if (key.has_value()) {
+    if (key->call_id == 0) {
+      return {absl::InvalidArgumentError("a call that changes something needs a call id above 0"),
+              0};
+    }
     if (std::optional<RetryHit> hit = state_->FindRetry(*key)) {
       retry_hits_->Increment();
       return {std::move(hit->answer), hit->txid};

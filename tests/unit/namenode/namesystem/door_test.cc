@@ -87,6 +87,48 @@ TEST(DoorTest, ARetryBelowTheWindowIsNeverCarriedOutAgain) {
   EXPECT_EQ(KindOf(*retried.Await()), ErrorKind::kOutcomeUnknown);
 }
 
+TEST(DoorTest, ACallIdNamesOneCallAndIsNeverZero) {
+  Door door;
+  door.journal.Flow();
+  Slot<absl::Status> unnamed;
+  door.operations.Mkdirs(door.Call(0), {"/a", 0755, false}, unnamed.Reply());
+  EXPECT_TRUE(absl::IsInvalidArgument(*unnamed.Await()));
+  Slot<absl::Status> made;
+  door.operations.Mkdirs(door.Call(1), {"/a", 0755, false}, made.Reply());
+  ASSERT_EQ(made.Await(), absl::OkStatus());
+  CreateRequest request;
+  request.path = "/f";
+  Slot<absl::StatusOr<CreatedFile>> reused;
+  door.operations.Create(door.Call(1), request, reused.Reply());
+  EXPECT_TRUE(absl::IsInvalidArgument(reused.Await()->status()));
+}
+
+TEST(DoorTest, OpenBlocksAreToldWithTheSpaceTheyMayTake) {
+  Door door;
+  door.journal.Flow();
+  NodeRegistration node;
+  node.number = 1;
+  node.id = "n1";
+  node.addresses = {"127.0.0.1:1"};
+  StorageReport storage;
+  storage.number = 1;
+  storage.capacity_bytes = 3 << 20;
+  storage.remaining_bytes = 3 << 20;
+  node.storages = {storage};
+  ASSERT_EQ(door.blocks.Register(node), absl::OkStatus());
+  CreateRequest request;
+  request.replication = 1;
+  request.block_size = 2 << 20;
+  request.with_block = true;
+  for (const bool fits : {true, false}) {  // the first one's block promises most of the space
+    request.path = fits ? "/first" : "/second";
+    Slot<absl::StatusOr<CreatedFile>> created;
+    door.operations.Create(door.Call(fits ? 1 : 2), request, created.Reply());
+    ASSERT_TRUE(created.Await().has_value());
+    EXPECT_EQ(created.Await()->ok(), fits) << created.Await()->status();
+  }
+}
+
 TEST(DoorTest, SafeModeRefusesChangesButNotReadsOrRetries) {
   Door door;
   door.journal.Flow();

@@ -54,10 +54,12 @@ class ServicesTest : public ::testing::Test {
     SetupContext(context, kDeadlineMs);
     return FromRpcStatus((stub.*method)(&context, request, reply), "the server");
   }
-  absl::StatusOr<v1::RegisterReply> RegisterNode(const std::string& id) {
+  absl::StatusOr<v1::RegisterReply> RegisterNode(const std::string& id,
+                                                 uint64_t highest_block = 0) {
     v1::RegisterRequest request;
     request.set_node_id(id);
     request.set_incarnation(1);
+    request.set_highest_block_id(highest_block);
     request.add_addresses("127.0.0.1:1");
     v1::StorageInfo* storage = request.add_storages();
     storage->set_id("storage-" + id);
@@ -171,6 +173,22 @@ TEST_F(ServicesTest, ANodeOfAnotherClusterOrAFutureOneIsNoticed) {
   EXPECT_TRUE(control_->Register(&second, later, &reply).ok());
   EXPECT_TRUE(door_.blocks.InSafeMode());
   EXPECT_THAT(door_.blocks.SafeModeReason(), HasSubstr("older copy of its journal"));
+}
+
+TEST_F(ServicesTest, ANodeThatKnewIdsBeforeTheyWereGivenOutIsNoticed) {
+  ASSERT_TRUE(RegisterNode("n1").ok());
+  ASSERT_TRUE(RegisterNode("n2").ok());
+  for (int i = 0; i < 5; ++i) {
+    v1::CreateRequest create;
+    create.set_path("/f" + std::to_string(i));
+    create.set_with_block(true);
+    v1::CreateReply created;
+    ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::Create, create, &created), absl::OkStatus());
+  }
+  ASSERT_TRUE(RegisterNode("n1", 5).ok());  // it may have been given them by now
+  EXPECT_FALSE(door_.blocks.InSafeMode());
+  ASSERT_TRUE(RegisterNode("n3", 3).ok());  // block 3 was given out, but not to this one
+  EXPECT_TRUE(door_.blocks.InSafeMode());
 }
 
 TEST_F(ServicesTest, ReportsCountNodesAndOnlySuperusersChangeSafeMode) {
