@@ -48,7 +48,12 @@ void AckRelay::FailMirror(const absl::Status& status) {
   {
     MutexLock lock(mu_);
     if (!mirror_status_.ok() || stopping_) return;  // the first reason counts
-    mirror_status_ = status;
+    // The writer cancelled nothing: to it, a stream that was cut means a node that is not there.
+    mirror_status_ =
+        absl::IsCancelled(status)
+            ? absl::UnavailableError(
+                  fmt::format("{} ended the stream: {}", behind_.front().name(), MessageOf(status)))
+            : status;
   }
   LogWarn("pipeline: {} failed: {}", behind_.front().name(), MessageOf(status));
   if (mirror_ != nullptr) mirror_->Cancel();
