@@ -1,9 +1,12 @@
 #include "namenode/blocks/deletion_queue.h"
 
+#include <algorithm>
+
 namespace cairn::namenode {
 
 void DeletionQueue::Add(NodeNumber node, const Block& block) {
-  if (orders_.insert({block.id, node, block.generation}).second) queues_[node].push_back(block);
+  const Order order{block.id, node, block.generation};
+  if (orders_.try_emplace(order, kQueued).second) queues_[node].push_back(block);
 }
 
 std::vector<Block> DeletionQueue::Take(NodeNumber node, size_t max, int64_t deadline_ms) {
@@ -15,7 +18,10 @@ std::vector<Block> DeletionQueue::Take(NodeNumber node, size_t max, int64_t dead
     const Block block = queue.front();
     queue.pop_front();
     const Order order{block.id, node, block.generation};
-    if (!orders_.contains(order)) continue;  // gone by itself meanwhile
+    const auto waiting = orders_.find(order);
+    // Gone by itself meanwhile, or ordered twice since.
+    if (waiting == orders_.end() || waiting->second != kQueued) continue;
+    waiting->second = deadline_ms;
     taken.push_back(block);
     given_out_.emplace_back(deadline_ms, order);
   }
@@ -40,16 +46,24 @@ void DeletionQueue::DropNode(NodeNumber node) {
   });
 }
 
-void DeletionQueue::Expire(int64_t now_ms) {
+std::vector<NodeNumber> DeletionQueue::Expire(int64_t now_ms) {
+  std::vector<NodeNumber> nodes;
   while (!given_out_.empty() && given_out_.front().first <= now_ms) {
-    orders_.erase(given_out_.front().second);
+    const auto [deadline_ms, order] = given_out_.front();
     given_out_.pop_front();
+    const auto it = orders_.find(order);
+    if (it == orders_.end() || it->second != deadline_ms) continue;  // reported, or given anew
+    orders_.erase(it);
+    nodes.push_back(std::get<1>(order));
   }
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+  return nodes;
 }
 
 bool DeletionQueue::Contains(NodeNumber node, BlockId id) const {
   const auto it = orders_.lower_bound({id, node, 0});
-  return it != orders_.end() && std::get<0>(*it) == id && std::get<1>(*it) == node;
+  return it != orders_.end() && std::get<0>(it->first) == id && std::get<1>(it->first) == node;
 }
 
 }  // namespace cairn::namenode

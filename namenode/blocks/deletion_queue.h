@@ -2,8 +2,9 @@
 //
 // Why: a deletion is an exact order, (block, generation) on one node, given once. Until it is
 // reported, reports that still show the replica must not bring it back, and no new copy may be sent
-// to that node. An order that is never reported is forgotten after a while; the replica, if a
-// report shows it again, is judged anew. Not thread-safe; used by the reported state.
+// to that node. An order may be lost on its way: one that is never reported is forgotten after a
+// while, and its node asked for a full report; a replica that this shows again is judged anew.
+// Not thread-safe; used by the reported state.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_set.h"
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "common/ids.h"
 
@@ -28,7 +29,8 @@ class DeletionQueue {
   void Done(NodeNumber node, BlockId id, GenerationStamp generation);
   // The node is dead or started anew.
   void DropNode(NodeNumber node);
-  void Expire(int64_t now_ms);
+  // Forgets what is due; returns the nodes that have not reported it, each once.
+  std::vector<NodeNumber> Expire(int64_t now_ms);
 
   bool Contains(NodeNumber node, BlockId id, GenerationStamp generation) const {
     return orders_.contains({id, node, generation});
@@ -39,7 +41,10 @@ class DeletionQueue {
  private:
   using Order = std::tuple<BlockId, NodeNumber, GenerationStamp>;
 
-  absl::btree_set<Order> orders_;  // queued and given out
+  // Queued (no deadline yet) and given out. What stands in the queues and in `given_out_` beside
+  // it may be left from an earlier order of the same: the deadline tells.
+  static constexpr int64_t kQueued = -1;
+  absl::btree_map<Order, int64_t> orders_;  // by what they name: the deadline, ms
   absl::flat_hash_map<NodeNumber, std::deque<Block>> queues_;
   std::deque<std::pair<int64_t, Order>> given_out_;  // by deadline
 };

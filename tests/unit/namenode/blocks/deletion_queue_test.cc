@@ -6,6 +6,7 @@
 namespace cairn::namenode {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -32,11 +33,34 @@ TEST(DeletionQueueTest, Limits) {
   DeletionQueue deletions;
   for (BlockId id = 1; id <= 5; ++id) deletions.Add(1, {id, 1, 0});
   EXPECT_THAT(deletions.Take(1, 3, 1000), SizeIs(3));
-  deletions.Expire(999);
+  EXPECT_THAT(deletions.Expire(999), IsEmpty());
   EXPECT_EQ(deletions.size(), 5u);
-  deletions.Expire(1000);
+  EXPECT_THAT(deletions.Expire(1000), ElementsAre(1));
   EXPECT_EQ(deletions.size(), 2u);
   EXPECT_THAT(deletions.Take(1, 3, 2000), SizeIs(2));
+}
+
+TEST(DeletionQueueTest, AnEarlierOrderOfTheSameDoesNotEndALaterOne) {
+  DeletionQueue deletions;
+  const Block block{7, 3, 100};
+  deletions.Add(1, block);
+  EXPECT_THAT(deletions.Take(1, 10, 1000), SizeIs(1));
+  deletions.Done(1, 7, 3);
+  deletions.Add(1, block);  // still queued when the first would be due
+  EXPECT_THAT(deletions.Expire(1500), IsEmpty());
+  EXPECT_TRUE(deletions.Contains(1, 7, 3));
+  EXPECT_THAT(deletions.Take(1, 10, 3000), SizeIs(1));
+  EXPECT_THAT(deletions.Expire(2999), IsEmpty());
+  EXPECT_THAT(deletions.Expire(3000), ElementsAre(1));
+  EXPECT_EQ(deletions.size(), 0u);
+}
+
+TEST(DeletionQueueTest, AnOrderIsGivenOnceEvenIfItStandsInTheQueueTwice) {
+  DeletionQueue deletions;
+  deletions.Add(1, {7, 3, 100});
+  deletions.Done(1, 7, 3);
+  deletions.Add(1, {7, 3, 100});
+  EXPECT_THAT(deletions.Take(1, 10, 1000), SizeIs(1));
 }
 
 TEST(DeletionQueueTest, DropNode) {
