@@ -183,14 +183,7 @@ void ReportedState::TakeReported(Storage& storage, const Block& reported, bool o
                                  bool incremental) {
   const NodeNumber node = storage.node->number;
   BlockEntry* block = blocks_.Find(reported.id);
-  if (block == nullptr) {
-    // No file has it. But ids above the counters are not ours to judge: this NameNode may run on an
-    // old copy of the journal.
-    if (reported.id <= highest_block_id_ && reported.generation <= highest_generation_) {
-      deletions_.Add(node, reported);
-    }
-    return;
-  }
+  if (block == nullptr) return DeleteUnknown(node, reported);
   if (deletions_.Contains(node, reported.id, reported.generation)) return;
   Replica* replica = BlockMap::FindReplica(*block, storage);
   if (!incremental && storage.window.Touched(reported.id)) {
@@ -218,6 +211,14 @@ void ReportedState::TakeReported(Storage& storage, const Block& reported, bool o
   Evaluate(reported.id, *block);
 }
 
+void ReportedState::DeleteUnknown(NodeNumber node, const Block& reported) {
+  // No file has it. But ids above the counters are not ours to judge: this NameNode may run on an
+  // old copy of the journal.
+  if (reported.id <= highest_block_id_ && reported.generation <= highest_generation_) {
+    deletions_.Add(node, reported);
+  }
+}
+
 void ReportedState::TakeDeleted(Storage& storage, const Block& reported) {
   deletions_.Done(storage.node->number, reported.id, reported.generation);
   BlockEntry* block = blocks_.Find(reported.id);
@@ -234,8 +235,11 @@ absl::Status ReportedState::BadReplica(std::string_view id, uint64_t incarnation
   ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, number));
   BlockEntry* block = blocks_.Find(reported.id);
   const NodeNumber node = storage->node->number;
-  if (block == nullptr || storage->lost ||
-      deletions_.Contains(node, reported.id, reported.generation)) {
+  if (storage->lost || deletions_.Contains(node, reported.id, reported.generation)) {
+    return absl::OkStatus();
+  }
+  if (block == nullptr) {
+    DeleteUnknown(node, reported);
     return absl::OkStatus();
   }
   Replica* replica = BlockMap::FindReplica(*block, *storage);

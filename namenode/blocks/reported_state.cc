@@ -169,7 +169,9 @@ absl::StatusOr<std::vector<NodeNumber>> ReportedState::ChooseTargets(const Targe
   const auto allowed = [&](NodeNumber node) {
     return std::count(request.excluded.begin(), request.excluded.end(), node) == 0;
   };
-  const PlacementRequest wanted{.count = request.count,
+  // A count may come from anyone; what is computed from it must stay within the cluster's size.
+  const auto nodes = static_cast<uint32_t>(nodes_.view().size());
+  const PlacementRequest wanted{.count = std::min(request.count, nodes),
                                 .existing = {},
                                 .writer_host = request.writer_host,
                                 .writer_rack = request.writer_rack,

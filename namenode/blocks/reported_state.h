@@ -114,6 +114,8 @@ class ReportedState {
 
   void TakeReported(Storage& storage, const Block& reported, bool open, bool incremental);
   void TakeDeleted(Storage& storage, const Block& reported);
+  // Orders the deletion of a replica of no known block, unless it may be of one to come.
+  void DeleteUnknown(NodeNumber node, const Block& reported);
   void AddCommands(DataNode& node, std::vector<NodeCommand>* commands);
   void AskForReports(DataNode& node, std::vector<NodeCommand>* commands);
   void Lose(const std::vector<Storage*>& storages);

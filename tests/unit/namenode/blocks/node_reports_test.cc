@@ -124,6 +124,21 @@ TEST_F(NodeReportsTest, UnknownBlocksAreDeletedExactly) {
   EXPECT_THAT(node.deleted, ElementsAre(unknown));
 }
 
+TEST_F(NodeReportsTest, ABadReplicaOfAnUnknownBlockIsDeletedToo) {
+  FakeNode& node = cluster_.AddNode();
+  const Block unknown = cluster_.NewBlock();
+  const Block later = cluster_.AddBlock({1}, 1);
+  const Block future = {later.id + 1, later.generation, kMiB};
+  for (const Block& block : {unknown, future}) {
+    ASSERT_TRUE(manager()
+                    .BadReplica(node.registration.id, node.registration.incarnation, node.storage(),
+                                block)
+                    .ok());
+  }
+  ASSERT_TRUE(cluster_.Beat(node).ok());
+  EXPECT_THAT(node.deleted, ElementsAre(unknown));
+}
+
 TEST_F(NodeReportsTest, IdLimitsMayBeRaised) {
   FakeNode& node = cluster_.AddNode();
   const Block stray{500, 900, kMiB};

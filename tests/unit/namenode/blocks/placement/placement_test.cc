@@ -60,6 +60,14 @@ class PlacementTest : public ::testing::Test {
   std::unique_ptr<PlacementPolicy> policy_ = NewRackAwarePlacement();
 };
 
+TEST_F(PlacementTest, AnAbsurdCountTakesEveryNodeOnce) {
+  Build(2, 3);
+  for (const char* name : {"rack_aware", "random"}) {
+    policy_ = *NewPlacement(name);
+    EXPECT_THAT(Choose(4'000'000'000u), UnorderedElementsAre(0, 1, 2, 3, 4, 5));
+  }
+}
+
 TEST_F(PlacementTest, NamesOfPolicies) {
   EXPECT_TRUE(NewPlacement("rack_aware").ok());
   EXPECT_TRUE(NewPlacement("random").ok());
