@@ -23,6 +23,13 @@ namespace {
 constexpr int64_t kStreamDeadlineMs = 24 * 3'600'000;
 constexpr int64_t kEndMs = 2'000;  // for the peer to end a call after its last ack
 
+// Nobody cancels a pipeline but its writer, who then asks for no failure: a CANCELLED of a peer
+// says that the node broke off.
+absl::Status NotCancelled(absl::Status status) {
+  if (!absl::IsCancelled(status)) return status;
+  return WithKind(absl::UnavailableError(status.message()), KindOf(status));
+}
+
 }  // namespace
 
 // The gRPC call. Its callbacks run on gRPC's threads; Start... functions are called without the
@@ -162,7 +169,7 @@ class BlockPipeline::Stream final : public grpc::ClientBidiReactor<v1::WritePack
 
   void Fail(absl::Status status, int index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (!failure_.ok()) return;  // the first failure is the cause of the others
-    failure_ = std::move(status);
+    failure_ = NotCancelled(std::move(status));
     failed_index_ = index;
     queue_.clear();
     changed_.SignalAll();
@@ -293,10 +300,12 @@ absl::Status BlockPipeline::Finish(uint64_t length, uint32_t min_replicas) {
 
   *finished_.mutable_block() = target_.block();
   finished_.mutable_block()->set_length(length);
-  for (int i = 0; i < ack->nodes_size(); ++i) {
-    if (ack->nodes(i).durable_length() == length) {
-      finished_.add_storages(ack->nodes(i).storage());
-    } else if (i < target_.nodes_size()) {
+  for (int i = 0; i < ack->nodes_size() && i < target_.nodes_size(); ++i) {
+    const v1::NodeAck& node = ack->nodes(i);
+    // Without a storage's number the NameNode could not tell where the replica is.
+    if (node.durable_length() == length && node.storage() != 0) {
+      finished_.add_storages(node.storage());
+    } else {
       failed_index_ = i;
     }
   }

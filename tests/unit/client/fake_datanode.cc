@@ -101,13 +101,14 @@ v1::NodeAck FakeDataNode::TakePacket(const v1::Block& block, const v1::WritePack
   MutexLock lock(mu_);
   v1::NodeAck ack;
   ack.set_node(number_);
-  ack.set_storage(storage());
+  ack.set_storage(faults_.no_storage ? 0 : storage());
   Replicated& replica = replicas_[block.id()];
   const bool fits = packet.offset() == replica.bytes.size() && packet.offset() % kChunkBytes == 0 &&
                     packet.seq() == static_cast<uint64_t>(count) + 1 && ChecksumsFit(packet) &&
                     packet.offset() + packet.payload().size() <= block.length();
   if (!fits || (faults_.refuse_after_packets >= 0 && count >= faults_.refuse_after_packets)) {
-    ack.set_code(static_cast<int>(absl::StatusCode::kDataLoss));
+    ack.set_code(static_cast<int>(faults_.cancels ? absl::StatusCode::kCancelled
+                                                  : absl::StatusCode::kDataLoss));
     ack.set_message(fits ? "No space left on device" : "the packet does not fit");
     return ack;
   }
@@ -142,7 +143,9 @@ grpc::Status FakeDataNode::WriteBlock(
 
   for (int count = 0; stream->Read(&packet); ++count) {
     const Faults faults = this->faults();
-    if (faults.die_after_packets >= 0 && count >= faults.die_after_packets) return Died();
+    if (faults.die_after_packets >= 0 && count >= faults.die_after_packets) {
+      return faults.cancels ? grpc::Status::CANCELLED : Died();
+    }
     if (faults.stall_after_packets >= 0 && count >= faults.stall_after_packets) {
       WaitForCancel(context);
       return grpc::Status::OK;

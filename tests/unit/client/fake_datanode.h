@@ -29,6 +29,8 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     int refuse_after_packets = -1;  // acks an error instead
     int stall_after_packets = -1;   // takes no packet and says nothing any more
     bool short_on_disk = false;     // has one byte less durable than it should
+    bool no_storage = false;        // does not say which storage has the replica
+    bool cancels = false;           // its errors are CANCELLED, as those of a node that stops
     bool corrupt_reads = false;     // a byte of what it sends is wrong
     int die_after_read_packets = -1;
     bool stall_reads = false;
