@@ -37,6 +37,7 @@ struct TransferOptions {
   int64_t stall_ms = 30'000;     // a DataNode that owes an answer this long has failed
   int64_t connect_ms = 5'000;    // to connect to a DataNode
   int write_attempts = 5;        // for one block, each with other nodes where there are others
+  int64_t retry_pause_ms = 500;  // before failed nodes get another chance; doubles with every try
   // A writer keeps the bytes of its current block, to write them again when a node fails. Beyond
   // this much of one block it keeps none of it, and such a failure then fails the file.
   uint64_t retained_bytes = 512ull << 20;

@@ -3,18 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "client/packet.h"
+#include "common/background_task.h"
 #include "common/logging.h"
 #include "common/status.h"
+#include "common/strings.h"
 #include "common/units.h"
 
 namespace cairn {
 namespace {
 
-constexpr int64_t kLeaveOutMs = 60'000;  // by then the NameNode knows whether the node is dead
-constexpr int64_t kAbandonMs = 5'000;    // the lease's end removes the file anyway
+constexpr int64_t kLeaveOutMs = 60'000;      // by then the NameNode knows whether the node is dead
+constexpr int64_t kMaxRetryPauseMs = 4'000;  // less than the grace of an interrupted `cairn put`
+constexpr int64_t kAbandonMs = 5'000;        // the lease's end removes the file anyway
 
 }  // namespace
 
@@ -180,7 +185,11 @@ absl::Status FileWriter::PushOnce() {
 
 absl::Status FileWriter::EnsureTarget() {
   while (true) {
-    if (!target_) RETURN_IF_ERROR(AskForTarget());
+    if (!target_) {
+      const absl::Status asked = AskForTarget();
+      if (KindOf(asked) == ErrorKind::kNotEnoughDataNodes && TakeBackOne()) continue;
+      RETURN_IF_ERROR(asked);
+    }
     const auto nodes = static_cast<uint32_t>(target_->nodes_size());
     if (nodes >= min_replicas_) return absl::OkStatus();
     // The answer to a retried call, from a NameNode that was restarted in between: it knows the
@@ -217,6 +226,18 @@ absl::Status FileWriter::AbandonBlock() {
 
 void FileWriter::LeaveOut(const v1::NodeAddress& node) {
   left_out_until_ms_[node.number()] = core_->clock().SteadyMs() + kLeaveOutMs;
+}
+
+bool FileWriter::TakeBackOne() {
+  const TransferOptions& options = core_->options().transfer;
+  if (left_out_until_ms_.empty() || ++attempts_ >= options.write_attempts) return false;
+  const double jitter = static_cast<double>(RandomU64() >> 11) * 0x1.0p-53;
+  const int64_t pause_ms = BackoffMs(attempts_, options.retry_pause_ms, kMaxRetryPauseMs, jitter);
+  std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
+  left_out_until_ms_.erase(
+      std::min_element(left_out_until_ms_.begin(), left_out_until_ms_.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; }));
+  return true;
 }
 
 // The pipeline has its own hold on packets that are still on their way.

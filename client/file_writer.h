@@ -59,6 +59,9 @@ class FileWriter final : public OutputStream {
   absl::Status AskForTarget();
   absl::Status AbandonBlock();
   void LeaveOut(const v1::NodeAddress& node);
+  // Without the nodes left out there are too few: waits, and gives the one that failed first
+  // another chance. False when none is left out, or the block has had its tries.
+  bool TakeBackOne();
   void DropSentPackets();
   void BlockIsFinished();
 

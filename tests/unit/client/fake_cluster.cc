@@ -18,7 +18,11 @@ FakeCluster::FakeCluster(int datanodes) {
 }
 
 TransferOptions FakeCluster::FastTransfer() {
-  return {.packet_bytes = 16 << 10, .window_packets = 4, .stall_ms = 20'000, .connect_ms = 5'000};
+  return {.packet_bytes = 16 << 10,
+          .window_packets = 4,
+          .stall_ms = 20'000,
+          .connect_ms = 5'000,
+          .retry_pause_ms = 10};
 }
 
 std::unique_ptr<FileSystem> FakeCluster::Connect(TransferOptions transfer) {

@@ -172,6 +172,10 @@ TEST_F(FileWriterTest, SurvivesAMiddleNodeThatFailsInTheMiddle) {
   ExpectSurvives(1, {.refuse_after_packets = 3});
 }
 
+TEST_F(FileWriterTest, SurvivesAMiddleNodeThatStopsInTheMiddle) {
+  ExpectSurvives(1, {.refuse_after_packets = 3, .cancels = true});
+}
+
 TEST_F(FileWriterTest, SurvivesANodeThatFallsSilent) {
   TransferOptions transfer = FakeCluster::FastTransfer();
   transfer.stall_ms = 300;
@@ -195,13 +199,75 @@ TEST_F(FileWriterTest, TooFewDurableReplicasAreWrittenAgain) {
   EXPECT_THAT(cluster_.namenode().file().blocks[0].storages(), ::testing::ElementsAre(30, 40));
 }
 
-TEST_F(FileWriterTest, TooFewNodesIsTheNameNodesClearError) {
-  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.refuse_setup = true});
+TEST_F(FileWriterTest, AReplicaWithoutAStorageIsNotCounted) {
+  cluster_.datanode(1).SetFaults({.no_storage = true});
+  const auto fs = cluster_.Connect();
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", "hello").ok());
+  EXPECT_THAT(cluster_.namenode().file().blocks[0].storages(), ::testing::ElementsAre(10, 30));
+}
+
+TEST_F(FileWriterTest, TooFewReplicasWithAStorageAreWrittenAgain) {
+  cluster_.datanode(0).SetFaults({.no_storage = true});
+  cluster_.datanode(1).SetFaults({.no_storage = true});
+  const auto fs = cluster_.Connect();
+  ASSERT_TRUE(cluster_.Write(*fs, "/f", "hello").ok());
+  EXPECT_THAT(cluster_.namenode().file().blocks[0].storages(), ::testing::ElementsAre(30, 40));
+}
+
+// As in a restart of one DataNode after the other.
+TEST_F(FileWriterTest, ANodeThatFailedIsTakenBackWhenTheOthersAreTooFew) {
+  FakeCluster cluster(3);
+  const auto fs = cluster.Connect();
+  const std::string bytes = Bytes(2 * kBlock);
+  const std::string_view all = bytes;
+  auto out = fs->Create("/f", SmallBlocks());
+  ASSERT_TRUE(out.ok());
+  cluster.datanode(0).SetFaults({.refuse_setup = true});
+  ASSERT_TRUE((*out)->Write(all.substr(0, kBlock)).ok());
+  cluster.datanode(0).SetFaults({});
+  cluster.datanode(1).SetFaults({.refuse_setup = true});
+  const absl::Status status = (*out)->Write(all.substr(kBlock));
+  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_TRUE((*out)->Close().ok());
+  EXPECT_TRUE(cluster.Stored() == bytes);
+  EXPECT_THAT(cluster.namenode().file().blocks[0].storages(), ::testing::ElementsAre(20, 30));
+  EXPECT_THAT(cluster.namenode().file().blocks[1].storages(), ::testing::ElementsAre(10, 30));
+}
+
+TEST_F(FileWriterTest, TooFewNodesIsTheNameNodesClearErrorOnceNoneIsLeftOut) {
+  cluster_.datanode(0).SetFaults({.refuse_setup = true});
+  cluster_.namenode().Refuse(
+      "AddBlock", 2,
+      WithKind(absl::ResourceExhaustedError("need 2 healthy DataNodes, 1 available"),
+               ErrorKind::kNotEnoughDataNodes));
   const auto fs = cluster_.Connect();
   const absl::Status status = cluster_.Write(*fs, "/f", "hello");
   EXPECT_EQ(KindOf(status), ErrorKind::kNotEnoughDataNodes);
-  EXPECT_EQ(MessageOf(status), "need 2 healthy DataNodes, 1 available; add one or use -r 1");
+  EXPECT_EQ(MessageOf(status), "need 2 healthy DataNodes, 1 available");
+  EXPECT_EQ(cluster_.namenode().calls("AddBlock").size(), 2u);
   EXPECT_TRUE(cluster_.namenode().files().empty());  // nothing is left
+}
+
+TEST_F(FileWriterTest, NodesThatGoOnFailingEndTheTries) {
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.refuse_setup = true});
+  const auto fs = cluster_.Connect();
+  const absl::Status status = cluster_.Write(*fs, "/f", "hello");
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("cannot write a block after 5 tries"));
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("not now"));
+  EXPECT_TRUE(cluster_.namenode().files().empty());
+}
+
+// CANCELLED is for what the user stops.
+TEST_F(FileWriterTest, APeersCancelledIsAFailureOfTheNode) {
+  for (const FakeDataNode::Faults& faults :
+       {FakeDataNode::Faults{.refuse_after_packets = 0, .cancels = true},
+        FakeDataNode::Faults{.die_after_packets = 0, .cancels = true}}) {
+    FakeCluster cluster(8);
+    for (int i = 0; i < 8; ++i) cluster.datanode(i).SetFaults(faults);
+    const auto fs = cluster.Connect();
+    const absl::Status status = cluster.Write(*fs, "/f", "hello");
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  }
 }
 
 TEST_F(FileWriterTest, GivesUpAfterSomeTries) {
