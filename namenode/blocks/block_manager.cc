@@ -144,14 +144,16 @@ absl::Status BlockManager::FullReportPiece(std::string_view node_id, uint64_t in
 }
 
 absl::Status BlockManager::IncrementalReport(std::string_view node_id, uint64_t incarnation,
+                                             uint64_t sequence,
                                              const std::vector<ReplicaChange>& changes) {
   const auto all = absl::MakeConstSpan(changes);
   size_t begin = 0;
   do {  // once even if empty: the caller learns whether it is known
     MutexLock lock(mu_);
     Drain();
-    RETURN_IF_ERROR(
-        state_->IncrementalReport(node_id, incarnation, all.subspan(begin, kReplicasPerLock)));
+    const bool last = all.size() - begin <= kReplicasPerLock;
+    RETURN_IF_ERROR(state_->IncrementalReport(node_id, incarnation, sequence, last,
+                                              all.subspan(begin, kReplicasPerLock)));
     UpdateSafeMode();
     begin += kReplicasPerLock;
   } while (begin < all.size());

@@ -96,8 +96,10 @@ class BlockManager {
   absl::Status FullReportPiece(std::string_view node_id, uint64_t incarnation,
                                StorageNumber storage, bool first, bool last,
                                const std::vector<ReplicaRecord>& replicas) ABSL_LOCKS_EXCLUDED(mu_);
-  // In the order in which the changes happened.
-  absl::Status IncrementalReport(std::string_view node_id, uint64_t incarnation,
+  // In the order in which the changes happened. A `sequence` that is not above that of the last
+  // report taken in of this incarnation marks a late repetition: it is OK and changes nothing. 0:
+  // not given.
+  absl::Status IncrementalReport(std::string_view node_id, uint64_t incarnation, uint64_t sequence,
                                  const std::vector<ReplicaChange>& changes)
       ABSL_LOCKS_EXCLUDED(mu_);
   // A replica that its own DataNode found to be bad.

@@ -77,6 +77,7 @@ absl::Status DatanodeTable::CheckRegistration(const NodeRegistration& registrati
 std::vector<Storage*> DatanodeTable::Register(const NodeRegistration& registration,
                                               int64_t now_ms) {
   DataNode& node = Make(registration);
+  if (node.incarnation != registration.incarnation) node.last_sequence = 0;
   node.incarnation = registration.incarnation;
   node.addresses = registration.addresses;
   node.http_address = registration.http_address;
@@ -99,7 +100,7 @@ std::vector<Storage*> DatanodeTable::Register(const NodeRegistration& registrati
     storage.path = report.path;
     TakeStats(storage, report);
     storage.stale = true;
-    storage.report_asked_ms = 0;
+    storage.report_wanted_ms = storage.report_asked_ms = 0;
     storage.window.Reset();
     if (storage.failed && !storage.lost) lost.push_back(&storage);
     storage.lost = storage.failed;

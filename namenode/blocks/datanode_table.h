@@ -40,8 +40,14 @@ struct Storage {
   bool failed = false;  // says its node
   bool lost = true;     // failed, of a dead node, or gone: its replicas do not count
   bool stale = true;    // no full report since its node registered
+  // Since when a new full report is to settle what is in doubt; 0: nothing is. One that began later
+  // does.
+  int64_t report_wanted_ms = 0;
   int64_t report_asked_ms = 0;
   ReportWindow window;
+
+  // Until a full report is complete that began when it was due.
+  bool report_due() const { return !lost && (stale || report_wanted_ms != 0); }
   absl::btree_set<BlockId> blocks;  // ordered, so that it can be walked in slices
 };
 
@@ -61,6 +67,10 @@ struct DataNode {
   int64_t registered_ms = 0;
   int64_t last_heartbeat_ms = 0;
   HeartbeatReport load;  // without its storages
+  // Of incremental reports: the sequence of the last one taken in (of this incarnation; 0: none),
+  // and the highest block it has received.
+  uint64_t last_sequence = 0;
+  BlockId newest_received = 0;
 
   uint64_t promised_bytes = 0;  // to open blocks
   uint32_t open_blocks = 0;

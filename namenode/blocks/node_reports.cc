@@ -82,12 +82,12 @@ void ReportedState::AddCommands(DataNode& node, std::vector<NodeCommand>* comman
 void ReportedState::AskForReports(DataNode& node, std::vector<NodeCommand>* commands) {
   const int64_t now = Now();
   const auto asked = [&](const Storage& storage) {
-    return storage.stale && !storage.lost && storage.report_asked_ms != 0 &&
+    return storage.report_due() && storage.report_asked_ms != 0 &&
            now - storage.report_asked_ms < options_.report_request_after_ms;
   };
   SendFullReport request;
   for (Storage* storage : node.storages) {
-    if (!storage->stale || storage->lost) continue;
+    if (!storage->report_due()) continue;
     const int64_t last_ms =
         std::max({node.registered_ms, storage->report_asked_ms,
                   storage->window.active() ? storage->window.last_piece_ms() : 0});
@@ -155,6 +155,7 @@ absl::StatusOr<bool> ReportedState::SweepReport(std::string_view id, uint64_t in
   }
   storage->window.End();
   storage->stale = false;
+  if (storage->window.begun_ms() >= storage->report_wanted_ms) storage->report_wanted_ms = 0;
   nodes_.Refresh(*storage->node, Now());
   queues_.RequeueSurplus();
   queues_.RequeueRepairs();
@@ -164,18 +165,22 @@ absl::StatusOr<bool> ReportedState::SweepReport(std::string_view id, uint64_t in
 }
 
 absl::Status ReportedState::IncrementalReport(std::string_view id, uint64_t incarnation,
+                                              uint64_t sequence, bool last,
                                               absl::Span<const ReplicaChange> changes) {
-  RETURN_IF_ERROR(nodes_.Speaker(id, incarnation).status());
+  ASSIGN_OR_RETURN(DataNode * node, nodes_.Speaker(id, incarnation));
+  if (sequence != 0 && sequence <= node->last_sequence) return absl::OkStatus();
   for (const ReplicaChange& change : changes) {
     ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, change.storage));
     if (storage->lost) continue;
     if (change.kind == ReplicaChange::Kind::kReceived) {
+      node->newest_received = std::max(node->newest_received, change.block.id);
       TakeReported(*storage, change.block, /*open=*/false, /*incremental=*/true);
     } else {
       TakeDeleted(*storage, change.block);
     }
     storage->window.Touch(change.block.id, Now(), options_.report_snapshot_margin_ms);
   }
+  if (last && sequence != 0) node->last_sequence = sequence;
   return absl::OkStatus();
 }
 
@@ -199,11 +204,6 @@ void ReportedState::TakeReported(Storage& storage, const Block& reported, bool o
   const bool still_bad =
       replica->state == ReplicaState::kBad && replica->generation == reported.generation;
   if (still_bad) return;
-  // A writer's word stands against a snapshot that shows the replica still being written: the node
-  // has finished it since.
-  const bool overtaken = open && replica->state == ReplicaState::kProvisional &&
-                         replica->generation == reported.generation;
-  if (overtaken) return;
   replica->generation = reported.generation;
   replica->length = reported.length;
   replica->state = open ? ReplicaState::kOpen : ReplicaState::kFinalized;

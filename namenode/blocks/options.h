@@ -11,8 +11,11 @@ struct BlockManagerOptions {
   int64_t heartbeat_interval_ms = 3'000;
   int64_t stale_after_ms = 10'000;  // a node this long silent is degraded
   int64_t dead_after_ms = 60'000;   // ... is failed, and its replicas count as lost
-  // After the two heartbeats within which a provisional replica must be reported.
+  // A provisional replica is looked at when two heartbeats and the margin have passed. It goes if
+  // its node is late or has reported what came after it; else its node may just be busy, and it
+  // stays until a full report settles it, for provisional_max at most.
   int64_t provisional_margin_ms = 2'000;
+  int64_t provisional_max_ms = 600'000;
 
   double safe_mode_threshold = 0.999;  // of the blocks of closed files
   int64_t safe_mode_extension_ms = 0;  // how long the threshold must have been met

@@ -23,24 +23,53 @@ void ReportedState::CheckNodes() {
     Lose(node->storages);
     DropNodeOrders(node->number);
   }
-  while (!unconfirmed_.empty() && unconfirmed_.front().deadline_ms <= now) {
-    const Unconfirmed due = unconfirmed_.front();
+  CheckUnconfirmed(now);
+  for (const NodeNumber number : deletions_.Expire(now)) {
+    LogWarn("DataNode {} did not report deletions in time; its full report is wanted", number);
+    // An order names no volume.
+    for (Storage* storage : nodes_.Find(number)->storages) WantReport(*storage);
+  }
+  for (const BlockId id : copies_.Expire(now)) {
+    LogWarn("the copy of block {} did not arrive in time", id);
+    if (BlockEntry* block = blocks_.Find(id)) Evaluate(id, *block);
+  }
+}
+
+void ReportedState::CheckUnconfirmed(int64_t now_ms) {
+  while (!unconfirmed_.empty() && unconfirmed_.front().due_ms <= now_ms) {
+    Unconfirmed due = unconfirmed_.front();
     unconfirmed_.pop_front();
     BlockEntry* block = blocks_.Find(due.block);
     if (block == nullptr) continue;
     Storage& storage = *nodes_.FindStorage(due.storage);
     const Replica* replica = BlockMap::FindReplica(*block, storage);
-    if (replica == nullptr || replica->state != ReplicaState::kProvisional) continue;
-    LogWarn("no report confirmed the replica of block {} on DataNode {}", due.block,
-            storage.node->id);
-    blocks_.RemoveReplica(due.block, *block, storage);
-    Evaluate(due.block, *block);
+    if (replica == nullptr || replica->state != ReplicaState::kProvisional ||
+        replica->generation != due.generation) {
+      continue;
+    }
+    // A DataNode reports in the order of events: a block opened after this one was finished shows
+    // that the report of this one does not come. Unless the node was restarted: then its full
+    // report tells.
+    const bool passed = !storage.stale && storage.node->newest_received > due.newest_block;
+    const int64_t age_ms = now_ms - due.finished_ms;
+    if (passed || nodes_.Late(*storage.node, now_ms) || age_ms >= options_.provisional_max_ms) {
+      LogWarn("no report confirmed the replica of block {} on DataNode {}", due.block,
+              storage.node->id);
+      blocks_.RemoveReplica(due.block, *block, storage);
+      Evaluate(due.block, *block);
+      continue;
+    }
+    // By then the window has forgotten the block, so that the report may sweep it.
+    if (age_ms >= ReportWindow::kMaxMargins * options_.report_snapshot_margin_ms) {
+      WantReport(storage);
+    }
+    due.due_ms = now_ms + ConfirmationMs();
+    unconfirmed_.push_back(due);
   }
-  deletions_.Expire(now);
-  for (const BlockId id : copies_.Expire(now)) {
-    LogWarn("the copy of block {} did not arrive in time", id);
-    if (BlockEntry* block = blocks_.Find(id)) Evaluate(id, *block);
-  }
+}
+
+void ReportedState::WantReport(Storage& storage) const {
+  if (storage.report_wanted_ms == 0) storage.report_wanted_ms = Now();
 }
 
 bool ReportedState::RemoveLostReplicas(size_t max) {

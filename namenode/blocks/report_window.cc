@@ -22,7 +22,7 @@ void ReportWindow::Begin(int64_t now_ms, int64_t margin_ms) {
   Forget(now_ms, margin_ms);
   active_ = true;
   ++round_;  // may wrap: every finished report sweeps what is not of its round
-  last_piece_ms_ = now_ms;
+  begun_ms_ = last_piece_ms_ = now_ms;
 }
 
 void ReportWindow::End() { active_ = false; }

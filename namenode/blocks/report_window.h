@@ -17,6 +17,9 @@ namespace cairn::namenode {
 
 class ReportWindow {
  public:
+  // A touch this many margins old is forgotten for sure when a report begins.
+  static constexpr int64_t kMaxMargins = 3;
+
   // Forgets everything: the DataNode started anew, its next report is the truth.
   void Reset();
 
@@ -26,6 +29,7 @@ class ReportWindow {
   void End();
   bool active() const { return active_; }
   uint16_t round() const { return round_; }
+  int64_t begun_ms() const { return begun_ms_; }
   int64_t last_piece_ms() const { return last_piece_ms_; }
 
   // Something newer than any report under way was learned about `block`.
@@ -37,6 +41,7 @@ class ReportWindow {
 
   bool active_ = false;
   uint16_t round_ = 0;
+  int64_t begun_ms_ = 0;
   int64_t last_piece_ms_ = 0;
   // Touches of the last one to two margins, and since a report began.
   int64_t recent_since_ms_ = 0;

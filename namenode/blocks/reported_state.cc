@@ -106,8 +106,6 @@ void ReportedState::ApplyFinished(const BlockChange& change, BlockEntry& block) 
   if (block.phase == BlockPhase::kOpen) block.phase = BlockPhase::kFinished;
   GiveBack(id);
   const int64_t now = Now();
-  const int64_t deadline =
-      now + 2 * options_.heartbeat_interval_ms + options_.provisional_margin_ms;
   for (const StorageNumber number : change.storages) {
     Storage* storage = nodes_.FindStorage(number);
     if (storage == nullptr || storage->node == nullptr || storage->lost) continue;
@@ -121,7 +119,8 @@ void ReportedState::ApplyFinished(const BlockChange& change, BlockEntry& block) 
     replica->length = block.length;
     replica->state = ReplicaState::kProvisional;
     storage->window.Touch(id, now, options_.report_snapshot_margin_ms);
-    unconfirmed_.push_back({deadline, id, number});
+    unconfirmed_.push_back(
+        {now + ConfirmationMs(), now, highest_block_id_, id, block.generation, number});
   }
 }
 

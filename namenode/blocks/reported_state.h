@@ -66,13 +66,14 @@ class ReportedState {
                            absl::Span<const ReplicaRecord> replicas);
   absl::StatusOr<bool> SweepReport(std::string_view id, uint64_t incarnation, StorageNumber number,
                                    BlockId& cursor, size_t max);
-  absl::Status IncrementalReport(std::string_view id, uint64_t incarnation,
-                                 absl::Span<const ReplicaChange> changes);
+  // One slice of a report; with the last one its sequence is taken in.
+  absl::Status IncrementalReport(std::string_view id, uint64_t incarnation, uint64_t sequence,
+                                 bool last, absl::Span<const ReplicaChange> changes);
   absl::Status BadReplica(std::string_view id, uint64_t incarnation, StorageNumber number,
                           const Block& block);
 
   // --- Monitors (repair.cc)
-  // Marks dead nodes, drops unconfirmed provisional replicas and overdue orders.
+  // Marks dead nodes, drops provisional replicas that will not be confirmed, and overdue orders.
   void CheckNodes();
   // Takes at most `max` replicas of lost storages out; true when none is left.
   bool RemoveLostReplicas(size_t max);
@@ -92,14 +93,21 @@ class ReportedState {
     std::vector<NodeNumber> pipeline;
     uint64_t bytes = 0;
   };
-  struct Unconfirmed {  // a provisional replica
-    int64_t deadline_ms = 0;
+  struct Unconfirmed {   // a provisional replica
+    int64_t due_ms = 0;  // when to look at it (again)
+    int64_t finished_ms = 0;
+    BlockId newest_block = 0;  // that was known then
     BlockId block = 0;
+    GenerationStamp generation = 0;
     StorageNumber storage = 0;
   };
   enum class CopyOutcome { kScheduled, kBusy, kNoTarget, kNotNeeded };
 
   int64_t Now() const;
+  // How long a report of a change may take on a node that is not busy.
+  int64_t ConfirmationMs() const {
+    return 2 * options_.heartbeat_interval_ms + options_.provisional_margin_ms;
+  }
 
   // Brings all that follows from a block's replicas up to date. After every change of them.
   void Evaluate(BlockId id, BlockEntry& block);
@@ -121,6 +129,9 @@ class ReportedState {
   void Lose(const std::vector<Storage*>& storages);
   void DropNodeOrders(NodeNumber node);
 
+  // Asks for a new full report, with a heartbeat to come.
+  void WantReport(Storage& storage) const;
+  void CheckUnconfirmed(int64_t now_ms);
   bool RepairMayBegin() const;
   CopyOutcome ScheduleCopy(BlockId id, BlockEntry& block);
   DataNode* CopySource(const BlockEntry& block) const;
@@ -147,7 +158,7 @@ class ReportedState {
   SafeMode safe_mode_;
 
   absl::flat_hash_map<BlockId, Promise> promises_;
-  std::deque<Unconfirmed> unconfirmed_;  // by deadline
+  std::deque<Unconfirmed> unconfirmed_;  // by due_ms
   std::vector<Storage*> lost_;           // whose replicas are still in the map
   BlockId highest_block_id_ = 0;
   GenerationStamp highest_generation_ = 0;

@@ -119,16 +119,30 @@ TEST(BlockManagerTest, ProvisionalReplicasCountUntilTheyAreDue) {
   EXPECT_THAT(cluster.Where(block), ElementsAre(1, 2));
   EXPECT_EQ(cluster.Counts().under_replicated, 0u);
   ASSERT_TRUE(cluster.SendIncremental(cluster.node(2)).ok());
-  cluster.clock().AdvanceMs(7'000);
+  cluster.clock().AdvanceMs(9'000);
   cluster.manager().RunHeartbeatCheck();
   EXPECT_THAT(cluster.Where(block), ElementsAre(1, 2));
-  cluster.clock().AdvanceMs(1'000);
+  cluster.clock().AdvanceMs(8'000);  // the nodes are late now
   cluster.manager().RunHeartbeatCheck();
   EXPECT_THAT(cluster.Where(block), ElementsAre(2));
   EXPECT_EQ(cluster.Counts().under_replicated, 1u);
   ASSERT_TRUE(cluster.SendIncremental(cluster.node(1)).ok());  // late, but true
   EXPECT_THAT(cluster.Where(block), ElementsAre(1, 2));
   EXPECT_EQ(cluster.Counts(), cluster.manager().Recount());
+}
+
+TEST(BlockManagerTest, AnAbsurdCountOfTargetsIsAnsweredWithWhatThereIs) {
+  FakeCluster cluster;
+  cluster.AddNode();
+  cluster.AddNode();
+  TargetRequest request;
+  request.count = 4'000'000'000u;
+  const auto targets = cluster.manager().ChooseTargets(request);
+  ASSERT_TRUE(targets.ok());
+  EXPECT_THAT(*targets, UnorderedElementsAre(1, 2));
+  request.min_required = request.count;
+  EXPECT_EQ(KindOf(cluster.manager().ChooseTargets(request).status()),
+            ErrorKind::kNotEnoughDataNodes);
 }
 
 TEST(BlockManagerTest, NearestReplicaFirst) {

@@ -97,8 +97,13 @@ void FakeCluster::Obey(FakeNode& node, const std::vector<NodeCommand>& commands)
 }
 
 absl::Status FakeCluster::SendIncremental(FakeNode& node) {
+  return Replay(node, ++node.sequence, std::exchange(node.unsent, {}));
+}
+
+absl::Status FakeCluster::Replay(const FakeNode& node, uint64_t sequence,
+                                 const std::vector<ReplicaChange>& changes) {
   const NodeRegistration& self = node.registration;
-  return manager_->IncrementalReport(self.id, self.incarnation, std::exchange(node.unsent, {}));
+  return manager_->IncrementalReport(self.id, self.incarnation, sequence, changes);
 }
 
 void FakeCluster::Receive(FakeNode& node, const Block& block) {
@@ -109,6 +114,7 @@ void FakeCluster::Receive(FakeNode& node, const Block& block) {
 void FakeCluster::Restart(FakeNode& node) {
   node.registration.incarnation = next_incarnation_++;
   node.unsent.clear();
+  node.sequence = 0;
   node.up = true;
   EXPECT_TRUE(Register(node).ok());
   EXPECT_TRUE(FullReport(node).ok());

@@ -31,6 +31,7 @@ struct FakeNode {
   std::vector<Block> deleted;           // orders obeyed, for tests
   std::vector<CopyReplica> copies;      // orders received
   std::vector<SendFullReport> asked;
+  uint64_t sequence = 0;  // of incremental reports
   bool up = true;
 
   NodeNumber number() const { return registration.number; }
@@ -55,6 +56,9 @@ class FakeCluster {
   // A heartbeat; the commands are obeyed (deletions at once, copies to the disks of their targets).
   absl::Status Beat(FakeNode& node);
   absl::Status SendIncremental(FakeNode& node);
+  // What was sent once, again.
+  absl::Status Replay(const FakeNode& node, uint64_t sequence,
+                      const std::vector<ReplicaChange>& changes);
   void Receive(FakeNode& node, const Block& block);  // finalized on disk, not reported yet
   void Restart(FakeNode& node);                      // a new incarnation: registers and reports
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "common/status.h"
 #include "tests/unit/namenode/blocks/fake_cluster.h"
 
@@ -30,7 +32,7 @@ TEST_F(NodeReportsTest, UnknownNodesMustRegister) {
   FakeNode& node = cluster_.AddNode();
   EXPECT_EQ(KindOf(manager().Heartbeat("stranger", 1, {}).status()), ErrorKind::kUnknownNode);
   EXPECT_EQ(KindOf(manager().Heartbeat("node-1", 99, {}).status()), ErrorKind::kUnknownNode);
-  EXPECT_EQ(KindOf(manager().IncrementalReport("node-1", 99, {})), ErrorKind::kUnknownNode);
+  EXPECT_EQ(KindOf(manager().IncrementalReport("node-1", 99, 1, {})), ErrorKind::kUnknownNode);
   EXPECT_EQ(KindOf(manager().BadReplica("node-1", 99, 2, {})), ErrorKind::kUnknownNode);
   EXPECT_EQ(KindOf(manager().FullReportPiece("node-1", 99, 2, true, true, {})),
             ErrorKind::kUnknownNode);
@@ -104,9 +106,99 @@ TEST_F(NodeReportsTest, AFullReportConfirmsProvisionalReplicas) {
   FakeNode& node = cluster_.AddNode();
   const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
   ASSERT_TRUE(cluster_.FullReport(node).ok());
-  cluster_.clock().AdvanceMs(9'000);
+  cluster_.clock().AdvanceMs(30'000);  // late: the writer's word alone would not do
   manager().RunHeartbeatCheck();
   EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+}
+
+TEST_F(NodeReportsTest, ALateRepetitionOfAReportBringsNothingBack) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1);
+  const std::vector<ReplicaChange> received = {
+      {ReplicaChange::Kind::kReceived, node.storage(), block}};
+  EXPECT_EQ(node.sequence, 1u);
+  node.unsent = {{ReplicaChange::Kind::kDeleted, node.storage(), block}};
+  ASSERT_TRUE(cluster_.SendIncremental(node).ok());
+  for (const uint64_t sequence : {1, 2}) {
+    EXPECT_TRUE(cluster_.Replay(node, sequence, received).ok());
+    EXPECT_THAT(cluster_.Where(block), IsEmpty());
+  }
+  // The same start that registers again goes on counting; a new one begins anew.
+  ASSERT_TRUE(cluster_.Register(node).ok());
+  EXPECT_TRUE(cluster_.Replay(node, 2, received).ok());
+  EXPECT_THAT(cluster_.Where(block), IsEmpty());
+  cluster_.Restart(node);
+  EXPECT_TRUE(cluster_.Replay(node, 1, received).ok());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+  ExpectCountsAreRight();
+}
+
+TEST_F(NodeReportsTest, ARefusedReportMayBeSentAgain) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
+  const std::vector<ReplicaChange> received = {
+      {ReplicaChange::Kind::kReceived, node.storage(), block}};
+  cluster_.clock().AdvanceMs(60'000);
+  manager().RunHeartbeatCheck();  // dead
+  EXPECT_EQ(KindOf(cluster_.Replay(node, 1, received)), ErrorKind::kUnknownNode);
+  ASSERT_TRUE(cluster_.Register(node).ok());
+  EXPECT_TRUE(cluster_.Replay(node, 1, received).ok());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+}
+
+TEST_F(NodeReportsTest, ABusyNodesProvisionalReplicasStay) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
+  const std::vector<ReplicaChange> held_back = std::exchange(node.unsent, {});
+  cluster_.Run(150'000);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+  EXPECT_THAT(node.asked, IsEmpty());
+  node.unsent = held_back;
+  ASSERT_TRUE(cluster_.SendIncremental(node).ok());
+  cluster_.Run(600'000);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+  EXPECT_THAT(node.asked, IsEmpty());
+}
+
+TEST_F(NodeReportsTest, AFullReportWithoutAProvisionalReplicaDropsIt) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
+  node.unsent.clear();
+  node.disk.clear();  // its word was not true
+  cluster_.Run(30'000);
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));  // its snapshot may be older
+  cluster_.Run(180'000);
+  ASSERT_THAT(node.asked, SizeIs(1));
+  EXPECT_THAT(node.asked[0].storages, ElementsAre(node.storage()));
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  EXPECT_THAT(cluster_.Where(block), IsEmpty());
+  EXPECT_EQ(cluster_.Counts().missing, 1u);
+  cluster_.Run(120'000);
+  EXPECT_THAT(node.asked, SizeIs(1));
+  ExpectCountsAreRight();
+}
+
+TEST_F(NodeReportsTest, ANodeThatReportsNewerBlocksWillNotConfirmOlderOnes) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
+  node.unsent.clear();
+  const Block newer = cluster_.AddBlock({1}, 1);
+  cluster_.Run(6'000);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+  cluster_.Run(3'000);
+  EXPECT_THAT(cluster_.Where(block), IsEmpty());
+  EXPECT_THAT(cluster_.Where(newer), ElementsAre(1));
+}
+
+TEST_F(NodeReportsTest, NoProvisionalReplicaStaysForEver) {
+  FakeNode& node = cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
+  node.unsent.clear();
+  cluster_.Run(594'000);  // it beats, and reports nothing
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
+  cluster_.Run(18'000);
+  EXPECT_THAT(cluster_.Where(block), IsEmpty());
 }
 
 TEST_F(NodeReportsTest, UnknownBlocksAreDeletedExactly) {
@@ -130,10 +222,10 @@ TEST_F(NodeReportsTest, ABadReplicaOfAnUnknownBlockIsDeletedToo) {
   const Block later = cluster_.AddBlock({1}, 1);
   const Block future = {later.id + 1, later.generation, kMiB};
   for (const Block& block : {unknown, future}) {
-    ASSERT_TRUE(manager()
-                    .BadReplica(node.registration.id, node.registration.incarnation, node.storage(),
-                                block)
-                    .ok());
+    ASSERT_TRUE(
+        manager()
+            .BadReplica(node.registration.id, node.registration.incarnation, node.storage(), block)
+            .ok());
   }
   ASSERT_TRUE(cluster_.Beat(node).ok());
   EXPECT_THAT(node.deleted, ElementsAre(unknown));
@@ -190,9 +282,7 @@ TEST_F(NodeReportsTest, OpenReplicasAreNotGood) {
   EXPECT_THAT(cluster_.Where(block), ElementsAre(1));
   cluster_.Restart(node);
   EXPECT_EQ(cluster_.Counts().total, 1u);
-  cluster_.clock().AdvanceMs(9'000);
-  manager().RunHeartbeatCheck();
-  EXPECT_THAT(cluster_.Where(block), IsEmpty());
+  EXPECT_THAT(cluster_.Where(block), IsEmpty());  // but one taken later does
   cluster_.Receive(node, block);
   ASSERT_TRUE(cluster_.SendIncremental(node).ok());
   EXPECT_THAT(cluster_.Where(block), ElementsAre(1));

@@ -92,7 +92,8 @@ TEST_F(RepairTest, NothingIsDeletedOnTheWordOfAWriterAlone) {
   cluster_.Push({finished});
   cluster_.manager().RunReplicationRound();
   EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2, 3));
-  cluster_.Run(12'000);  // nobody confirmed the third
+  cluster_.AddBlock({3}, 1);
+  cluster_.Run(12'000);  // the third reported a newer block, and not this one
   EXPECT_THAT(cluster_.Where(block), SizeIs(1));
   EXPECT_THAT(cluster_.Where(block), ::testing::Not(Contains(3)));
 }
@@ -272,6 +273,33 @@ TEST_F(RepairTest, RemovedBlocksAreDeletedOnNodesThatComeBackToo) {
   EXPECT_THAT(cluster_.node(1).deleted, ElementsAre(block));
   EXPECT_THAT(cluster_.node(2).deleted, Contains(block));
   EXPECT_FALSE(cluster_.node(2).disk.contains(block.id));
+}
+
+TEST_F(RepairTest, ADeletionLostOnItsWayIsOrderedAgain) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2, 3}, 3);
+  cluster_.Push({cluster_.Change(BlockChange::Kind::kReplication, block, 2)});
+  cluster_.manager().RunReplicationRound();
+  for (NodeNumber n = 1; n <= 3; ++n) {  // the answers get lost
+    const NodeRegistration& self = cluster_.node(n).registration;
+    ASSERT_TRUE(cluster_.manager().Heartbeat(self.id, self.incarnation, {self.storages}).ok());
+  }
+  const std::vector<NodeNumber> left = cluster_.Where(block);
+  ASSERT_THAT(left, SizeIs(2));
+  FakeNode& node = cluster_.node(6 - left[0] - left[1]);
+  cluster_.Run(297'000);
+  EXPECT_THAT(node.asked, IsEmpty());
+  cluster_.Run(6'000);
+  ASSERT_THAT(node.asked, SizeIs(1));
+  EXPECT_THAT(node.asked[0].storages, Contains(node.storage()));
+  ASSERT_TRUE(cluster_.FullReport(node).ok());
+  cluster_.Run(60'000);
+  EXPECT_THAT(node.asked, SizeIs(1));
+  EXPECT_THAT(cluster_.Where(block), SizeIs(2));
+  size_t replicas = 0;
+  for (NodeNumber n = 1; n <= 3; ++n) replicas += cluster_.node(n).disk.size();
+  EXPECT_EQ(replicas, 2u);
+  ExpectCountsAreRight();
 }
 
 TEST_F(RepairTest, ADiskMayMoveToAnotherNode) {

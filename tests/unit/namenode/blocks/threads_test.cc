@@ -34,7 +34,7 @@ TEST(ThreadsTest, AllCallersAtOnce) {
         const Block block{id, id, kMiB};
         EXPECT_TRUE(manager.Heartbeat(self.id, number, {}).ok());
         EXPECT_TRUE(manager
-                        .IncrementalReport(self.id, number,
+                        .IncrementalReport(self.id, number, id,
                                            {{ReplicaChange::Kind::kReceived, number, block}})
                         .ok());
         if (id % 50 == 0) {
