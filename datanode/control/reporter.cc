@@ -97,6 +97,7 @@ absl::Status Reporter::SendChanges() {
       out->set_storage(numbers_->storage(change.volume));
       SetBlock(change.block, out->mutable_block());
     }
+    request.set_sequence(++sequence_);
     const absl::Status sent = link_->IncrementalReport(request);
     if (IsRejected(sent)) {
       LogError("the NameNode rejects a report of {} changes: {}", count, MessageOf(sent));

@@ -55,6 +55,8 @@ class Reporter {
   const NodeNumbers* const numbers_;
   ChangeQueue* const changes_;
   Clock* const clock_;
+  // Of incremental reports. Every sending has its own, for a later one may hold more changes.
+  uint64_t sequence_ = 0;
 
   Mutex mu_;
   std::set<size_t> due_ ABSL_GUARDED_BY(mu_);  // volumes whose full report is to be sent
