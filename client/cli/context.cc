@@ -70,7 +70,8 @@ absl::StatusOr<AdminClient*> Context::Admin() {
 }
 
 void Context::Fail(std::string_view what, const absl::Status& status) {
-  if (absl::IsCancelled(status)) return;
+  // Our own cancellation alone is silent: a server may answer CANCELLED too.
+  if (absl::IsCancelled(status) && !Continue().ok()) return;
   const bool unreachable = KindOf(status) == ErrorKind::kClusterUnreachable;
   if (unreachable && unreachable_.exchange(true)) return;
   RaiseExitStatus(ExitStatusOf(status));

@@ -54,8 +54,9 @@ class Context {
   absl::StatusOr<std::vector<ClusterPath>> Expand(const std::vector<std::string>& operands);
   absl::StatusOr<AdminClient*> Admin();
 
-  // Tells a failure: "cairn: put: WHAT: message". An interruption is silent. When the cluster
-  // cannot be reached, it is told once, without `what`, and Continue fails from then on.
+  // Tells a failure: "cairn: put: WHAT: message". CANCELLED is silent once Continue
+  // fails. When the cluster cannot be reached, it is told once, without `what`, and Continue fails
+  // from then on.
   void Fail(std::string_view what, const absl::Status& status);
   // Not OK when the command should end: interrupted, unreachable, or nobody reads the output.
   absl::Status Continue() const;
