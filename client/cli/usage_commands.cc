@@ -51,7 +51,24 @@ absl::Status DiskUsage(Context& context, const UsageOptions& options, const Oper
   return context.Continue();
 }
 
-absl::Status DiskFree(Context& context, bool human) {
+// Every path must exist; the figures are those of the whole cluster.
+absl::Status DiskFree(Context& context, bool human, const Operands& operands) {
+  ASSIGN_OR_RETURN(const std::vector<ClusterPath> paths, context.Expand(operands));
+  size_t found = 0;
+  for (const ClusterPath& path : paths) {
+    if (!path.prefix().empty()) {
+      return UsageError(fmt::format(
+          "{}: it shows the cluster of --namenode alone; name that one instead", path.shown));
+    }
+  }
+  for (const ClusterPath& path : paths) {
+    RETURN_IF_ERROR(context.Continue());
+    const absl::StatusOr<FileStatus> status = path.fs->GetFileInfo(path.path);
+    if (!status.ok()) context.Fail(path.shown, status.status());
+    if (status.ok()) ++found;
+  }
+  if (!operands.empty() && found == 0) return context.Continue();
+
   ASSIGN_OR_RETURN(AdminClient* const admin, context.Admin());
   ASSIGN_OR_RETURN(const AdminReport report, admin->Report());
   const ClusterReport& cluster = report.cluster;
@@ -97,10 +114,12 @@ void AddUsageCommands(Cli& cli) {
   du.options().AddBool("human-readable", &usage->human, "sizes like 1.5G").Short('h');
 
   auto human = std::make_shared<bool>(false);
-  Command& df =
-      cli.Add("df", "", 0, 0, "show the cluster's size and free space",
-              [human](Context& context, const Operands&) { return DiskFree(context, *human); });
-  df.Example("cairn df -h");
+  Command& df = cli.Add("df", "[PATH...]", 0, Command::kAnyNumber,
+                        "show the cluster's size and free space; paths must exist",
+                        [human](Context& context, const Operands& operands) {
+                          return DiskFree(context, *human, operands);
+                        });
+  df.Example("cairn df -h").Example("cairn df -h /data        # which must exist");
   df.options().AddBool("human-readable", human.get(), "sizes like 1.5G").Short('h');
 
   cli.Add("count", "PATH...", 1, Command::kAnyNumber,

@@ -1,0 +1,86 @@
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "client/cli/commands.h"
+#include "common/net/rpc_server.h"
+#include "common/net/rpc_status.h"
+#include "common/program.h"
+#include "proto/admin.grpc.pb.h"
+#include "proto/namenode.grpc.pb.h"
+
+namespace cairn::cli {
+namespace {
+
+// A namespace of "/" and "/data".
+class Names final : public v1::NameNode::Service {
+  grpc::Status GetFileInfo(grpc::ServerContext*, const v1::GetFileInfoRequest* request,
+                           v1::GetFileInfoReply* reply) override {
+    if (request->path() != "/" && request->path() != "/data") {
+      return ToRpcStatus(absl::NotFoundError("No such file or directory"));
+    }
+    reply->mutable_status()->set_type(v1::FileStatus::DIRECTORY);
+    return grpc::Status::OK;
+  }
+};
+
+class Figures final : public v1::Admin::Service {
+  grpc::Status Report(grpc::ServerContext*, const v1::ReportRequest*,
+                      v1::ReportReply* reply) override {
+    reply->mutable_cluster()->set_capacity_bytes(1000);
+    reply->mutable_cluster()->set_used_bytes(250);
+    reply->mutable_cluster()->set_remaining_bytes(750);
+    reply->mutable_cluster()->set_utilization_percent(25);
+    return grpc::Status::OK;
+  }
+};
+
+class DiskFreeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto server = RpcServer::Start({.host = "127.0.0.1", .port = 0}, {&names_, &figures_});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  // The exit status of `cairn df OPERANDS`; what it printed is in out_ and err_.
+  int DiskFree(const std::vector<std::string>& operands) {
+    Cli cli;
+    AddUsageCommands(cli);
+    const std::string namenode = "--namenode=" + server_->address().ToString();
+    std::vector<const char*> argv = {"cairn", namenode.c_str(), "df"};
+    for (const std::string& operand : operands) argv.push_back(operand.c_str());
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    const int status = cli.Run(static_cast<int>(argv.size()), argv.data(), signals_);
+    out_ = ::testing::internal::GetCapturedStdout();
+    err_ = ::testing::internal::GetCapturedStderr();
+    return status;
+  }
+
+  TerminationSignals signals_;
+  Names names_;
+  Figures figures_;
+  std::unique_ptr<RpcServer> server_;
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(DiskFreeTest, APathThatExistsChangesNothing) {
+  ASSERT_EQ(DiskFree({}), 0) << err_;
+  const std::string figures = out_;
+  EXPECT_NE(figures.find("750"), std::string::npos) << figures;
+  EXPECT_EQ(DiskFree({"/data", "/"}), 0) << err_;
+  EXPECT_EQ(out_, figures);
+}
+
+TEST_F(DiskFreeTest, APathThatDoesNotExistIsAFailure) {
+  EXPECT_EQ(DiskFree({"/none"}), 1);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(err_, "cairn: df: /none: No such file or directory\n");
+  EXPECT_EQ(DiskFree({"/none", "/data"}), 1);
+  EXPECT_NE(out_.find("750"), std::string::npos) << out_;
+}
+
+}  // namespace
+}  // namespace cairn::cli
