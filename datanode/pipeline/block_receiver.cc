@@ -46,6 +46,10 @@ absl::Status BlockReceiver::Run(const WriteHeader& header, Upstream* upstream) {
 
 absl::Status BlockReceiver::Setup(const WriteHeader& header, AckRelay* relay) {
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> writer = store_->Create(header.block);
+  if (writer.ok() && numbers_->storage((*writer)->volume().index()) == 0) {
+    writer->reset();
+    writer = absl::UnavailableError("this DataNode has not registered yet; try another");
+  }
   if (writer.ok()) {
     writer_ = *std::move(writer);
   } else {

@@ -71,6 +71,19 @@ TEST_F(PipelineTest, AMirrorThatDiesIsNamedAndTheOthersGoOn) {
   }
 }
 
+TEST_F(PipelineTest, ANodeThatHasNotRegisteredTakesNoReplica) {
+  Start(1, {.registered = false});
+  TestWriter writer(*nodes_[0]);
+  writer.Open(kBlock, {});
+  const v1::WriteAck setup = writer.ReadAck();
+  ASSERT_EQ(setup.nodes_size(), 1);
+  EXPECT_EQ(setup.nodes(0).code(), static_cast<int>(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(setup.nodes(0).message(), "this DataNode has not registered yet; try another");
+  EXPECT_TRUE(absl::IsUnavailable(writer.Finish()));
+  EXPECT_THAT(nodes_[0]->store().Replicas(0), IsEmpty());
+  ExpectAllIdle();
+}
+
 TEST_F(PipelineTest, AFullDiskIsNamedAndTheOthersGoOn) {
   for (const int full : {0, 1, 2}) {
     nodes_.clear();

@@ -40,6 +40,7 @@ class TestNode {
   struct Options {
     uint64_t transfer_memory = 64 << 20;
     BlockReceiver::Options receiver;
+    bool registered = true;
   };
 
   TestNode(NodeNumber number, Options options)
@@ -50,7 +51,7 @@ class TestNode {
     store_options.reserved_bytes = 0;
     store_ = *ReplicaStore::Open(&env_, store_options);
     EXPECT_TRUE(store_->AdoptCluster(kCluster).ok());
-    numbers_.Set(number, {number * 10});
+    if (options.registered) numbers_.Set(number, {number * 10});
     service_ = std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_,
                                                      &transfers_, options.receiver);
     server_ = *RpcServer::Start({"127.0.0.1", 0}, {service_.get()});
