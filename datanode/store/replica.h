@@ -13,7 +13,7 @@ enum class ReplicaState {
   kOpen,       // being written; never served, gone after a restart
   kFinalized,  // whole and durable
   kBad,        // fails its checksums, or its files do not agree: kept, never served
-  kDeleting,   // its files are being removed
+  kDeleting,   // to be removed: neither served nor reported, its files go soon
 };
 
 // Space on one data directory. All sizes in bytes.

@@ -23,6 +23,8 @@ struct Replica {
   Block block;  // of an open replica the length is the most that it may get
   ReplicaState state = ReplicaState::kOpen;
   Volume* volume = nullptr;
+  // Deleting: what it was, good or bad.
+  ReplicaState state_before = ReplicaState::kFinalized;
   // Open: to be removed as soon as its writer notices.
   bool delete_requested = false;
   // Open: the bad replica that this copy takes the place of once it is whole.

@@ -40,7 +40,6 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const Block&
   Volume* volume = nullptr;
   ASSIGN_OR_RETURN(auto promise, ChooseVolume(block.length, &volume));
   RETURN_IF_ERROR(Enter(block, volume));
-  NoteSeen(block);
   auto writer = std::make_unique<ReplicaWriter>(this, env_, volume, block, std::move(promise));
   RETURN_IF_ERROR(writer->Open());
   return writer;
@@ -81,13 +80,17 @@ absl::StatusOr<std::unique_ptr<SpacePromise>> ReplicaStore::ChooseVolume(uint64_
 absl::Status ReplicaStore::Enter(const Block& block, Volume* volume) {
   return replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) -> absl::Status {
     Replica& replica = shard[block.id];
-    if (replica.volume != nullptr && replica.state != ReplicaState::kBad) {
+    const bool settled =
+        replica.state == ReplicaState::kFinalized || replica.state == ReplicaState::kBad;
+    // What a failed disk holds is lost; who still writes or removes there will notice first.
+    const bool lost = replica.volume != nullptr && settled && replica.volume->failed();
+    if (replica.volume != nullptr && !lost && replica.state != ReplicaState::kBad) {
       return absl::AlreadyExistsError(
           fmt::format("this node has a replica of block {} (generation {}) already", block.id,
                       replica.block.generation));
     }
     Replica fresh{.block = block, .state = ReplicaState::kOpen, .volume = volume};
-    if (replica.volume != nullptr) {
+    if (replica.volume != nullptr && !lost) {
       fresh.replaces = replica.block;
       fresh.replaces_on = replica.volume;
     }
@@ -167,26 +170,67 @@ void ReplicaStore::MarkBad(const Block& block, const absl::Status& why) {
   replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
     Replica* replica = FindExact(shard, block);
     if (replica == nullptr || replica->state != ReplicaState::kFinalized) return;
+    if (replica->volume != volume) return;  // the disk failed, and there is a new copy already
     replica->state = ReplicaState::kBad;
     volume->AddFinalized(-1);
     Notify(&ReplicaObserver::OnBad, *volume, replica->block);
   });
 }
 
+// --- deletion ----------------------------------------------------------------------------------
+
 absl::Status ReplicaStore::Delete(const Block& block) {
   RETURN_IF_ERROR(CheckReady());
-  Volume* volume = nullptr;
-  bool was_finalized = false;
-  Block exact;
-  RETURN_IF_ERROR(replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) -> absl::Status {
+  return MarkOne(block) ? RemoveMarked(block) : NotHere(block);
+}
+
+std::vector<Block> ReplicaStore::MarkDeleting(const std::vector<Block>& blocks) {
+  std::vector<Block> marked;
+  if (!ready_.load()) return marked;
+  for (const Block& block : blocks) {
+    if (MarkOne(block)) marked.push_back(block);
+  }
+  return marked;
+}
+
+// Returns whether there was something to mark.
+bool ReplicaStore::MarkOne(const Block& block) {
+  return replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
     Replica* replica = FindExact(shard, block);
-    if (replica == nullptr || replica->state == ReplicaState::kDeleting) return NotHere(block);
+    if (replica == nullptr || replica->state == ReplicaState::kDeleting) return false;
     if (replica->state == ReplicaState::kOpen) {
       replica->delete_requested = true;
-      return absl::OkStatus();
+      return true;
     }
-    was_finalized = replica->state == ReplicaState::kFinalized;
+    if (replica->state == ReplicaState::kFinalized) replica->volume->AddFinalized(-1);
+    replica->state_before = replica->state;
     replica->state = ReplicaState::kDeleting;
+    return true;
+  });
+}
+
+void ReplicaStore::UnmarkDeleting(const std::vector<Block>& blocks) {
+  for (const Block& block : blocks) {
+    replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
+      Replica* replica = FindExact(shard, block);
+      if (replica == nullptr) return;
+      replica->delete_requested = false;
+      if (replica->state != ReplicaState::kDeleting) return;
+      replica->state = replica->state_before;
+      if (replica->state != ReplicaState::kFinalized) return;
+      replica->volume->AddFinalized(1);
+      Notify(&ReplicaObserver::OnReceived, *replica->volume, replica->block);
+    });
+  }
+}
+
+absl::Status ReplicaStore::RemoveMarked(const Block& block) {
+  Volume* volume = nullptr;
+  Block exact;
+  RETURN_IF_ERROR(replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) -> absl::Status {
+    const Replica* replica = FindExact(shard, block);
+    if (replica != nullptr && replica->delete_requested) return absl::OkStatus();
+    if (replica == nullptr || replica->state != ReplicaState::kDeleting) return NotHere(block);
     volume = replica->volume;
     exact = replica->block;
     return absl::OkStatus();
@@ -196,10 +240,16 @@ absl::Status ReplicaStore::Delete(const Block& block) {
   replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
     shard.erase(block.id);
     volume->SubtractUsed(exact.length);
-    if (was_finalized) volume->AddFinalized(-1);
     Notify(&ReplicaObserver::OnDeleted, *volume, exact);
   });
   return removed;
+}
+
+bool ReplicaStore::IsDeleting(const Block& block) {
+  return replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
+    const Replica* replica = FindExact(shard, block);
+    return replica != nullptr && replica->state == ReplicaState::kDeleting;
+  });
 }
 
 bool ReplicaStore::IsDeleteRequested(const Block& block) {
@@ -218,7 +268,7 @@ absl::Status ReplicaStore::RemoveReplaced(const Block& block) {
     old = *replica->replaces;
     volume = replica->replaces_on;
   });
-  if (volume == nullptr) return absl::OkStatus();
+  if (volume == nullptr || volume->failed()) return absl::OkStatus();
   RETURN_IF_ERROR(volume->NoteWriteFailure(volume->RemoveFinalized(old)));
   replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
     FindExact(shard, block)->replaces.reset();
@@ -236,6 +286,7 @@ absl::Status ReplicaStore::FinishFinalize(const Block& block) {
     }
     replica->state = ReplicaState::kFinalized;
     replica->block = block;
+    NoteSeen(block);
     replica->volume->AddUsed(block.length);
     replica->volume->AddFinalized(1);
     Notify(&ReplicaObserver::OnReceived, *replica->volume, block);
@@ -268,7 +319,8 @@ std::vector<ReplicaInfo> ReplicaStore::Replicas(size_t volume) {
   replicas_->ForEach([&](const Replica& replica) {
     const bool reported =
         replica.state == ReplicaState::kFinalized || replica.state == ReplicaState::kOpen;
-    if (!reported || replica.volume->index() != volume || replica.volume->failed()) return;
+    if (!reported || replica.delete_requested) return;
+    if (replica.volume->index() != volume || replica.volume->failed()) return;
     found.push_back({.block = replica.block, .volume = volume, .state = replica.state});
   });
   return found;

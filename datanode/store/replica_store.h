@@ -58,7 +58,8 @@ class ReplicaStore {
 
   // Starts a replica of at most block.length bytes on the volume with the most room. ALREADY_EXISTS
   // when this node has a good one or one that is being written; kNoSpace when no volume has room.
-  // In the place of a bad replica a new one may be written: the bad one goes when it is whole.
+  // In the place of a bad replica a new one may be written: the bad one goes when it is whole. A
+  // replica on a failed volume is as good as none.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> Create(const Block& block);
   // NOT_FOUND when there is no finalized replica of this id and generation of at least block.length
   // bytes; DATA_LOSS with kChecksum when it is bad.
@@ -69,6 +70,15 @@ class ReplicaStore {
   // Deletes exactly the replica of this id and generation, whatever its state; a replica that is
   // being written goes when its writer notices. NOT_FOUND when it is not here.
   absl::Status Delete(const Block& block);
+  // The same in two steps, for deletions that wait for their turn: from the mark on, the replicas
+  // are neither served nor reported, so that nobody counts on what is about to go. Returns those
+  // that were marked: not what is not here, nor what is marked already.
+  std::vector<Block> MarkDeleting(const std::vector<Block>& blocks);
+  // Removes what was marked. NOT_FOUND when no replica of this id and generation is marked.
+  absl::Status RemoveMarked(const Block& block);
+  // Takes the marks back; the observer is told of the good replicas as if they were new.
+  void UnmarkDeleting(const std::vector<Block>& blocks);
+  bool IsDeleting(const Block& block);
 
   std::vector<VolumeInfo> Volumes();
   // Finalized and open replicas of a volume; none when it failed.
@@ -93,7 +103,7 @@ class ReplicaStore {
   ReplicaStore(Env* env, Options options);
   absl::Status OpenDirs();
   absl::Status CheckIdentity(const DataDir& dir);
-  absl::Status FormatDirs(const std::string& cluster_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FormatDirs(const std::string& cluster_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status LoadVolumes();
   absl::Status LoadReplicas(Volume* volume);
   void LoadReplica(Volume* volume, const Block& block, ReplicaState state);
@@ -103,6 +113,7 @@ class ReplicaStore {
   absl::Status CheckReady() const;
   absl::StatusOr<std::unique_ptr<SpacePromise>> ChooseVolume(uint64_t bytes, Volume** chosen);
   absl::Status Enter(const Block& block, Volume* volume);
+  bool MarkOne(const Block& block);
   absl::Status CheckAllChunks(const Block& block);
   void MarkBad(const Block& block, const absl::Status& why);
   void Notify(void (ReplicaObserver::*event)(size_t, const Block&), const Volume& volume,

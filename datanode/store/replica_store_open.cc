@@ -112,7 +112,8 @@ absl::Status ReplicaStore::AdoptCluster(const std::string& cluster_id) {
                       options_.data_dirs.front(), cluster_id_, cluster_id));
     }
     if (ready_.load()) return absl::OkStatus();
-    RETURN_IF_ERROR(FormatDirs(cluster_id));
+    FormatDirs(cluster_id);
+    RETURN_IF_ERROR(CheckVolumes());
     cluster_id_ = cluster_id;
   }
   RETURN_IF_ERROR(LoadVolumes());
@@ -120,29 +121,31 @@ absl::Status ReplicaStore::AdoptCluster(const std::string& cluster_id) {
   return CheckVolumes();
 }
 
-absl::Status ReplicaStore::FormatDirs(const std::string& cluster_id) {
+// A disk that cannot be formatted is left out; CheckVolumes decides whether the others suffice.
+void ReplicaStore::FormatDirs(const std::string& cluster_id) {
   for (size_t i = 0; i < dirs_.size(); ++i) {
-    if (dirs_[i]->formatted()) continue;
+    if (dirs_[i]->formatted() || volumes_[i]->failed()) continue;
     LogInfo("{}: new data directory of DataNode {} in cluster {}", dirs_[i]->path(), node_id_,
             cluster_id);
     const absl::Status formatted = dirs_[i]->Format({.type = DataDirType::kDataNode,
                                                      .cluster_id = cluster_id,
                                                      .node_id = node_id_,
                                                      .storage_id = volumes_[i]->storage_id()});
-    RETURN_IF_ERROR(volumes_[i]->NoteWriteFailure(formatted));
+    if (!formatted.ok()) volumes_[i]->Fail(formatted);
   }
-  return absl::OkStatus();
 }
 
 absl::Status ReplicaStore::LoadVolumes() {
   std::vector<std::thread> threads;
   threads.reserve(volumes_.size());
   for (const auto& volume : volumes_) {
+    if (volume->failed()) continue;  // it could not be formatted
     threads.emplace_back([this, volume = volume.get()] {
       absl::Status loaded = volume->Prepare();
       if (loaded.ok()) loaded = LoadHighest(volume);
       if (loaded.ok()) loaded = LoadReplicas(volume);
-      volume->NoteWriteFailure(loaded).IgnoreError();  // noted; CheckVolumes decides
+      // Without all its replicas it is of no use, whatever the reason; CheckVolumes decides.
+      if (!loaded.ok()) volume->Fail(loaded);
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -91,13 +91,12 @@ absl::Status ReplicaWriter::WriteChecksums() {
 }
 
 absl::Status ReplicaWriter::MoveToFinalized() {
-  const std::string folder = volume_->FinalizedDir(block_.id);
-  RETURN_IF_ERROR(env_->CreateDirs(folder));
+  RETURN_IF_ERROR(volume_->PrepareFinalizedDir(block_.id));
   moving_ = true;
   // Checksums first: data under its final name always has them.
   RETURN_IF_ERROR(env_->Rename(volume_->RbwChecksums(block_), volume_->FinalizedChecksums(block_)));
   RETURN_IF_ERROR(env_->Rename(volume_->RbwData(block_), volume_->FinalizedData(block_.id)));
-  return env_->SyncDir(folder);
+  return env_->SyncDir(volume_->FinalizedDir(block_.id));
 }
 
 void ReplicaWriter::Abort() {

@@ -66,12 +66,30 @@ std::string Volume::HighestFile() const { return current_ + "/highest"; }
 absl::Status Volume::Prepare() {
   RETURN_IF_ERROR(env_->CreateDirs(current_ + "/finalized"));
   RETURN_IF_ERROR(env_->CreateDirs(RbwDir()));
+  // An earlier run may have made them and lost power before their names were durable.
+  RETURN_IF_ERROR(env_->SyncDir(current_));
+  RETURN_IF_ERROR(env_->SyncDir(path_));
   ASSIGN_OR_RETURN(const std::vector<std::string> leftovers, env_->List(RbwDir()));
   for (const std::string& name : leftovers) {
     LogInfo("{}/{}: removed, the write did not end before the last stop", RbwDir(), name);
     RETURN_IF_ERROR(RemoveIfThere(env_, fmt::format("{}/{}", RbwDir(), name)));
   }
   return leftovers.empty() ? absl::OkStatus() : env_->SyncDir(RbwDir());
+}
+
+absl::Status Volume::PrepareFinalizedDir(BlockId id) {
+  const size_t place = ((id >> 16) & 31) * 32 + ((id >> 8) & 31);
+  {
+    MutexLock lock(mu_);
+    if (durable_folders_[place]) return absl::OkStatus();
+  }
+  const std::string folder = FinalizedDir(id);
+  RETURN_IF_ERROR(env_->CreateDirs(folder));
+  RETURN_IF_ERROR(env_->SyncDir(folder.substr(0, folder.rfind('/'))));
+  RETURN_IF_ERROR(env_->SyncDir(current_ + "/finalized"));
+  MutexLock lock(mu_);
+  durable_folders_.set(place);
+  return absl::OkStatus();
 }
 
 absl::Status Volume::RemoveFinalized(const Block& block) {
@@ -157,13 +175,16 @@ bool Volume::failed() const {
 
 absl::Status Volume::NoteWriteFailure(absl::Status status) {
   // A full disk or too many open files say nothing against the disk.
-  if (status.ok() || absl::IsResourceExhausted(status)) return status;
+  if (!status.ok() && !absl::IsResourceExhausted(status)) Fail(status);
+  return status;
+}
+
+void Volume::Fail(const absl::Status& why) {
   MutexLock lock(mu_);
   if (!failed_) {
-    LogError("data directory {} failed and is not used any more: {}", path_, MessageOf(status));
+    LogError("data directory {} failed and is not used any more: {}", path_, MessageOf(why));
   }
   failed_ = true;
-  return status;
 }
 
 }  // namespace cairn::datanode

@@ -5,6 +5,7 @@
 // numbers, not the replicas' states (replica_store.h). Thread-safe. Used by the store alone.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -74,6 +75,9 @@ class Volume {
   // Makes the folders and removes what was being written when the last run ended: it was never
   // acknowledged as durable.
   absl::Status Prepare();
+  // Makes FinalizedDir(id) and sees to it that it outlives a power cut, also when another thread,
+  // or a run that ended early, made it and did not get as far as that.
+  absl::Status PrepareFinalizedDir(BlockId id) ABSL_LOCKS_EXCLUDED(mu_);
   // Finds all replicas under finalized/. Removes checksum files without data (a cut creation or
   // deletion); names that are none of ours are logged and left alone.
   absl::StatusOr<std::vector<FoundReplica>> Scan();
@@ -93,6 +97,8 @@ class Volume {
   // Takes the volume out of use for good, unless `status` only says that something is exhausted
   // (disk space, file descriptors). Returns `status`.
   absl::Status NoteWriteFailure(absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
+  // Takes the volume out of use for good, whatever the reason.
+  void Fail(const absl::Status& why) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   friend class SpacePromise;
@@ -118,6 +124,8 @@ class Volume {
   uint64_t allocated_ ABSL_GUARDED_BY(mu_) = 0;  // of the promised: already on the disk
   DiskSpace last_space_ ABSL_GUARDED_BY(mu_);
   bool failed_ ABSL_GUARDED_BY(mu_) = false;
+  // Folders of replicas whose names this run has made durable, by place among the 32 x 32.
+  std::bitset<1024> durable_folders_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::datanode

@@ -177,6 +177,34 @@ TEST_F(StoreStartTest, ADeadDiskIsLeftOutAsFarAsTolerated) {
   EXPECT_EQ(store->Volumes().size(), 1u);
 }
 
+TEST_F(StoreStartTest, ADiskThatCannotBeFormattedIsLeftOutAsFarAsTolerated) {
+  for (const int error : {EIO, ENOSPC}) {
+    const std::string root = "/e" + std::to_string(error);
+    const std::vector<std::string> dirs = {root + "/a", root + "/b", root + "/c"};
+    ReplicaStore::Options options = OptionsFor(dirs);
+    options.failed_volumes_tolerated = 0;
+    auto store = *ReplicaStore::Open(&env_, options);
+    env_.SetHook([&](FaultOp op, const std::string& path) {
+      const bool broken = path.starts_with(dirs[1]) && op == FaultOp::kWrite;
+      return broken ? ErrnoStatus(path, error) : absl::OkStatus();
+    });
+    EXPECT_THAT(MessageOf(store->AdoptCluster(kCluster)),
+                HasSubstr("1 of 3 data directories failed, 0 are tolerated"));
+    EXPECT_EQ(store->cluster_id(), "");
+    store.reset();
+    options.failed_volumes_tolerated = 1;
+    store = *TryOpen(options);
+    EXPECT_TRUE(store->Volumes()[1].failed);
+    for (BlockId id = 1; id <= 6; ++id) EXPECT_TRUE(Put(*store, {id, 1, 4096}, "x").ok());
+    env_.SetHook({});
+    EXPECT_FALSE(*env_.Exists(dirs[1] + "/current"));
+    store.reset();
+    store = Open(dirs);  // the disk works again
+    EXPECT_FALSE(store->Volumes()[1].failed);
+    EXPECT_EQ(store->Volumes()[0].blocks + store->Volumes()[2].blocks, 6u);
+  }
+}
+
 TEST_F(StoreStartTest, KeepsTheHighestNumbersSeen) {
   auto store = Open();
   EXPECT_TRUE(store->NoteEpoch(7).ok());

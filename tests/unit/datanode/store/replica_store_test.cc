@@ -83,6 +83,43 @@ TEST_F(StoreTest, DeletesExactlyWhatIsNamed) {
   EXPECT_EQ(*(*reader)->Read(0, out, /*verify=*/true, &crcs), 5'000u);
 }
 
+TEST_F(StoreTest, WhatWaitsForItsDeletionIsNeitherServedNorReported) {
+  const auto store = Open();
+  constexpr Block kBad{.id = 1002, .generation = 5, .length = 1 << 20};
+  ASSERT_TRUE(Put(*store, kBlock, BytesOf(1, 5'000)).ok());
+  ASSERT_TRUE(Put(*store, kBad, BytesOf(2, 5'000)).ok());
+  env_.Flip("/d0/current/finalized/subdir0/subdir3/blk_1002", 5, 0xFF);
+  EXPECT_FALSE(*store->Verify({1002, 5, 0}));
+  auto writer = store->Create({1003, 5, 4096});
+  observer_.Take();
+
+  const std::vector<Block> ordered = {{1001, 5, 0}, {1002, 5, 0}, {1003, 5, 0}, {1001, 4, 0}};
+  EXPECT_EQ(store->MarkDeleting(ordered).size(), 3u);
+  EXPECT_THAT(store->MarkDeleting({{1001, 5, 0}}), IsEmpty());  // it waits already
+  EXPECT_TRUE(store->IsDeleting({1001, 5, 0}));
+  EXPECT_THAT(store->Replicas(0), IsEmpty());
+  EXPECT_THAT(store->BadReplicas(), IsEmpty());
+  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 5, 0}).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->Verify({1001, 5, 0}).status()));
+  EXPECT_TRUE(absl::IsAlreadyExists(store->Create(kBlock).status()));
+  EXPECT_EQ(store->Volumes()[0].blocks, 0u);
+  EXPECT_THAT(observer_.Take(), IsEmpty());
+
+  store->UnmarkDeleting({{1001, 5, 0}, {1002, 5, 0}});
+  EXPECT_TRUE(Get(*store, kBlock).ok());
+  EXPECT_EQ(store->BadReplicas().size(), 1u);
+  EXPECT_EQ(store->Volumes()[0].blocks, 1u);
+  EXPECT_THAT(observer_.Take(), ElementsAre("received 1001/5"));
+  EXPECT_TRUE(absl::IsNotFound(store->RemoveMarked({1001, 5, 0})));
+
+  EXPECT_EQ(store->MarkDeleting({{1001, 5, 0}, {1002, 5, 0}}).size(), 2u);
+  for (const BlockId id : {1001, 1002, 1003}) EXPECT_TRUE(store->RemoveMarked({id, 5, 0}).ok());
+  EXPECT_TRUE(absl::IsAborted((*writer)->Finalize()));
+  EXPECT_THAT(observer_.Take(), ElementsAre("deleted 1001/5", "deleted 1002/5", "deleted 1003/5"));
+  EXPECT_THAT(*env_.List("/d0/current/finalized/subdir0/subdir3"), IsEmpty());
+  EXPECT_EQ(store->Volumes()[0].used_bytes, 0u);
+}
+
 TEST_F(StoreTest, ADeletedOpenReplicaStopsItsWriter) {
   const auto store = Open();
   auto writer = store->Create(kBlock);
@@ -208,6 +245,63 @@ TEST_F(StoreTest, ADiskThatFailsIsNotUsedAnyMore) {
   });
   EXPECT_FALSE(Put(*store, {3000, 1, 1 << 20}, "x").ok());
   EXPECT_THAT(MessageOf(store->CheckVolumes()), HasSubstr("2 of 2 data directories failed"));
+}
+
+TEST_F(StoreTest, AReplicaOnAFailedDiskDoesNotKeepANewOneAway) {
+  const auto store = Open({"/d0", "/d1"});
+  // Two on each disk, one of them bad.
+  for (BlockId id = 1; id <= 4; ++id) {
+    ASSERT_TRUE(Put(*store, {id, 1, 1 << 20}, BytesOf(id, 5'000)).ok());
+  }
+  const std::vector<ReplicaInfo> lost = store->Replicas(1);
+  ASSERT_EQ(lost.size(), 2u);
+  const std::string folder = "/d1/current/finalized/subdir0/subdir0/blk_";
+  env_.Flip(folder + std::to_string(lost[1].block.id), 5, 0xFF);
+  EXPECT_FALSE(*store->Verify(lost[1].block));
+  env_.SetHook([](FaultOp op, const std::string& path) {
+    const bool broken = op == FaultOp::kSync || op == FaultOp::kRemove;
+    return broken && path.starts_with("/d1") ? ErrnoStatus(path, EIO) : absl::OkStatus();
+  });
+  for (BlockId id = 10; !store->Volumes()[1].failed; ++id) {
+    ASSERT_LT(id, 20u);
+    Put(*store, {id, 1, 1 << 20}, "x").IgnoreError();
+  }
+  observer_.Take();
+  for (const ReplicaInfo& replica : lost) {
+    const Block block{replica.block.id, 1, 1 << 20};
+    EXPECT_TRUE(Put(*store, block, "new").ok());
+    EXPECT_EQ(*Get(*store, block), "new");
+    EXPECT_THAT(observer_.Take(), ElementsAre("received " + std::to_string(block.id) + "/1"));
+    EXPECT_TRUE(absl::IsAlreadyExists(store->Create(block).status()));
+  }
+}
+
+TEST_F(StoreTest, TheFolderOfAReplicaIsDurableWhoeverMadeIt) {
+  const auto store = Open();
+  const std::string root = "/d0/current/finalized";
+  ASSERT_TRUE(env_.CreateDirs(root + "/subdir0/subdir3").ok());  // and did not sync it
+  std::vector<std::string> synced;
+  env_.SetHook([&](FaultOp op, const std::string& path) {
+    if (op == FaultOp::kSyncDir) synced.push_back(path);
+    return absl::OkStatus();
+  });
+  const std::string folder = root + "/subdir0/subdir3";
+  ASSERT_TRUE(Put(*store, kBlock, "x").ok());
+  EXPECT_THAT(std::exchange(synced, {}), ElementsAre(root + "/subdir0", root, folder));
+  ASSERT_TRUE(Put(*store, {1002, 5, 4096}, "x").ok());
+  EXPECT_THAT(std::exchange(synced, {}), ElementsAre(folder));  // once is enough
+  // Another folder of the same number within another one.
+  ASSERT_TRUE(Put(*store, {(1 << 16) + 1001, 5, 4096}, "x").ok());
+  EXPECT_THAT(synced, testing::IsSupersetOf({root + "/subdir1", root}));
+  env_.SetHook({});
+}
+
+TEST_F(StoreTest, OnlyWholeReplicasRaiseTheHighestNumbers) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, kBlock, "x").ok());
+  { auto abandoned = store->Create({uint64_t{1} << 62, 1 << 30, 4096}); }
+  EXPECT_EQ(store->highest().block_id, 1001u);
+  EXPECT_EQ(store->highest().generation, 5u);
 }
 
 TEST_F(StoreTest, TooManyOpenFilesDoNotFailADisk) {
