@@ -32,17 +32,21 @@ void CommandExecutor::Stop() {
   copies_.Stop();
 }
 
-void CommandExecutor::Delete(std::vector<Block> blocks) {
-  const size_t count = blocks.size();
-  if (!deletions_.Submit([this, blocks = std::move(blocks)] { RunDelete(blocks); })) {
-    LogWarn("the order to delete {} replicas was dropped: too many wait", count);
+void CommandExecutor::Delete(const std::vector<Block>& blocks) {
+  const std::vector<Block> marked = store_->MarkDeleting(blocks);
+  if (marked.size() < blocks.size()) {
+    LogInfo("{} of {} replicas to delete are not here, or wait for it already",
+            blocks.size() - marked.size(), blocks.size());
   }
+  if (marked.empty() || deletions_.Submit([this, marked] { RunDelete(marked); })) return;
+  store_->UnmarkDeleting(marked);
+  LogWarn("the order to delete {} replicas was dropped: too many wait", marked.size());
 }
 
 void CommandExecutor::RunDelete(const std::vector<Block>& blocks) {
   for (const Block& block : blocks) {
     if (stopping_.load()) return;
-    const absl::Status deleted = store_->Delete(block);
+    const absl::Status deleted = store_->RemoveMarked(block);
     if (deleted.ok()) {
       LogInfo("deleted block {} (generation {})", block.id, block.generation);
     } else {

@@ -24,8 +24,9 @@ class CommandExecutor {
   CommandExecutor(ReplicaStore* store, OpenTransfers* transfers, Connector* connector);
   ~CommandExecutor();  // Stop()
 
-  // Exactly these (id, generation).
-  void Delete(std::vector<Block> blocks);
+  // Exactly these (id, generation). On return they are neither served nor reported any more; their
+  // files go later.
+  void Delete(const std::vector<Block>& blocks);
   void Copy(const Block& block, std::vector<Target> targets);
   // Drops what waits and lets what runs end; its streams must have been cancelled.
   void Stop();

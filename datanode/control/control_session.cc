@@ -86,9 +86,31 @@ void ControlSession::Stop() {
   parts_.store->SetObserver(nullptr);
 }
 
-bool ControlSession::registered() const {
+bool ControlSession::registered() const { return registration() != 0; }
+
+uint64_t ControlSession::registration() const {
   MutexLock lock(mu_);
-  return registered_;
+  return registered_ ? registrations_ : 0;
+}
+
+bool ControlSession::Enter(uint64_t registration) {
+  MutexLock lock(mu_);
+  if (!registered_ || registration != registrations_) return false;
+  ++inside_;
+  return true;
+}
+
+void ControlSession::Leave() {
+  {
+    MutexLock lock(mu_);
+    --inside_;
+  }
+  left_.SignalAll();
+}
+
+void ControlSession::WaitUntilAllLeft() {
+  MutexLock lock(mu_);
+  while (inside_ > 0) left_.Wait(mu_);
 }
 
 absl::Status ControlSession::NoteOutcome(absl::Status status) {
@@ -105,6 +127,7 @@ absl::Status ControlSession::NoteOutcome(absl::Status status) {
 
 absl::Status ControlSession::RegisterIfNeeded() {
   if (registered()) return absl::OkStatus();
+  WaitUntilAllLeft();
   ASSIGN_OR_RETURN(const v1::RegisterRequest request, MakeRegistration());
   const absl::StatusOr<v1::RegisterReply> reply = link_.Register(request);
   absl::Status status = reply.ok() ? TakeRegistration(*reply) : reply.status();
@@ -115,6 +138,7 @@ absl::Status ControlSession::RegisterIfNeeded() {
     {
       MutexLock lock(mu_);
       registered_ = true;
+      ++registrations_;
     }
     reporter_.RequestFullReports({});
     report_task_->Wake();
@@ -186,7 +210,8 @@ void ControlSession::RunHeartbeats(int64_t interval_ms) {
 }
 
 absl::Status ControlSession::Heartbeat() {
-  if (!registered()) return absl::OkStatus();
+  const uint64_t mine = registration();
+  if (mine == 0) return absl::OkStatus();
   v1::HeartbeatRequest request;
   request.set_node_id(parts_.store->node_id());
   request.set_incarnation(incarnation_);
@@ -198,9 +223,16 @@ absl::Status ControlSession::Heartbeat() {
   request.set_write_requests(load.write_requests);
   request.set_errors(load.errors);
   const absl::StatusOr<v1::HeartbeatReply> reply = link_.Heartbeat(request);
+  if (!reply.ok() && registration() != mine) return reply.status();  // says nothing of the new one
   RETURN_IF_ERROR(NoteOutcome(reply.status()));
   RETURN_IF_ERROR(parts_.store->NoteEpoch(reply->epoch()));
+  if (!Enter(mine)) {
+    LogInfo("{} orders from before this node registered again were dropped",
+            reply->commands_size());
+    return absl::OkStatus();
+  }
   for (const v1::Command& command : reply->commands()) Obey(command);
+  Leave();
   return absl::OkStatus();
 }
 
@@ -213,7 +245,7 @@ void ControlSession::Obey(const v1::Command& command) {
     for (const v1::Block& block : command.delete_replicas().blocks()) {
       blocks.push_back(to_block(block));
     }
-    commands_.Delete(std::move(blocks));
+    commands_.Delete(blocks);
   } else if (command.has_copy_replica()) {
     const v1::CopyReplica& copy = command.copy_replica();
     std::vector<Target> targets;
@@ -235,8 +267,10 @@ void ControlSession::Obey(const v1::Command& command) {
 }
 
 absl::Status ControlSession::Report() {
-  if (!registered()) return absl::OkStatus();
-  return NoteOutcome(reporter_.RunOnce());
+  if (!Enter(registration())) return absl::OkStatus();
+  const absl::Status reported = NoteOutcome(reporter_.RunOnce());
+  Leave();
+  return reported;
 }
 
 }  // namespace cairn::datanode

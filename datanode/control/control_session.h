@@ -73,6 +73,14 @@ class ControlSession {
   absl::Status Heartbeat() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Report() ABSL_LOCKS_EXCLUDED(mu_);
   void Obey(const v1::Command& command);
+  // What belongs to a registration, orders and reports, does not outlive it: a NameNode that starts
+  // has forgotten what it ordered, and must not hear of replicas that are to go. Enter returns
+  // whether `registration` is still the current one; if so, the next one waits until Leave.
+  bool Enter(uint64_t registration) ABSL_LOCKS_EXCLUDED(mu_);
+  void Leave() ABSL_LOCKS_EXCLUDED(mu_);
+  void WaitUntilAllLeft() ABSL_LOCKS_EXCLUDED(mu_);
+  // Counts up; 0 when this node is not registered.
+  uint64_t registration() const ABSL_LOCKS_EXCLUDED(mu_);
   // Begins the session anew when the NameNode does not know this node. Returns `status`.
   absl::Status NoteOutcome(absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<v1::RegisterRequest> MakeRegistration() const;
@@ -93,7 +101,10 @@ class ControlSession {
   int64_t heartbeat_interval_ms_ = 0;
 
   mutable Mutex mu_;
+  CondVar left_;
   bool registered_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t registrations_ ABSL_GUARDED_BY(mu_) = 0;  // so far
+  int inside_ ABSL_GUARDED_BY(mu_) = 0;              // between Enter and Leave
 };
 
 }  // namespace cairn::datanode

@@ -91,14 +91,17 @@ absl::Status Reporter::SendChanges() {
     for (const ChangeQueue::Change& change : changes) {
       if (change.kind == ChangeQueue::Change::kBad) break;
       ++count;
+      // Its deletion, which was ordered before this was sent, is told once it is done.
+      const bool received = change.kind == ChangeQueue::Change::kReceived;
+      if (received && store_->IsDeleting(change.block)) continue;
       v1::ReplicaChange* out = request.add_changes();
-      out->set_kind(change.kind == ChangeQueue::Change::kReceived ? v1::ReplicaChange::RECEIVED
-                                                                  : v1::ReplicaChange::DELETED);
+      out->set_kind(received ? v1::ReplicaChange::RECEIVED : v1::ReplicaChange::DELETED);
       out->set_storage(numbers_->storage(change.volume));
       SetBlock(change.block, out->mutable_block());
     }
     request.set_sequence(++sequence_);
-    const absl::Status sent = link_->IncrementalReport(request);
+    const absl::Status sent =
+        request.changes().empty() ? absl::OkStatus() : link_->IncrementalReport(request);
     if (IsRejected(sent)) {
       LogError("the NameNode rejects a report of {} changes: {}", count, MessageOf(sent));
       RequestFullReports({});

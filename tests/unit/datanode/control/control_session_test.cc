@@ -135,6 +135,36 @@ TEST_F(ControlSessionTest, RegistersAgainWhenItIsUnknown) {
   });
 }
 
+TEST_F(ControlSessionTest, OrdersFromBeforeARegistrationAreDropped) {
+  StartRegistered();
+  Write({5, 1, 1 << 20}, "five");
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.changes.size() == 1; }));
+  namenode_.With([](State& s) {
+    s.hold_commands = true;
+    s.commands.push_back(DeleteOf({5, 1, 0}));
+  });
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.commands.empty(); }));
+  namenode_.With([](State& s) {
+    s.known = false;  // it starts anew while its last answer is on the way
+    s.reported.clear();
+  });
+  Write({6, 1, 1 << 20}, "six");  // the report of which tells the node
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.reported[20].contains(5); }));
+  namenode_.With([](State& s) {
+    s.hold_commands = false;
+    s.heartbeats = 0;
+  });
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 2; }));
+  Order(DeleteOf({6, 1, 0}));  // orders are obeyed in turn, and this one is
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) {
+    return std::count(s.changes.begin(), s.changes.end(), "deleted 6/1 storage 20") == 1;
+  }));
+  namenode_.With([](State& s) {
+    EXPECT_THAT(s.changes, testing::Not(Contains("deleted 5/1 storage 20")));
+    EXPECT_EQ(s.registrations.size(), 2u);
+  });
+}
+
 TEST_F(ControlSessionTest, FindsANameNodeThatComesBack) {
   StartRegistered();
   const uint16_t port = namenode_.address().port;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -26,6 +27,7 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     absl::Status register_status;  // what calls answer, if not OK
     absl::Status report_status;
     std::deque<v1::Command> commands;  // for the next heartbeat
+    bool hold_commands = false;        // the answer that brings them waits
     // What came in.
     std::vector<v1::RegisterRequest> registrations;
     int heartbeats = 0;
@@ -80,6 +82,9 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
       *reply->add_commands() = state_.commands.front();
       state_.commands.pop_front();
     }
+    while (reply->commands_size() > 0 && state_.hold_commands) {
+      released_.WaitFor(mu_, std::chrono::milliseconds(5));
+    }
     return grpc::Status::OK;
   }
   grpc::Status FullReport(grpc::ServerContext*, grpc::ServerReader<v1::FullReportPiece>* reader,
@@ -133,6 +138,7 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
   }
 
   Mutex mu_;
+  CondVar released_;
   State state_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<RpcServer> server_;
 };
