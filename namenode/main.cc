@@ -10,6 +10,7 @@
 #include "common/env.h"
 #include "common/logging.h"
 #include "common/program.h"
+#include "namenode/dump.h"
 #include "namenode/namenode.h"
 
 namespace cairn::namenode {
@@ -35,6 +36,10 @@ int Serve(const NameNodeOptions& options, const CommonFlags& flags, TerminationS
   return 0;
 }
 
+int Report(const absl::Status& status) {
+  return status.ok() || absl::IsCancelled(status) ? 0 : ReportFailure(kProgram, status);
+}
+
 // The checkpoint's child: ends with its parent, whose locks it works under.
 int Checkpoint(const NameNodeOptions& options, int64_t through, int64_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -42,9 +47,7 @@ int Checkpoint(const NameNodeOptions& options, int64_t through, int64_t parent) 
     return ReportFailure(kProgram, absl::CancelledError("the NameNode has ended"));
   }
   const std::unique_ptr<Env> env = NewPosixEnv();
-  const absl::Status status =
-      WriteCheckpoint(env.get(), options.data_dirs, static_cast<uint64_t>(through));
-  return status.ok() ? 0 : ReportFailure(kProgram, status);
+  return Report(WriteCheckpoint(env.get(), options.data_dirs, static_cast<uint64_t>(through)));
 }
 
 int Main(int argc, char** argv) {
@@ -62,9 +65,16 @@ int Main(int argc, char** argv) {
                                         "write the image of an edit (run by the NameNode itself)");
   checkpoint.options().AddInt("through", &through, 1, INT64_MAX, "the last edit to include");
   checkpoint.options().AddInt("parent", &parent, 1, INT32_MAX, "the NameNode's process id");
+  Command& dump_edits = line.AddCommand("dump-edits", "FILE", 1, 1,
+                                        "print a journal segment, a line of JSON an edit");
+  Command& dump_image =
+      line.AddCommand("dump-image", "FILE", 1, 1, "print an fsimage, a line of JSON an entity");
   ParsedCommand parsed;
   if (auto status = BeginProgram(line, argc, argv, flags, &parsed)) return *status;
   if (parsed.command == &checkpoint) return Checkpoint(options, through, parent);
+  const std::unique_ptr<Env> env = NewPosixEnv();
+  if (parsed.command == &dump_edits) return Report(DumpEdits(env.get(), parsed.operands[0]));
+  if (parsed.command == &dump_image) return Report(DumpImageFile(env.get(), parsed.operands[0]));
   return Serve(options, flags, signals);
 }
 

@@ -154,11 +154,15 @@ absl::Status NameNode::CheckAddresses() const {
 }
 
 absl::Status NameNode::OpenDataDirs() {
+  std::string node_id;
   for (const std::string& path : options_.data_dirs) {
     ASSIGN_OR_RETURN(std::unique_ptr<DataDir> dir,
                      DataDir::Open(env_, path, DataDirType::kNameNode));
     if (dir->formatted()) {
-      if (cluster_id_.empty()) cluster_id_ = dir->version().cluster_id;
+      if (cluster_id_.empty()) {
+        cluster_id_ = dir->version().cluster_id;
+        node_id = dir->version().node_id;
+      }
       RETURN_IF_ERROR(dir->CheckCluster(cluster_id_));
     }
     current_dirs_.push_back(dir->current_path());
@@ -172,6 +176,7 @@ absl::Status NameNode::OpenDataDirs() {
                       options_.data_dirs.front()));
     }
     cluster_id_ = NewUuid();
+    node_id = NewUuid();
     LogInfo("formatting {} for the new cluster {}", options_.data_dirs.front(), cluster_id_);
   }
   for (const std::unique_ptr<DataDir>& dir : data_dirs_) {
@@ -179,7 +184,7 @@ absl::Status NameNode::OpenDataDirs() {
     DataDirVersion version;
     version.type = DataDirType::kNameNode;
     version.cluster_id = cluster_id_;
-    version.node_id = NewUuid();
+    version.node_id = node_id;
     version.storage_id = NewUuid();
     RETURN_IF_ERROR(dir->Format(version));
   }

@@ -50,7 +50,7 @@ void NameNodeOptions::Declare(OptionTable& table) {
   table.AddDuration("redundancy-interval", &redundancy_interval_ms,
                     "how often lost replicas are looked after");
   table.AddDuration("lease-soft-limit", &lease_soft_limit_ms,
-                    "a writer this long silent may lose its file to another");
+                    "within which a writer shows that it lives: it does three times as often");
   table.AddDuration("lease-hard-limit", &lease_hard_limit_ms,
                     "a writer this long silent loses its file");
   table.AddDouble("safe-mode-threshold", &safe_mode_threshold, 0, 1,

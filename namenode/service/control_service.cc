@@ -155,9 +155,8 @@ Reactor* ControlService::IncrementalReport(Context* context,
                                                                     : ReplicaChange::Kind::kDeleted,
                        change.storage(), FromProto(change.block())});
   }
-  Finish(reactor,
-         operations_->blocks().IncrementalReport(request->node_id(), request->incarnation(),
-                                                 request->sequence(), changes));
+  Finish(reactor, operations_->blocks().IncrementalReport(
+                      request->node_id(), request->incarnation(), request->sequence(), changes));
   return reactor;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/integration/cluster_view.h"
+#include "tests/integration/program.h"
 #include "tests/support/cluster.h"
 #include "tests/support/files.h"
 
@@ -96,6 +97,32 @@ TEST_F(CheckpointTest, ARestartFromAnImageGivesTheSame) {
   ASSERT_NO_FATAL_FAILURE(Restart());
   EXPECT_EQ(Listing(), before);
   EXPECT_TRUE(cluster_->Cairn({"cat", "/a/b/moved"}).out == first);
+}
+
+TEST_F(CheckpointTest, JournalAndImagePrintAsJsonLinesBesideARunningNameNode) {
+  StartCluster(0);
+  Make("/dumped");
+  const uint64_t txid = Checkpoint();
+  const TempDir dir;
+  Programs programs(&dir);
+  std::string edits;
+  for (const std::string& name : NamesWithPrefix(current(), "edits_")) {
+    const CommandResult dump =
+        programs.Run("cairn-namenode", {"dump-edits", current() + "/" + name});
+    EXPECT_EQ(dump.code, 0) << dump.err;
+    edits += dump.out;
+  }
+  EXPECT_NE(edits.find(R"("names":["dumped"])"), std::string::npos) << edits;
+  const std::string image = fmt::format("{}/fsimage_{:020}", current(), txid);
+  const CommandResult dump = programs.Run("cairn-namenode", {"dump-image", image});
+  EXPECT_EQ(dump.code, 0) << dump.err;
+  EXPECT_NE(dump.out.find(R"("name":"dumped")"), std::string::npos) << dump.out;
+
+  FlipByte(image, 100);
+  const CommandResult damaged = programs.Run("cairn-namenode", {"dump-image", image});
+  EXPECT_EQ(damaged.code, 1);
+  EXPECT_NE(damaged.err.find(image), std::string::npos);
+  EXPECT_NE(damaged.err.find("damaged at byte"), std::string::npos);
 }
 
 TEST_F(CheckpointTest, OldImagesAndSegmentsGo) {
