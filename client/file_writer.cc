@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "client/packet.h"
@@ -233,7 +231,7 @@ bool FileWriter::TakeBackOne() {
   if (left_out_until_ms_.empty() || ++attempts_ >= options.write_attempts) return false;
   const double jitter = static_cast<double>(RandomU64() >> 11) * 0x1.0p-53;
   const int64_t pause_ms = BackoffMs(attempts_, options.retry_pause_ms, kMaxRetryPauseMs, jitter);
-  std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
+  PauseForMs(pause_ms);
   left_out_until_ms_.erase(
       std::min_element(left_out_until_ms_.begin(), left_out_until_ms_.end(),
                        [](const auto& a, const auto& b) { return a.second < b.second; }));

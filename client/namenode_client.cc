@@ -139,7 +139,7 @@ class NameNodeClient::Impl {
       const int64_t pause_ms = BackoffMs(failures, kMinBackoffMs, kMaxBackoffMs, jitter);
       if (left_ms <= pause_ms) return GiveUp(outcome, endpoints_[index].address, timeout_ms);
       if (outcome.WantsAnotherAddress()) index = (index + 1) % endpoints_.size();
-      Pause(pause_ms);
+      PauseForMs(pause_ms);
     }
   }
 
@@ -179,14 +179,6 @@ class NameNodeClient::Impl {
 
   static absl::Status Unreachable(const std::string& message) {
     return WithKind(absl::UnavailableError(message), ErrorKind::kClusterUnreachable);
-  }
-
-  // Nothing wakes it: only time makes a retry worth it.
-  static void Pause(int64_t ms) {
-    Mutex mu;
-    CondVar never;
-    MutexLock lock(mu);
-    never.WaitFor(mu, std::chrono::milliseconds(ms));
   }
 
   const Options options_;

@@ -40,6 +40,8 @@ int64_t BackoffMs(int failures, int64_t min_backoff_ms, int64_t max_backoff_ms, 
   return backoff / 2 + static_cast<int64_t>(static_cast<double>(backoff - backoff / 2) * jitter);
 }
 
+void PauseForMs(int64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
 BackgroundTask::BackgroundTask(std::string name, Options options,
                                std::function<absl::Status()> run_once, Metrics* metrics)
     : name_(std::move(name)),

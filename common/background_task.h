@@ -25,6 +25,8 @@ class Metrics;
 // of which the upper half is scaled by `jitter` in [0, 1], so that many nodes do not come back at
 // the same moment.
 int64_t BackoffMs(int failures, int64_t min_backoff_ms, int64_t max_backoff_ms, double jitter);
+// Lets `ms` pass before another try, where nothing but time makes it worth one. Nothing wakes it.
+void PauseForMs(int64_t ms);
 
 class BackgroundTask {
  public:

@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 
 #include <cmath>
+
 #include <nlohmann/json.hpp>
 
 #include "common/strings.h"
@@ -28,8 +29,6 @@ Json FromString(const FieldDescriptor& field, const std::string& value) {
 }
 
 Json FromDouble(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-
 
 Json SingleValue(const Message& message, const Reflection& reflection,
                  const FieldDescriptor* field) {
