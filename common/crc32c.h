@@ -11,4 +11,8 @@ namespace cairn {
 uint32_t Crc32cExtend(uint32_t crc, std::string_view data);
 inline uint32_t Crc32c(std::string_view data) { return Crc32cExtend(0, data); }
 
+// The CRC of A+B from those of A and B and B's length in bytes, in O(log length). A CRC is linear
+// over GF(2): appending n zero bytes to A multiplies its CRC by x^(8n) modulo the polynomial.
+uint32_t Crc32cCombine(uint32_t crc_a, uint32_t crc_b, uint64_t length_b);
+
 }  // namespace cairn

@@ -36,17 +36,22 @@ namespace cairn {
 // values (cairn.v1.ErrorDetail): never reuse one.
 enum class ErrorKind : int {
   kNone = 0,
-  kSafeMode = 1,            // UNAVAILABLE: the NameNode is in safe mode; wait or retry
-  kNotEnoughDataNodes = 2,  // RESOURCE_EXHAUSTED: fewer than min-replicas targets
-  kOutcomeUnknown = 3,      // ABORTED: a retry from below the retry cache's window
-  kLeaseLost = 4,           // FAILED_PRECONDITION: the caller does not hold the file's lease
-  kNotActive = 5,           // UNAVAILABLE: this NameNode does not serve; try another
-  kUnknownNode = 6,         // NOT_FOUND: the DataNode must register (again)
-  kNotYetReplicated = 7,    // UNAVAILABLE: complete() before min-replicas are durable; retry
-  kClusterUnreachable = 8,  // UNAVAILABLE: no NameNode answered within --timeout (exit status 3)
-  kNoSpace = 9,             // RESOURCE_EXHAUSTED: a disk is full
-  kChecksum = 10,           // DATA_LOSS: bytes that fail their checksum
-  kUsage = 11,              // INVALID_ARGUMENT: wrong usage of a program (exit status 2)
+  kSafeMode = 1,             // UNAVAILABLE: the NameNode is in safe mode; wait or retry
+  kNotEnoughDataNodes = 2,   // RESOURCE_EXHAUSTED: fewer than min-replicas targets
+  kOutcomeUnknown = 3,       // ABORTED: a retry from below the retry cache's window
+  kLeaseLost = 4,            // FAILED_PRECONDITION: the caller does not hold the file's lease
+  kNotActive = 5,            // UNAVAILABLE: this NameNode does not serve; try another
+  kUnknownNode = 6,          // NOT_FOUND: the DataNode must register (again)
+  kNotYetReplicated = 7,     // UNAVAILABLE: complete() before min-replicas are durable; retry
+  kClusterUnreachable = 8,   // UNAVAILABLE: no NameNode answered within --timeout (exit status 3)
+  kNoSpace = 9,              // RESOURCE_EXHAUSTED: a disk is full
+  kChecksum = 10,            // DATA_LOSS: bytes that fail their checksum
+  kUsage = 11,               // INVALID_ARGUMENT: wrong usage of a program (exit status 2)
+  kRecoveryInProgress = 12,  // UNAVAILABLE: the file's blocks are being settled; retry
+  kBeingWritten = 13,        // FAILED_PRECONDITION: another client holds the file's lease
+  kStaleReplica = 14,  // FAILED_PRECONDITION: a generation stamp below the replica's, or above
+  kIdleStream = 15,    // ABORTED: a peer neither sent nor took anything for too long
+  kSlowNode = 16,      // UNAVAILABLE: a DataNode far slower than the others of its pipeline
 };
 
 // `status` with `kind` attached (replaces an earlier one). An OK status is returned as it is.

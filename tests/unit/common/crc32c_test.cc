@@ -30,6 +30,18 @@ TEST(Crc32cTest, ExtendingEqualsTheWhole) {
   }
 }
 
+TEST(Crc32cTest, CombiningEqualsTheWhole) {
+  std::mt19937 random(11);
+  std::string data(70'000, '\0');
+  for (char& c : data) c = static_cast<char>(random());
+  const std::string_view all = data;
+  for (const size_t cut : {0, 1, 3, 4096, 65'535, 65'536, 69'999, 70'000}) {
+    const std::string_view a = all.substr(0, cut);
+    const std::string_view b = all.substr(cut);
+    EXPECT_EQ(Crc32cCombine(Crc32c(a), Crc32c(b), b.size()), Crc32c(all)) << cut;
+  }
+}
+
 TEST(Crc32cTest, OneFlippedBitShows) {
   std::string data(4096, 'x');
   const uint32_t crc = Crc32c(data);
