@@ -68,6 +68,13 @@ void BlockManager::SetIdLimits(BlockId highest_block_id, GenerationStamp highest
   state_->RaiseLimits(highest_block_id, highest_generation);
 }
 
+void BlockManager::SpareIds(BlockId first, BlockId last, GenerationStamp first_stamp,
+                            GenerationStamp last_stamp) {
+  MutexLock lock(mu_);
+  Drain();
+  state_->SpareIds(first, last, first_stamp, last_stamp);
+}
+
 absl::StatusOr<std::vector<NodeNumber>> BlockManager::ChooseTargets(const TargetRequest& request) {
   MutexLock lock(mu_);
   Drain();
@@ -79,6 +86,12 @@ BlockLocations BlockManager::Locate(BlockId block, std::string_view reader_host,
   MutexLock lock(mu_);
   Drain();
   return state_->Locate(block, reader_host, reader_rack);
+}
+
+std::vector<NodeNumber> BlockManager::GoodNodes(const Block& block) {
+  MutexLock lock(mu_);
+  Drain();
+  return state_->GoodNodes(block);
 }
 
 std::vector<NodeAddress> BlockManager::NodeAddresses(const std::vector<NodeNumber>& nodes) {
@@ -167,6 +180,26 @@ absl::Status BlockManager::BadReplica(std::string_view node_id, uint64_t incarna
   const absl::Status status = state_->BadReplica(node_id, incarnation, storage, block);
   UpdateSafeMode();
   return status;
+}
+
+// --- Block recovery -------------------------------------------------------------------------
+
+RecoveryMembers BlockManager::FindMembers(const std::vector<NodeNumber>& pipeline) {
+  MutexLock lock(mu_);
+  Drain();
+  return state_->FindMembers(pipeline);
+}
+
+bool BlockManager::OrderRecovery(NodeNumber primary, RecoverBlock order) {
+  MutexLock lock(mu_);
+  Drain();
+  return state_->OrderRecovery(primary, std::move(order));
+}
+
+absl::Status BlockManager::CheckSpeaker(std::string_view node_id, uint64_t incarnation) {
+  MutexLock lock(mu_);
+  Drain();
+  return state_->CheckSpeaker(node_id, incarnation);
 }
 
 // --- Monitors -------------------------------------------------------------------------------

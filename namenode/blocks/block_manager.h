@@ -67,8 +67,13 @@ class BlockManager {
   // also rise with every block that is loaded or changed; this never lowers them.
   void SetIdLimits(BlockId highest_block_id, GenerationStamp highest_generation)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // Replicas of unknown blocks with these ids or generations are never deleted, even below the
+  // limits: blocks of a part of the journal that was lost, which a person may still bring back.
+  void SpareIds(BlockId first, BlockId last, GenerationStamp first_stamp,
+                GenerationStamp last_stamp) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Nodes for a new block, in pipeline order: between min_required and count of them.
+  // Nodes for a new block, or to join the pipeline of an open one, in pipeline order: between
+  // min_required and count of them.
   // RESOURCE_EXHAUSTED with kNotEnoughDataNodes: fewer than min_required can take it.
   absl::StatusOr<std::vector<NodeNumber>> ChooseTargets(const TargetRequest& request)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -76,6 +81,8 @@ class BlockManager {
   // random order; degraded nodes last. Nodes and an empty list for a block that is not known.
   BlockLocations Locate(BlockId block, std::string_view reader_host, std::string_view reader_rack)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // All nodes with a good replica of exactly this generation and length, those that are late last.
+  std::vector<NodeNumber> GoodNodes(const Block& block) ABSL_LOCKS_EXCLUDED(mu_);
   // In the order of `nodes`; those that never registered since the start are left out.
   std::vector<NodeAddress> NodeAddresses(const std::vector<NodeNumber>& nodes)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -105,6 +112,18 @@ class BlockManager {
   // A replica that its own DataNode found to be bad.
   absl::Status BadReplica(std::string_view node_id, uint64_t incarnation, StorageNumber storage,
                           const Block& block) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // --- Block recovery ------------------------------------------------------------------------
+
+  // Who of an open block's pipeline can be asked what it holds. Members that are in neither list
+  // are dead.
+  RecoveryMembers FindMembers(const std::vector<NodeNumber>& pipeline) ABSL_LOCKS_EXCLUDED(mu_);
+  // Given to `primary` with its next heartbeat, unless the block is open with this generation no
+  // more; an earlier order for the block that still waits goes. False when the node is not alive.
+  bool OrderRecovery(NodeNumber primary, RecoverBlock order) ABSL_LOCKS_EXCLUDED(mu_);
+  // OK when this start of a DataNode may speak for its node; else NOT_FOUND with kUnknownNode.
+  absl::Status CheckSpeaker(std::string_view node_id, uint64_t incarnation)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   // --- Monitors ------------------------------------------------------------------------------
 

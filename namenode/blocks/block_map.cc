@@ -10,8 +10,11 @@ ReplicaWorth WorthOf(const BlockEntry& block, const Replica& replica) {
   if (replica.generation > block.generation) return ReplicaWorth::kNothing;
   if (replica.state == ReplicaState::kBad) return ReplicaWorth::kBad;
   if (replica.state == ReplicaState::kOpen) return ReplicaWorth::kNothing;
-  if (block.phase != BlockPhase::kOpen && replica.length != block.length) return ReplicaWorth::kBad;
-  return ReplicaWorth::kGood;
+  if (block.phase == BlockPhase::kOpen) {
+    return replica.state == ReplicaState::kWaiting ? ReplicaWorth::kNothing : ReplicaWorth::kGood;
+  }
+  if (replica.state == ReplicaState::kWaiting) return ReplicaWorth::kOutdated;
+  return replica.length == block.length ? ReplicaWorth::kGood : ReplicaWorth::kBad;
 }
 
 void BlockMap::Erase(BlockId id) {
@@ -55,7 +58,8 @@ ReplicaCounts BlockMap::Count(const BlockEntry& block) {
     const Replica& replica = block.replicas[i];
     const ReplicaWorth worth = WorthOf(block, replica);
     if (!replica.storage->lost) {
-      counts.unsure |= replica.storage->stale || replica.state == ReplicaState::kProvisional;
+      counts.unsure |= replica.storage->stale || replica.state == ReplicaState::kProvisional ||
+                       replica.generation > block.generation;
     }
     if (worth == ReplicaWorth::kBad) ++counts.bad;
     if (worth == ReplicaWorth::kOutdated) ++counts.outdated;

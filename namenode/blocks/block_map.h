@@ -20,6 +20,7 @@ namespace cairn::namenode {
 
 enum class ReplicaState : uint8_t {
   kOpen,         // being written
+  kWaiting,      // open, and its writer has left
   kProvisional,  // durable, says the writer; no report has confirmed it yet
   kFinalized,    // durable, says its DataNode
   kBad,          // its DataNode found it to be bad
@@ -41,7 +42,7 @@ enum class BlockPhase : uint8_t {
 
 struct BlockEntry {
   GenerationStamp generation = 0;
-  uint64_t length = 0;  // of a finished block
+  uint64_t length = 0;  // of an open block: what is known to be held
   INodeId inode = 0;
   uint32_t replication = 0;
   BlockPhase phase = BlockPhase::kOpen;
@@ -53,7 +54,7 @@ struct BlockEntry {
 enum class ReplicaWorth : uint8_t {
   kGood,
   kBad,       // marked bad, or of another length than the finished block
-  kOutdated,  // an older generation stamp
+  kOutdated,  // an older generation stamp, or left behind by the writer of a finished block
   kNothing,   // being written, of a generation to come, or on a lost storage
 };
 ReplicaWorth WorthOf(const BlockEntry& block, const Replica& replica);
@@ -62,8 +63,8 @@ struct ReplicaCounts {
   uint32_t good = 0;  // nodes with a good replica
   uint32_t bad = 0;
   uint32_t outdated = 0;
-  bool unsure = false;  // a replica is provisional, or its storage's full report is awaited:
-                        // nothing may be deleted yet
+  bool unsure = false;  // a replica is provisional or of a later generation, or its storage's full
+                        // report is awaited: nothing may be deleted yet
 };
 
 class BlockMap {

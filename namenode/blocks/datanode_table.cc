@@ -86,6 +86,7 @@ std::vector<Storage*> DatanodeTable::Register(const NodeRegistration& registrati
   node.registered_ms = node.last_heartbeat_ms = now_ms;
   node.load = {};
   node.copy_orders.clear();
+  node.recovery_orders.clear();
   view_.Move(node.view_index, node.rack, node.host);
 
   const std::vector<Storage*> before = std::exchange(node.storages, {});
@@ -147,6 +148,7 @@ std::vector<DataNode*> DatanodeTable::FindDead(int64_t now_ms) {
     if (node->alive && now_ms - node->last_heartbeat_ms >= options_.dead_after_ms) {
       node->alive = false;
       node->copy_orders.clear();
+      node->recovery_orders.clear();
       for (Storage* storage : node->storages) {
         storage->lost = storage->stale = true;
         storage->window.Reset();

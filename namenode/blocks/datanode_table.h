@@ -80,6 +80,7 @@ struct DataNode {
     std::vector<NodeNumber> targets;
   };
   std::deque<CopyOrder> copy_orders;
+  std::deque<RecoverBlock> recovery_orders;  // the same
 };
 
 class DatanodeTable {

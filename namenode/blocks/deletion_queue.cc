@@ -4,9 +4,21 @@
 
 namespace cairn::namenode {
 
+void DeletionQueue::Queue(const Order& order, const Block& block, int64_t state) {
+  const auto [it, is_new] = orders_.try_emplace(order, state);
+  if (is_new) {
+    queues_[std::get<1>(order)].push_back(block);
+  } else if (it->second == kUntracked) {
+    it->second = state;
+  }
+}
+
 void DeletionQueue::Add(NodeNumber node, const Block& block) {
-  const Order order{block.id, node, block.generation};
-  if (orders_.try_emplace(order, kQueued).second) queues_[node].push_back(block);
+  Queue({block.id, node, block.generation}, block, kQueued);
+}
+
+void DeletionQueue::AddUntracked(NodeNumber node, const Block& block) {
+  Queue({block.id, node, block.generation}, block, kUntracked);
 }
 
 std::vector<Block> DeletionQueue::Take(NodeNumber node, size_t max, int64_t deadline_ms) {
@@ -20,9 +32,13 @@ std::vector<Block> DeletionQueue::Take(NodeNumber node, size_t max, int64_t dead
     const Order order{block.id, node, block.generation};
     const auto waiting = orders_.find(order);
     // Gone by itself meanwhile, or ordered twice since.
-    if (waiting == orders_.end() || waiting->second != kQueued) continue;
-    waiting->second = deadline_ms;
+    if (waiting == orders_.end() || waiting->second >= 0) continue;
     taken.push_back(block);
+    if (waiting->second == kUntracked) {
+      orders_.erase(waiting);
+      continue;
+    }
+    waiting->second = deadline_ms;
     given_out_.emplace_back(deadline_ms, order);
   }
   if (queue.empty()) queues_.erase(it);

@@ -23,6 +23,8 @@ class DeletionQueue {
  public:
   // Orders are told apart by node, id and generation; a second one is ignored.
   void Add(NodeNumber node, const Block& block);
+  // The same for a replica that the node may have or not: nobody waits for a report of it.
+  void AddUntracked(NodeNumber node, const Block& block);
   // Takes out the node's next orders, at most `max`; they are forgotten at `deadline_ms`.
   std::vector<Block> Take(NodeNumber node, size_t max, int64_t deadline_ms);
   // The node reported the deletion.
@@ -44,6 +46,9 @@ class DeletionQueue {
   // Queued (no deadline yet) and given out. What stands in the queues and in `given_out_` beside
   // it may be left from an earlier order of the same: the deadline tells.
   static constexpr int64_t kQueued = -1;
+  static constexpr int64_t kUntracked = -2;
+  void Queue(const Order& order, const Block& block, int64_t state);
+
   absl::btree_map<Order, int64_t> orders_;  // by what they name: the deadline, ms
   absl::flat_hash_map<NodeNumber, std::deque<Block>> queues_;
   std::deque<std::pair<int64_t, Order>> given_out_;  // by deadline

@@ -77,6 +77,7 @@ void ReportedState::AddCommands(DataNode& node, std::vector<NodeCommand>* comman
     commands->push_back(
         CopyReplica{{order.block, block->generation, block->length}, NodeAddresses(order.targets)});
   }
+  AddRecoveries(node, commands);
 }
 
 void ReportedState::AskForReports(DataNode& node, std::vector<NodeCommand>* commands) {
@@ -126,7 +127,10 @@ absl::Status ReportedState::ReportPiece(std::string_view id, uint64_t incarnatio
   }
   storage->window.Progress(Now());
   for (const ReplicaRecord& record : replicas) {
-    TakeReported(*storage, record.block, record.open, /*incremental=*/false);
+    const ReplicaState state = record.waiting ? ReplicaState::kWaiting
+                               : record.open  ? ReplicaState::kOpen
+                                              : ReplicaState::kFinalized;
+    TakeReported(*storage, record.block, state, /*incremental=*/false);
   }
   return absl::OkStatus();
 }
@@ -172,11 +176,17 @@ absl::Status ReportedState::IncrementalReport(std::string_view id, uint64_t inca
   for (const ReplicaChange& change : changes) {
     ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, change.storage));
     if (storage->lost) continue;
-    if (change.kind == ReplicaChange::Kind::kReceived) {
-      node->newest_received = std::max(node->newest_received, change.block.id);
-      TakeReported(*storage, change.block, /*open=*/false, /*incremental=*/true);
-    } else {
-      TakeDeleted(*storage, change.block);
+    switch (change.kind) {
+      case ReplicaChange::Kind::kReceived:
+        node->newest_received = std::max(node->newest_received, change.block.id);
+        TakeReported(*storage, change.block, ReplicaState::kFinalized, /*incremental=*/true);
+        break;
+      case ReplicaChange::Kind::kWaiting:
+        TakeReported(*storage, change.block, ReplicaState::kWaiting, /*incremental=*/true);
+        break;
+      case ReplicaChange::Kind::kDeleted:
+        TakeDeleted(*storage, change.block);
+        break;
     }
     storage->window.Touch(change.block.id, Now(), options_.report_snapshot_margin_ms);
   }
@@ -184,7 +194,7 @@ absl::Status ReportedState::IncrementalReport(std::string_view id, uint64_t inca
   return absl::OkStatus();
 }
 
-void ReportedState::TakeReported(Storage& storage, const Block& reported, bool open,
+void ReportedState::TakeReported(Storage& storage, const Block& reported, ReplicaState state,
                                  bool incremental) {
   const NodeNumber node = storage.node->number;
   BlockEntry* block = blocks_.Find(reported.id);
@@ -194,7 +204,8 @@ void ReportedState::TakeReported(Storage& storage, const Block& reported, bool o
   if (!incremental && storage.window.Touched(reported.id)) {
     // The report may be older than what is known; all that it can still do is to confirm.
     const bool confirms = replica != nullptr && replica->state == ReplicaState::kProvisional &&
-                          !open && replica->generation == reported.generation &&
+                          state == ReplicaState::kFinalized &&
+                          replica->generation == reported.generation &&
                           replica->length == reported.length;
     if (!confirms) return;
   }
@@ -206,17 +217,21 @@ void ReportedState::TakeReported(Storage& storage, const Block& reported, bool o
   if (still_bad) return;
   replica->generation = reported.generation;
   replica->length = reported.length;
-  replica->state = open ? ReplicaState::kOpen : ReplicaState::kFinalized;
+  replica->state = state;
   if (WorthOf(*block, *replica) == ReplicaWorth::kGood) copies_.Arrived(reported.id, node);
   Evaluate(reported.id, *block);
 }
 
 void ReportedState::DeleteUnknown(NodeNumber node, const Block& reported) {
   // No file has it. But ids above the counters are not ours to judge: this NameNode may run on an
-  // old copy of the journal.
-  if (reported.id <= highest_block_id_ && reported.generation <= highest_generation_) {
-    deletions_.Add(node, reported);
-  }
+  // old copy of the journal. Nor are those that a newer copy gave out.
+  if (reported.id > highest_block_id_ || reported.generation > highest_generation_) return;
+  const auto within = [&](const IdRange& range) {
+    return (reported.id >= range.first && reported.id <= range.last) ||
+           (reported.generation >= range.first_stamp && reported.generation <= range.last_stamp);
+  };
+  if (std::any_of(spared_.begin(), spared_.end(), within)) return;
+  deletions_.Add(node, reported);
 }
 
 void ReportedState::TakeDeleted(Storage& storage, const Block& reported) {

@@ -15,6 +15,9 @@ struct BlockManagerOptions {
   // its node is late or has reported what came after it; else its node may just be busy, and it
   // stays until a full report settles it, for provisional_max at most.
   int64_t provisional_margin_ms = 2'000;
+  // Nor before this and the margin: how long after its writer's word a DataNode may sync, and so
+  // report, a replica of a file that is not written with strong consistency.
+  int64_t deferred_sync_ms = 5'000;
   int64_t provisional_max_ms = 600'000;
 
   double safe_mode_threshold = 0.999;  // of the blocks of closed files

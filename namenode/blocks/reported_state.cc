@@ -91,14 +91,6 @@ void ReportedState::Apply(const BlockChange& change) {
   Evaluate(id, block);
 }
 
-void ReportedState::ApplyOpened(const BlockChange& change, BlockEntry& block) {
-  block.generation = change.block.generation;
-  block.length = 0;
-  block.phase = BlockPhase::kOpen;
-  GiveBack(change.block.id);
-  Promised(change.block.id, change);
-}
-
 void ReportedState::ApplyFinished(const BlockChange& change, BlockEntry& block) {
   const BlockId id = change.block.id;
   block.generation = change.block.generation;
@@ -130,6 +122,7 @@ void ReportedState::ApplyRemoved(BlockId id, BlockEntry& block) {
     deletions_.Add(replica.storage->node->number, {id, replica.generation, replica.length});
     replica.storage->window.Touch(id, Now(), options_.report_snapshot_margin_ms);
   }
+  DeleteInPipeline(id, block);
   GiveBack(id);
   copies_.Cancel(id);
   queues_.RemoveRepair(id);
@@ -138,45 +131,34 @@ void ReportedState::ApplyRemoved(BlockId id, BlockEntry& block) {
   blocks_.Erase(id);
 }
 
-void ReportedState::Promised(BlockId id, const BlockChange& change) {
-  for (const NodeNumber number : change.pipeline) {
-    DataNode* node = nodes_.Find(number);
-    if (node == nullptr) continue;
-    node->promised_bytes += change.block_size;
-    ++node->open_blocks;
-    nodes_.Refresh(*node, Now());
-  }
-  promises_[id] = {change.pipeline, change.block_size};
-}
-
-void ReportedState::GiveBack(BlockId id) {
-  const auto it = promises_.find(id);
-  if (it == promises_.end()) return;
-  for (const NodeNumber number : it->second.pipeline) {
-    DataNode* node = nodes_.Find(number);
-    if (node == nullptr || node->open_blocks == 0) continue;
-    node->promised_bytes -= std::min(node->promised_bytes, it->second.bytes);
-    --node->open_blocks;
-    nodes_.Refresh(*node, Now());
-  }
-  promises_.erase(it);
-}
-
 // --- For clients ----------------------------------------------------------------------------
 
 absl::StatusOr<std::vector<NodeNumber>> ReportedState::ChooseTargets(const TargetRequest& request) {
+  const BlockEntry* block = blocks_.Find(request.block);
+  const auto holds = [&](NodeNumber node) {
+    return block != nullptr &&
+           std::any_of(block->replicas.begin(), block->replicas.end(),
+                       [&](const Replica& r) { return r.storage->node->number == node; });
+  };
+  const auto among = [](const std::vector<NodeNumber>& nodes, NodeNumber node) {
+    return std::count(nodes.begin(), nodes.end(), node) > 0;
+  };
   const auto allowed = [&](NodeNumber node) {
-    return std::count(request.excluded.begin(), request.excluded.end(), node) == 0;
+    return !among(request.excluded, node) && !among(request.existing, node) && !holds(node) &&
+           !deletions_.Contains(node, request.block);
   };
   // A count may come from anyone; what is computed from it must stay within the cluster's size.
   const auto nodes = static_cast<uint32_t>(nodes_.view().size());
-  const PlacementRequest wanted{.count = std::min(request.count, nodes),
-                                .existing = {},
-                                .writer_host = request.writer_host,
-                                .writer_rack = request.writer_rack,
-                                .block_size = request.block_size,
-                                .worst_tier = PlacementTier::kLastResort,
-                                .allowed = allowed};
+  PlacementRequest wanted{.count = std::min(request.count, nodes),
+                          .existing = {},
+                          .writer_host = request.writer_host,
+                          .writer_rack = request.writer_rack,
+                          .block_size = request.block_size,
+                          .worst_tier = PlacementTier::kLastResort,
+                          .allowed = allowed};
+  for (const NodeNumber number : request.existing) {
+    if (const DataNode* node = nodes_.Find(number)) wanted.existing.push_back(node->view_index);
+  }
   std::vector<NodeNumber> targets;
   for (const uint32_t index : placement_->Choose(nodes_.view(), wanted, random_)) {
     targets.push_back(nodes_.view().node(index).number);

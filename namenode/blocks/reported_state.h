@@ -7,6 +7,7 @@
 // worked: only reports change replicas. Not thread-safe: the block manager's mutex guards it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -47,6 +48,18 @@ class ReportedState {
   void LoadNode(const NodeRegistration& node) { nodes_.Load(node); }
   void Apply(const BlockChange& change);
   void RaiseLimits(BlockId id, GenerationStamp generation);
+  void SpareIds(BlockId first, BlockId last, GenerationStamp first_stamp,
+                GenerationStamp last_stamp) {
+    spared_.push_back({first, last, first_stamp, last_stamp});
+  }
+
+  // --- Block recovery (open_blocks.cc)
+  std::vector<NodeNumber> GoodNodes(const Block& wanted) const;
+  RecoveryMembers FindMembers(const std::vector<NodeNumber>& pipeline) const;
+  bool OrderRecovery(NodeNumber primary, RecoverBlock order);
+  absl::Status CheckSpeaker(std::string_view id, uint64_t incarnation) const {
+    return nodes_.Speaker(id, incarnation).status();
+  }
 
   // --- For clients (reported_state.cc)
   absl::StatusOr<std::vector<NodeNumber>> ChooseTargets(const TargetRequest& request);
@@ -101,26 +114,35 @@ class ReportedState {
     GenerationStamp generation = 0;
     StorageNumber storage = 0;
   };
+  struct IdRange {
+    BlockId first = 0;
+    BlockId last = 0;
+    GenerationStamp first_stamp = 0;
+    GenerationStamp last_stamp = 0;
+  };
   enum class CopyOutcome { kScheduled, kBusy, kNoTarget, kNotNeeded };
 
   int64_t Now() const;
   // How long a report of a change may take on a node that is not busy.
   int64_t ConfirmationMs() const {
-    return 2 * options_.heartbeat_interval_ms + options_.provisional_margin_ms;
+    return std::max(2 * options_.heartbeat_interval_ms, options_.deferred_sync_ms) +
+           options_.provisional_margin_ms;
   }
 
   // Brings all that follows from a block's replicas up to date. After every change of them.
   void Evaluate(BlockId id, BlockEntry& block);
 
-  void ApplyOpened(const BlockChange& change, BlockEntry& block);
   void ApplyFinished(const BlockChange& change, BlockEntry& block);
   void ApplyRemoved(BlockId id, BlockEntry& block);
+  void ApplyOpened(const BlockChange& change, BlockEntry& block);  // open_blocks.cc, as the next
+  void DeleteInPipeline(BlockId id, const BlockEntry& block);
   void Promised(BlockId id, const BlockChange& change);
   void GiveBack(BlockId id);
+  void AddRecoveries(DataNode& node, std::vector<NodeCommand>* commands);
 
   absl::Status TooFewTargets(const TargetRequest& request, size_t found) const;
 
-  void TakeReported(Storage& storage, const Block& reported, bool open, bool incremental);
+  void TakeReported(Storage& storage, const Block& reported, ReplicaState state, bool incremental);
   void TakeDeleted(Storage& storage, const Block& reported);
   // Orders the deletion of a replica of no known block, unless it may be of one to come.
   void DeleteUnknown(NodeNumber node, const Block& reported);
@@ -162,6 +184,7 @@ class ReportedState {
   std::vector<Storage*> lost_;           // whose replicas are still in the map
   BlockId highest_block_id_ = 0;
   GenerationStamp highest_generation_ = 0;
+  std::vector<IdRange> spared_;  // not ours to judge, below the limits or not
   int64_t requeued_ms_ = 0;
 };
 

@@ -19,7 +19,8 @@ namespace cairn::namenode {
 // What an edit means for one block.
 struct BlockChange {
   enum class Kind {
-    kOpened,       // a writer may fill it: `pipeline`, `block_size`, `replication`
+    kOpened,       // a writer may fill it: `pipeline`, `block_size`, `replication`, the length it
+                   // has at least. New, open again (append, truncate), or with another pipeline
     kFinished,     // durable on `storages`, provisional until reported; the file may still be open
     kFileClosed,   // the block belongs to a closed file now: it counts and is kept at its target
     kRemoved,      // no file has it any more: every replica is deleted
@@ -29,7 +30,7 @@ struct BlockChange {
   Block block;
   INodeId inode = 0;
   uint32_t replication = 0;
-  uint64_t block_size = 0;              // promised to an open block on each node of its pipeline
+  uint64_t block_size = 0;  // what is missing to it is promised on each node of an open pipeline
   std::vector<NodeNumber> pipeline;     // kOpened
   std::vector<StorageNumber> storages;  // kFinished
 };
@@ -69,12 +70,17 @@ struct HeartbeatReport {
 
 struct ReplicaRecord {  // of a full report
   Block block;
-  bool open = false;  // being written: known, never counted as good
+  bool open = false;     // not finalized: known, never counted as good
+  bool waiting = false;  // open, without a writer: it left, or the node was restarted
 };
 
 struct ReplicaChange {  // of an incremental report
-  enum class Kind { kReceived, kDeleted };
-  Kind kind = Kind::kReceived;  // received: finalized and durable
+  enum class Kind {
+    kReceived,  // finalized and durable
+    kDeleted,
+    kWaiting,  // open, and its writer has left
+  };
+  Kind kind = Kind::kReceived;
   StorageNumber storage = 0;
   Block block;
 };
@@ -102,7 +108,20 @@ struct CopyReplica {
 struct SendFullReport {
   std::vector<StorageNumber> storages;
 };
-using NodeCommand = std::variant<DeleteReplicas, CopyReplica, SendFullReport>;
+// Settle an open block: have the members agree on a length and finalize, then commit it.
+struct RecoverBlock {
+  Block block;  // its generation: older replicas do not count
+  GenerationStamp recovery = 0;
+  std::vector<NodeAddress> members;  // alive; each must answer
+  bool cut = false;                  // a truncation: block.length is the length it shall have
+};
+using NodeCommand = std::variant<DeleteReplicas, CopyReplica, SendFullReport, RecoverBlock>;
+
+// Of an open block's pipeline: who can be asked what it holds.
+struct RecoveryMembers {
+  std::vector<NodeAddress> alive;   // those whose heartbeat is late last
+  std::vector<NodeNumber> awaited;  // not heard of since the start, and may still come
+};
 
 // --- To clients -----------------------------------------------------------------------------
 
@@ -112,6 +131,8 @@ struct TargetRequest {
   std::string writer_host;
   std::string writer_rack;  // empty: unknown
   std::vector<NodeNumber> excluded;
+  std::vector<NodeNumber> existing;  // hold it already: not chosen, but their racks count
+  BlockId block = 0;                 // that they shall join: nodes that have a replica cannot
   uint64_t block_size = 0;
 };
 

@@ -49,11 +49,24 @@ TEST_F(BlockMapTest, WorthOfReplicas) {
   EXPECT_EQ(worth(4, 100, ReplicaState::kFinalized), ReplicaWorth::kOutdated);
   EXPECT_EQ(worth(4, 100, ReplicaState::kBad), ReplicaWorth::kOutdated);
   EXPECT_EQ(worth(6, 100, ReplicaState::kFinalized), ReplicaWorth::kNothing);
+  // Left behind by a writer that is gone: no longer of use, whatever it holds.
+  EXPECT_EQ(worth(5, 100, ReplicaState::kWaiting), ReplicaWorth::kOutdated);
+  EXPECT_EQ(worth(4, 100, ReplicaState::kWaiting), ReplicaWorth::kOutdated);
+  EXPECT_EQ(worth(6, 100, ReplicaState::kWaiting), ReplicaWorth::kNothing);
   storages_[0].lost = true;
   EXPECT_EQ(worth(5, 100, ReplicaState::kFinalized), ReplicaWorth::kNothing);
   storages_[0].lost = false;
   block_->phase = BlockPhase::kOpen;  // its length is not known yet
   EXPECT_EQ(worth(5, 99, ReplicaState::kFinalized), ReplicaWorth::kGood);
+  EXPECT_EQ(worth(5, 99, ReplicaState::kWaiting), ReplicaWorth::kNothing);  // to be settled
+  EXPECT_EQ(worth(4, 99, ReplicaState::kWaiting), ReplicaWorth::kOutdated);
+}
+
+TEST_F(BlockMapTest, UnsureWhileALaterGenerationIsThere) {
+  Add(0, 5, 100, ReplicaState::kFinalized);
+  Add(2, 6, 100, ReplicaState::kFinalized);
+  EXPECT_EQ(BlockMap::Count(*block_).good, 1u);
+  EXPECT_TRUE(BlockMap::Count(*block_).unsure);
 }
 
 TEST_F(BlockMapTest, GoodReplicasAreCountedByNode) {

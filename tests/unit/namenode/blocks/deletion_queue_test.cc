@@ -63,6 +63,25 @@ TEST(DeletionQueueTest, AnOrderIsGivenOnceEvenIfItStandsInTheQueueTwice) {
   EXPECT_THAT(deletions.Take(1, 10, 1000), SizeIs(1));
 }
 
+TEST(DeletionQueueTest, AnUntrackedOrderIsGivenOnceAndForgotten) {
+  DeletionQueue deletions;
+  deletions.AddUntracked(1, {7, 3, 100});
+  deletions.AddUntracked(1, {7, 3, 100});
+  EXPECT_TRUE(deletions.Contains(1, 7));
+  EXPECT_THAT(deletions.Take(1, 10, 1000), SizeIs(1));
+  EXPECT_EQ(deletions.size(), 0u);
+  EXPECT_THAT(deletions.Expire(2000), IsEmpty());
+
+  // Of a replica that is known, in either order, a report is awaited.
+  deletions.AddUntracked(1, {7, 3, 100});
+  deletions.Add(1, {7, 3, 100});
+  deletions.Add(2, {7, 3, 100});
+  deletions.AddUntracked(2, {7, 3, 100});
+  EXPECT_THAT(deletions.Take(1, 10, 3000), SizeIs(1));
+  EXPECT_THAT(deletions.Take(2, 10, 3000), SizeIs(1));
+  EXPECT_EQ(deletions.Expire(3000), (std::vector<NodeNumber>{1, 2}));
+}
+
 TEST(DeletionQueueTest, DropNode) {
   DeletionQueue deletions;
   deletions.Add(1, {1, 1, 0});

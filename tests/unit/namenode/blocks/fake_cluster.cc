@@ -18,7 +18,7 @@ void FakeCluster::RestartNameNode() {
   manager_ = std::make_unique<BlockManager>(
       options_, &clock_, [this] { return durable_; }, 8);
   for (const auto& node : nodes_) manager_->LoadNode(node->registration);
-  for (const auto& [id, change] : closed_) manager_->LoadBlock(change);
+  for (const auto& [id, change] : blocks_) manager_->LoadBlock(change);
   manager_->SetIdLimits(next_block_ - 1, next_generation_ - 1);
   manager_->FinishLoading();
 }
@@ -47,7 +47,9 @@ absl::Status FakeCluster::Register(FakeNode& node) { return manager_->Register(n
 
 absl::Status FakeCluster::FullReport(FakeNode& node) {
   std::vector<ReplicaRecord> records;
-  for (const auto& [id, replica] : node.disk) records.push_back({replica.block, replica.open});
+  for (const auto& [id, replica] : node.disk) {
+    records.push_back({replica.block, replica.open, replica.waiting});
+  }
   const NodeRegistration& self = node.registration;
   absl::Status status =
       manager_->FullReportPiece(self.id, self.incarnation, node.storage(), true, true, records);
@@ -90,6 +92,8 @@ void FakeCluster::Obey(FakeNode& node, const std::vector<NodeCommand>& commands)
           Receive(to, copy->block);
         }
       }
+    } else if (const auto* recovery = std::get_if<RecoverBlock>(&command)) {
+      node.recoveries.push_back(*recovery);
     } else {
       node.asked.push_back(std::get<SendFullReport>(command));
     }
@@ -107,8 +111,18 @@ absl::Status FakeCluster::Replay(const FakeNode& node, uint64_t sequence,
 }
 
 void FakeCluster::Receive(FakeNode& node, const Block& block) {
-  node.disk[block.id] = {block, false};
+  node.disk[block.id] = {block};
   node.unsent.push_back({ReplicaChange::Kind::kReceived, node.storage(), block});
+}
+
+void FakeCluster::Write(FakeNode& node, const Block& block) {
+  node.disk[block.id] = {block, /*open=*/true};
+}
+
+void FakeCluster::Leave(FakeNode& node, BlockId block) {
+  FakeReplica& replica = node.disk.at(block);
+  replica.waiting = true;
+  node.unsent.push_back({ReplicaChange::Kind::kWaiting, node.storage(), replica.block});
 }
 
 void FakeCluster::Restart(FakeNode& node) {
@@ -116,6 +130,7 @@ void FakeCluster::Restart(FakeNode& node) {
   node.unsent.clear();
   node.sequence = 0;
   node.up = true;
+  for (auto& [id, replica] : node.disk) replica.waiting = replica.open;
   EXPECT_TRUE(Register(node).ok());
   EXPECT_TRUE(FullReport(node).ok());
 }
@@ -154,13 +169,29 @@ Block FakeCluster::AddBlock(std::vector<NodeNumber> nodes, uint32_t replication,
     if (report) EXPECT_TRUE(SendIncremental(node(number)).ok());
   }
   Push({finished, closed});
-  closed_[block.id] = closed;
+  blocks_[block.id] = closed;
   return block;
 }
 
 void FakeCluster::Remove(const Block& block) {
   Push({Change(BlockChange::Kind::kRemoved, block, 0)});
-  closed_.erase(block.id);
+  blocks_.erase(block.id);
+}
+
+void FakeCluster::Open(const Block& block, std::vector<NodeNumber> pipeline, uint32_t replication) {
+  BlockChange opened = Change(BlockChange::Kind::kOpened, block, replication);
+  opened.pipeline = std::move(pipeline);
+  Push({opened});
+  blocks_[block.id] = opened;
+}
+
+void FakeCluster::Finish(const Block& block, const std::vector<NodeNumber>& nodes,
+                         uint32_t replication) {
+  BlockChange finished = Change(BlockChange::Kind::kFinished, block, replication);
+  for (const NodeNumber number : nodes) finished.storages.push_back(node(number).storage());
+  const BlockChange closed = Change(BlockChange::Kind::kFileClosed, block, replication);
+  Push({finished, closed});
+  blocks_[block.id] = closed;
 }
 
 void FakeCluster::Run(int64_t ms) {

@@ -22,6 +22,7 @@ constexpr uint64_t kMiB = 1ull << 20;
 struct FakeReplica {
   Block block;
   bool open = false;
+  bool waiting = false;  // open, without a writer
 };
 
 struct FakeNode {
@@ -31,7 +32,8 @@ struct FakeNode {
   std::vector<Block> deleted;           // orders obeyed, for tests
   std::vector<CopyReplica> copies;      // orders received
   std::vector<SendFullReport> asked;
-  uint64_t sequence = 0;  // of incremental reports
+  std::vector<RecoverBlock> recoveries;  // orders received; a test carries them out
+  uint64_t sequence = 0;                 // of incremental reports
   bool up = true;
 
   NodeNumber number() const { return registration.number; }
@@ -44,7 +46,7 @@ class FakeCluster {
 
   ManualClock& clock() { return clock_; }
   BlockManager& manager() { return *manager_; }
-  // A new NameNode that knows the same nodes and closed blocks, and nothing of where they are.
+  // A new NameNode that knows the same nodes and blocks, and nothing of where they are.
   void RestartNameNode();
 
   // --- Nodes
@@ -60,7 +62,10 @@ class FakeCluster {
   absl::Status Replay(const FakeNode& node, uint64_t sequence,
                       const std::vector<ReplicaChange>& changes);
   void Receive(FakeNode& node, const Block& block);  // finalized on disk, not reported yet
-  void Restart(FakeNode& node);                      // a new incarnation: registers and reports
+  void Write(FakeNode& node, const Block& block);    // on disk, being written
+  void Leave(FakeNode& node, BlockId block);         // its writer is gone; not reported yet
+  // A new incarnation: registers and reports. What was being written has no writer any more.
+  void Restart(FakeNode& node);
 
   // --- Namespace
   TxId Push(std::vector<BlockChange> changes, bool durable = true);
@@ -70,6 +75,10 @@ class FakeCluster {
   Block AddBlock(std::vector<NodeNumber> nodes, uint32_t replication, bool report = true,
                  uint64_t length = kMiB);
   void Remove(const Block& block);
+  // A block that may be written: new, reopened, or with another stamp and pipeline.
+  void Open(const Block& block, std::vector<NodeNumber> pipeline, uint32_t replication);
+  // The end of an open block, and of its file.
+  void Finish(const Block& block, const std::vector<NodeNumber>& nodes, uint32_t replication);
   BlockChange Change(BlockChange::Kind kind, const Block& block, uint32_t replication) const;
 
   // --- Time
@@ -95,7 +104,7 @@ class FakeCluster {
   uint64_t next_incarnation_ = 1;
   int refused_copies_ = 0;
   std::vector<std::unique_ptr<FakeNode>> nodes_;
-  std::map<BlockId, BlockChange> closed_;
+  std::map<BlockId, BlockChange> blocks_;  // open or of closed files
   std::unique_ptr<BlockManager> manager_;
 };
 
