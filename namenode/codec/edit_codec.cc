@@ -62,6 +62,7 @@ struct EditEncoder {
     SetClientId(edit.holder, proto->mutable_holder());
     proto->set_unpublished(edit.unpublished);
     if (edit.first_block) namenode::ToProto(*edit.first_block, proto->mutable_first_block());
+    proto->set_min_replicas(edit.min_replicas);
   }
   void operator()(const AddBlockEdit& edit) {
     v1::AddBlockEdit* proto = record->mutable_add_block();
@@ -83,9 +84,6 @@ struct EditEncoder {
     proto->set_mtime_ms(edit.mtime_ms);
     proto->set_atime_ms(edit.atime_ms);
     if (edit.mode) proto->set_mode(*edit.mode);
-  }
-  void operator()(const CloseExpiredEdit& edit) {
-    record->mutable_close_expired()->set_inode(edit.inode);
   }
   void operator()(const RenameEdit& edit) {
     record->mutable_rename()->set_inode(edit.inode);
@@ -130,6 +128,53 @@ struct EditEncoder {
     record->mutable_digest()->set_high(edit.high);
     record->mutable_digest()->set_low(edit.low);
   }
+  void operator()(const NewStampEdit& edit) {
+    record->mutable_new_stamp_edit()->set_inode(edit.inode);
+    record->mutable_new_stamp_edit()->set_block(edit.block);
+    record->mutable_new_stamp_edit()->set_generation(edit.generation);
+  }
+  void operator()(const UpdatePipelineEdit& edit) {
+    v1::UpdatePipelineEdit* proto = record->mutable_update_pipeline();
+    proto->set_inode(edit.inode);
+    proto->set_block(edit.block);
+    proto->set_generation(edit.generation);
+    proto->mutable_pipeline()->Add(edit.pipeline.begin(), edit.pipeline.end());
+  }
+  void operator()(const AppendEdit& edit) {
+    v1::AppendEdit* proto = record->mutable_append();
+    proto->set_inode(edit.inode);
+    SetClientId(edit.holder, proto->mutable_holder());
+    proto->set_min_replicas(edit.min_replicas);
+    proto->set_reopened(edit.reopened);
+    proto->mutable_pipeline()->Add(edit.pipeline.begin(), edit.pipeline.end());
+  }
+  void operator()(const TruncateEdit& edit) {
+    v1::TruncateEdit* proto = record->mutable_truncate();
+    proto->set_inode(edit.inode);
+    proto->set_length(edit.length);
+    proto->set_cut(edit.cut);
+    proto->set_recovery(edit.recovery);
+    proto->mutable_pipeline()->Add(edit.pipeline.begin(), edit.pipeline.end());
+  }
+  void operator()(const TakeOverEdit& edit) { record->mutable_take_over()->set_inode(edit.inode); }
+  void operator()(const BeginRecoveryEdit& edit) {
+    record->mutable_begin_recovery()->set_inode(edit.inode);
+    record->mutable_begin_recovery()->set_block(edit.block);
+    record->mutable_begin_recovery()->set_generation(edit.generation);
+  }
+  void operator()(const CommitRecoveryEdit& edit) {
+    v1::CommitRecoveryEdit* proto = record->mutable_commit_recovery();
+    proto->set_inode(edit.inode);
+    proto->set_block(edit.block);
+    proto->set_generation(edit.generation);
+    proto->set_length(edit.length);
+    proto->mutable_storages()->Add(edit.storages.begin(), edit.storages.end());
+  }
+  void operator()(const RaiseCountersEdit& edit) {
+    record->mutable_raise_counters()->set_next_block(edit.next_block);
+    record->mutable_raise_counters()->set_next_generation(edit.next_generation);
+    record->mutable_raise_counters()->set_epoch(edit.epoch);
+  }
 };
 
 v1::EditRecord ToRecord(const EditRecord& record) {
@@ -162,6 +207,7 @@ absl::StatusOr<Edit> FromProto(const v1::CreateEdit& proto) {
   ASSIGN_OR_RETURN(edit.holder, ToClientId(proto.holder()));
   edit.unpublished = proto.unpublished();
   if (proto.has_first_block()) edit.first_block = namenode::FromProto(proto.first_block());
+  edit.min_replicas = proto.min_replicas();
   return edit;
 }
 
@@ -186,6 +232,39 @@ RegisterNodeEdit FromProto(const v1::RegisterNodeEdit& proto) {
   return edit;
 }
 
+UpdatePipelineEdit FromProto(const v1::UpdatePipelineEdit& proto) {
+  return {proto.inode(),
+          proto.block(),
+          proto.generation(),
+          {proto.pipeline().begin(), proto.pipeline().end()}};
+}
+
+absl::StatusOr<Edit> FromProto(const v1::AppendEdit& proto) {
+  AppendEdit edit;
+  edit.inode = proto.inode();
+  ASSIGN_OR_RETURN(edit.holder, ToClientId(proto.holder()));
+  edit.min_replicas = proto.min_replicas();
+  edit.reopened = proto.reopened();
+  edit.pipeline = {proto.pipeline().begin(), proto.pipeline().end()};
+  return edit;
+}
+
+TruncateEdit FromProto(const v1::TruncateEdit& proto) {
+  return {proto.inode(),
+          proto.length(),
+          proto.cut(),
+          proto.recovery(),
+          {proto.pipeline().begin(), proto.pipeline().end()}};
+}
+
+CommitRecoveryEdit FromProto(const v1::CommitRecoveryEdit& proto) {
+  return {proto.inode(),
+          proto.block(),
+          proto.generation(),
+          proto.length(),
+          {proto.storages().begin(), proto.storages().end()}};
+}
+
 MkdirsEdit FromProto(const v1::MkdirsEdit& proto) {
   return {proto.parent(),      {proto.names().begin(), proto.names().end()},
           proto.first_inode(), proto.owner(),
@@ -205,8 +284,6 @@ absl::StatusOr<Edit> EditFrom(const v1::EditRecord& record) {
       return AbandonBlockEdit{record.abandon_block().inode(), record.abandon_block().block()};
     case v1::EditRecord::kComplete:
       return FromProto(record.complete());
-    case v1::EditRecord::kCloseExpired:
-      return CloseExpiredEdit{record.close_expired().inode()};
     case v1::EditRecord::kRename:
       return RenameEdit{record.rename().inode(), record.rename().new_parent(),
                         record.rename().new_name()};
@@ -231,6 +308,26 @@ absl::StatusOr<Edit> EditFrom(const v1::EditRecord& record) {
       return StartEdit{record.start().epoch()};
     case v1::EditRecord::kDigest:
       return DigestEdit{record.digest().high(), record.digest().low()};
+    case v1::EditRecord::kNewStampEdit:
+      return NewStampEdit{record.new_stamp_edit().inode(), record.new_stamp_edit().block(),
+                          record.new_stamp_edit().generation()};
+    case v1::EditRecord::kUpdatePipeline:
+      return FromProto(record.update_pipeline());
+    case v1::EditRecord::kAppend:
+      return FromProto(record.append());
+    case v1::EditRecord::kTruncate:
+      return FromProto(record.truncate());
+    case v1::EditRecord::kTakeOver:
+      return TakeOverEdit{record.take_over().inode()};
+    case v1::EditRecord::kBeginRecovery:
+      return BeginRecoveryEdit{record.begin_recovery().inode(), record.begin_recovery().block(),
+                               record.begin_recovery().generation()};
+    case v1::EditRecord::kCommitRecovery:
+      return FromProto(record.commit_recovery());
+    case v1::EditRecord::kRaiseCounters:
+      return RaiseCountersEdit{record.raise_counters().next_block(),
+                               record.raise_counters().next_generation(),
+                               record.raise_counters().epoch()};
     case v1::EditRecord::EDIT_NOT_SET:
       break;
   }

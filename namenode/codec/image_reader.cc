@@ -154,19 +154,27 @@ class ImageLoader {
                        .replication = proto.file().replication()};
     if (!proto.file().holder().empty()) {
       ASSIGN_OR_RETURN(const ClientId holder, ToClientId(proto.file().holder()));
-      record.open = OpenState{.holder = holder, .unpublished = proto.file().unpublished()};
+      record.open = OpenState{.holder = holder,
+                              .unpublished = proto.file().unpublished(),
+                              .min_replicas = proto.file().min_replicas(),
+                              .appended = proto.file().appended()};
     }
     return builder_.AddINode(std::move(record));
   }
 
   absl::Status AddBlock(const v1::ImageBlock& proto) {
-    return builder_.AddBlock({.id = proto.id(),
-                              .inode = proto.inode(),
-                              .generation = proto.generation(),
-                              .length = proto.length(),
-                              .index = proto.index(),
-                              .open = proto.open(),
-                              .pipeline = {proto.pipeline().begin(), proto.pipeline().end()}});
+    BlockRecord record{.id = proto.id(),
+                       .inode = proto.inode(),
+                       .generation = proto.generation(),
+                       .length = proto.length(),
+                       .index = proto.index()};
+    if (proto.open()) {
+      record.open = OpenBlock{.pipeline = {proto.pipeline().begin(), proto.pipeline().end()},
+                              .recovery = proto.recovery(),
+                              .cut = proto.cut(),
+                              .untouched = proto.untouched()};
+    }
+    return builder_.AddBlock(std::move(record));
   }
 
   absl::Status AddNode(const v1::ImageNode& proto) {

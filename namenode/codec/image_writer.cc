@@ -109,6 +109,8 @@ void WriteINode(const INode& inode, PieceWriter& writer) {
     if (file.open != nullptr) {
       SetClientId(file.open->holder, proto->mutable_file()->mutable_holder());
       proto->mutable_file()->set_unpublished(file.open->unpublished);
+      proto->mutable_file()->set_min_replicas(file.open->min_replicas);
+      proto->mutable_file()->set_appended(file.open->appended);
     }
   }
   writer.Add(record);
@@ -122,8 +124,13 @@ void WriteBlock(const BlockRecord& block, PieceWriter& writer) {
   proto->set_generation(block.generation);
   proto->set_length(block.length);
   proto->set_index(block.index);
-  proto->set_open(block.open);
-  proto->mutable_pipeline()->Add(block.pipeline.begin(), block.pipeline.end());
+  if (block.open) {
+    proto->set_open(true);
+    proto->mutable_pipeline()->Add(block.open->pipeline.begin(), block.open->pipeline.end());
+    proto->set_recovery(block.open->recovery);
+    proto->set_cut(block.open->cut);
+    proto->set_untouched(block.open->untouched);
+  }
   writer.Add(record);
 }
 

@@ -17,6 +17,8 @@ inline void SetClientId(const ClientId& id, std::string* bytes) {
 
 NewBlock FromProto(const v1::NewBlockRecord& proto);
 void ToProto(const NewBlock& block, v1::NewBlockRecord* proto);
+AppendedAnswer FromProto(const v1::AppendedAnswer& proto);
+void ToProto(const AppendedAnswer& answer, v1::AppendedAnswer* proto);
 
 // EditRecord and ImageRetryWindow::Call hold an answer in the same oneof.
 template <typename Message>
@@ -28,6 +30,7 @@ Answer AnswerFrom(const Message& message) {
       if (message.created().has_block()) answer.block = FromProto(message.created().block());
       answer.replication = message.created().replication();
       answer.block_size = message.created().block_size();
+      answer.min_replicas = message.created().min_replicas();
       return answer;
     }
     case Message::kNewBlock:
@@ -37,6 +40,14 @@ Answer AnswerFrom(const Message& message) {
       const auto& storages = message.registered().storages();
       return RegisteredAnswer{message.registered().node(), {storages.begin(), storages.end()}};
     }
+    case Message::kNewStamp: {
+      const auto& targets = message.new_stamp().targets();
+      return NewStampAnswer{message.new_stamp().generation(), {targets.begin(), targets.end()}};
+    }
+    case Message::kAppended:
+      return FromProto(message.appended());
+    case Message::kTruncated:
+      return TruncatedAnswer{message.truncated().done()};
     case Message::ANSWER_NOT_SET:
       break;
   }
@@ -50,6 +61,7 @@ void SetAnswer(const Answer& answer, Message* message) {
     if (created->block) ToProto(*created->block, message->mutable_created()->mutable_block());
     message->mutable_created()->set_replication(created->replication);
     message->mutable_created()->set_block_size(created->block_size);
+    message->mutable_created()->set_min_replicas(created->min_replicas);
   } else if (const auto* added = std::get_if<NewBlockAnswer>(&answer)) {
     ToProto(added->block, message->mutable_new_block()->mutable_block());
     message->mutable_new_block()->set_block_size(added->block_size);
@@ -57,6 +69,14 @@ void SetAnswer(const Answer& answer, Message* message) {
     message->mutable_registered()->set_node(registered->node);
     message->mutable_registered()->mutable_storages()->Add(registered->storages.begin(),
                                                            registered->storages.end());
+  } else if (const auto* stamp = std::get_if<NewStampAnswer>(&answer)) {
+    message->mutable_new_stamp()->set_generation(stamp->generation);
+    message->mutable_new_stamp()->mutable_targets()->Add(stamp->targets.begin(),
+                                                         stamp->targets.end());
+  } else if (const auto* appended = std::get_if<AppendedAnswer>(&answer)) {
+    ToProto(*appended, message->mutable_appended());
+  } else if (const auto* truncated = std::get_if<TruncatedAnswer>(&answer)) {
+    message->mutable_truncated()->set_done(truncated->done);
   }
 }
 

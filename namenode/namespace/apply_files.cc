@@ -32,7 +32,8 @@ absl::Status Applier::CheckFinished(const INode& inode,
   for (const FinishedBlock& done : finished) {
     const BlockMeta* meta = state_.blocks_.Find(done.block.id);
     if (meta == nullptr || meta->inode != inode.id || meta->open == nullptr ||
-        meta->generation != done.block.generation || done.block.length > inode.file().block_size ||
+        meta->generation != done.block.generation || done.block.length < meta->length ||
+        done.block.length > inode.file().block_size ||
         (done.block.length == 0 && meta->index + 1 != inode.file().blocks.size())) {
       return Misfit("block {} cannot finish in file {}", done.block.id, inode.id);
     }
@@ -70,34 +71,42 @@ void Applier::OpenNewBlock(INode& inode, const NewBlock& block) {
 }
 
 void Applier::FinishBlocks(INode& inode, const std::vector<FinishedBlock>& finished) {
-  uint64_t length = inode.file().length;
   for (const FinishedBlock& done : finished) {
     if (done.block.length == 0) {  // nothing was written: the file keeps no empty block
       RemoveLastBlock(inode);
-      continue;
+    } else {
+      FinishBlock(inode, *state_.blocks_.Find(done.block.id), done);
     }
-    BlockMeta& meta = *state_.blocks_.Find(done.block.id);
-    state_.tree_digest_ -= FsState::HashOf(done.block.id, meta);
-    meta.length = done.block.length;
-    meta.open.reset();
-    --inode.file().open->open_blocks;
-    state_.tree_digest_ += FsState::HashOf(done.block.id, meta);
-    length += meta.length;
-    AddEffect(BlockEffect::Kind::kFinished, done.block.id, done.storages);
   }
-  SetLength(inode, length);
 }
 
-void Applier::RemoveLastBlock(INode& inode) {
+void Applier::FinishBlock(INode& inode, BlockMeta& meta, const FinishedBlock& done) {
+  const uint64_t length = inode.file().length - meta.length + done.block.length;
+  {
+    BlockChange change(*this, done.block.id, meta);
+    meta.generation = done.block.generation;
+    meta.length = done.block.length;
+    meta.open.reset();
+  }
+  --inode.file().open->open_blocks;
+  SetLength(inode, length);
+  AddEffect(BlockEffect::Kind::kFinished, done.block.id, done.storages);
+}
+
+void Applier::RemoveBlocks(INode& inode, size_t kept) {
   FileBody& file = inode.file();
-  const BlockId id = file.blocks.back();
-  AddEffect(BlockEffect::Kind::kRemoved, id);
-  const BlockMeta& meta = *state_.blocks_.Find(id);
-  state_.tree_digest_ -= FsState::HashOf(id, meta);
-  SetLength(inode, file.length - meta.length);
-  if (meta.open != nullptr) --file.open->open_blocks;
-  file.blocks.pop_back();
-  state_.blocks_.Erase(id);
+  uint64_t length = file.length;
+  while (file.blocks.size() > kept) {
+    const BlockId id = file.blocks.back();
+    AddEffect(BlockEffect::Kind::kRemoved, id);
+    const BlockMeta& meta = *state_.blocks_.Find(id);
+    state_.tree_digest_ -= FsState::HashOf(id, meta);
+    length -= meta.length;
+    if (meta.open != nullptr) --file.open->open_blocks;
+    file.blocks.pop_back();
+    state_.blocks_.Erase(id);
+  }
+  SetLength(inode, length);
 }
 
 void Applier::SetLength(INode& inode, uint64_t length) {
@@ -107,6 +116,13 @@ void Applier::SetLength(INode& inode, uint64_t length) {
   const uint64_t added = length - file.length;  // modulo 2^64: may be a subtraction
   file.length = length;
   AddTotals(inode.parent, {.length = added, .space = added * file.replication}, 1);
+}
+
+void Applier::OpenFile(INode& inode, OpenState open) {
+  state_.leases_[open.holder].insert(inode.id);
+  ++state_.open_files_;
+  INodeChange change(*this, inode);
+  inode.file().open = std::make_unique<OpenState>(open);
 }
 
 void Applier::DropLease(const ClientId& holder, INodeId inode) {
@@ -130,7 +146,7 @@ absl::Status Applier::operator()(const CreateEdit& edit) {
   ASSIGN_OR_RETURN(INode * parent, FindDirectory(edit.parent));
   RETURN_IF_ERROR(CheckFree(*parent, edit.name, edit.replaced));
   if (edit.inode != state_.next_inode()) return Misfit("inode {} is not the next", edit.inode);
-  if (edit.block_size == 0 || edit.replication == 0) {
+  if (edit.block_size == 0 || edit.replication == 0 || edit.min_replicas == 0) {
     return Misfit("file {} has no block size or replication", edit.inode);
   }
   INode inode;
@@ -143,13 +159,13 @@ absl::Status Applier::operator()(const CreateEdit& edit) {
   FileBody& file = inode.file();
   file.block_size = edit.block_size;
   file.replication = edit.replication;
-  file.open = std::make_unique<OpenState>(OpenState{edit.holder, edit.unpublished});
   if (edit.first_block) RETURN_IF_ERROR(CheckNew(*edit.first_block, file, 0));
 
   if (edit.replaced != 0) Detach(*state_.inodes_.Find(edit.replaced));
   INode& made = NewINode(std::move(inode));
-  state_.leases_[edit.holder].insert(made.id);
-  ++state_.open_files_;
+  OpenFile(
+      made,
+      {.holder = edit.holder, .unpublished = edit.unpublished, .min_replicas = edit.min_replicas});
   if (edit.first_block) OpenNewBlock(made, *edit.first_block);
   return absl::OkStatus();
 }
@@ -201,21 +217,6 @@ absl::Status Applier::operator()(const CompleteEdit& edit) {
     inode->atime_ms = edit.atime_ms;
     if (edit.mode) inode->mode = *edit.mode;
   }
-  CloseFile(*inode);
-  return absl::OkStatus();
-}
-
-absl::Status Applier::operator()(const CloseExpiredEdit& edit) {
-  ASSIGN_OR_RETURN(INode * inode, FindOpenFile(edit.inode));
-  if (inode->file().open->unpublished) {
-    Detach(*inode);
-    return absl::OkStatus();
-  }
-  // The file ends before its first unfinished block.
-  std::vector<BlockId>& blocks = inode->file().blocks;
-  size_t keep = 0;
-  while (keep < blocks.size() && state_.blocks_.Find(blocks[keep])->open == nullptr) ++keep;
-  while (blocks.size() > keep) RemoveLastBlock(*inode);
   CloseFile(*inode);
   return absl::OkStatus();
 }

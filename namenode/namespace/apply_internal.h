@@ -25,7 +25,6 @@ class Applier {
   absl::Status operator()(const AddBlockEdit& edit);
   absl::Status operator()(const AbandonBlockEdit& edit);
   absl::Status operator()(const CompleteEdit& edit);
-  absl::Status operator()(const CloseExpiredEdit& edit);
   absl::Status operator()(const RenameEdit& edit);
   absl::Status operator()(const DeleteEdit& edit);
   absl::Status operator()(const ReclaimEdit& edit);
@@ -36,6 +35,14 @@ class Applier {
   absl::Status operator()(const RegisterNodeEdit& edit);
   absl::Status operator()(const StartEdit& edit);
   absl::Status operator()(const DigestEdit& edit);
+  absl::Status operator()(const NewStampEdit& edit);
+  absl::Status operator()(const UpdatePipelineEdit& edit);
+  absl::Status operator()(const AppendEdit& edit);
+  absl::Status operator()(const TruncateEdit& edit);
+  absl::Status operator()(const TakeOverEdit& edit);
+  absl::Status operator()(const BeginRecoveryEdit& edit);
+  absl::Status operator()(const CommitRecoveryEdit& edit);
+  absl::Status operator()(const RaiseCountersEdit& edit);
 
   // After the edit: remembers the answer, lets old answers go, moves the state to this txid.
   absl::Status Finish(const EditRecord& record);
@@ -61,16 +68,40 @@ class Applier {
     Applier& applier_;
     INode& inode_;
   };
+  // The same for a block. Its file counts as changed: what it tells of its blocks is new.
+  class BlockChange {
+   public:
+    BlockChange(Applier& applier, BlockId id, BlockMeta& meta)
+        : applier_(applier), id_(id), meta_(meta) {
+      applier_.state_.tree_digest_ -= FsState::HashOf(id_, meta_);
+    }
+    ~BlockChange() {
+      applier_.state_.inodes_.Find(meta_.inode)->txid = applier_.txid_;
+      applier_.state_.tree_digest_ += FsState::HashOf(id_, meta_);
+    }
+    BlockChange(const BlockChange&) = delete;
+    BlockChange& operator=(const BlockChange&) = delete;
+
+   private:
+    Applier& applier_;
+    const BlockId id_;
+    BlockMeta& meta_;
+  };
 
   // --- Checks: DATA_LOSS when what the edit names is not there (apply.cc) ---
   absl::StatusOr<INode*> FindLinked(INodeId id);  // any INode with a parent
   absl::StatusOr<INode*> FindDirectory(INodeId id);
   absl::StatusOr<INode*> FindFile(INodeId id);
   absl::StatusOr<INode*> FindOpenFile(INodeId id);
+  absl::StatusOr<INode*> FindClosedFile(INodeId id);
+  absl::StatusOr<INode*> FindRecovering(INodeId id);  // held by the NameNode
+  absl::StatusOr<BlockMeta*> FindOpenBlock(const INode& inode, BlockId id);
   // `name` may be given to a new entry of `dir`: free, or held by the file `replaced`.
   absl::Status CheckFree(const INode& dir, std::string_view name, INodeId replaced);
   absl::Status CheckNew(const NewBlock& block, const FileBody& file, size_t blocks_before);
   absl::Status CheckFinished(const INode& inode, const std::vector<FinishedBlock>& finished);
+  absl::Status CheckNextStamp(GenerationStamp generation) const;
+  absl::Status CheckPipeline(BlockId block, const std::vector<NodeNumber>& pipeline) const;
 
   // --- The tree (apply.cc) ---
   INode& NewINode(INode inode);  // linked below inode.parent
@@ -85,12 +116,18 @@ class Applier {
   // Adds to `dir_id` and all above it. `sign` -1 subtracts.
   void AddTotals(INodeId dir_id, const Totals& totals, int sign);
 
-  // --- Blocks and leases (apply_files.cc, apply_reclaim.cc) ---
+  // --- Blocks and leases (apply_files.cc, apply_recovery.cc, apply_reclaim.cc) ---
   void OpenNewBlock(INode& inode, const NewBlock& block);
   void FinishBlocks(INode& inode, const std::vector<FinishedBlock>& finished);
-  void RemoveLastBlock(INode& inode);
+  // An open block is one no more; its file's length follows.
+  void FinishBlock(INode& inode, BlockMeta& meta, const FinishedBlock& done);
+  void RemoveLastBlock(INode& inode) { RemoveBlocks(inode, inode.file().blocks.size() - 1); }
+  void RemoveBlocks(INode& inode, size_t kept);  // all but the first `kept`
+  void Reopen(INode& inode, BlockId id,
+              OpenBlock open);  // the last, finished block of an open file
   void SetLength(INode& inode, uint64_t length);
-  void CloseFile(INode& inode);  // ends the lease; all its blocks are finished
+  void OpenFile(INode& inode, OpenState open);  // begins a lease
+  void CloseFile(INode& inode);                 // ends the lease; all its blocks are finished
   void DropLease(const ClientId& holder, INodeId inode);
   void AddEffect(BlockEffect::Kind kind, BlockId id, std::vector<StorageNumber> storages = {});
   void FreeINode(INode& inode);

@@ -38,6 +38,7 @@ struct CreateEdit {
   ClientId holder{};         // of the lease
   bool unpublished = false;  // a temporary until complete() publishes it
   std::optional<NewBlock> first_block;
+  uint32_t min_replicas = 1;  // nodes that a block needs to be finished
 };
 
 struct AddBlockEdit {
@@ -62,10 +63,65 @@ struct CompleteEdit {  // closes the file, and publishes it where new_parent is 
   std::optional<uint32_t> mode;
 };
 
-// The lease ran out: an unpublished file is removed; another is closed with the blocks that are
-// finished.
-struct CloseExpiredEdit {
+// A new stamp for an open block that its pipeline may take; the block's only after UpdatePipeline.
+struct NewStampEdit {
   INodeId inode = 0;
+  BlockId block = 0;
+  GenerationStamp generation = 0;  // the next one
+};
+
+struct UpdatePipelineEdit {  // the open block has this stamp and these nodes from now on
+  INodeId inode = 0;
+  BlockId block = 0;
+  GenerationStamp generation = 0;
+  std::vector<NodeNumber> pipeline;
+};
+
+struct AppendEdit {  // opens a closed file; its last block too, unless that is full
+  INodeId inode = 0;
+  ClientId holder{};
+  uint32_t min_replicas = 1;
+  BlockId reopened = 0;              // 0: none
+  std::vector<NodeNumber> pipeline;  // of the reopened block: nodes with a good replica
+};
+
+// Cuts a closed file. It stays closed when it ends at a block's end; else its last block is opened
+// to be cut on its nodes, and the NameNode holds the file.
+struct TruncateEdit {
+  INodeId inode = 0;
+  uint64_t length = 0;               // of the file
+  BlockId cut = 0;                   // 0: none
+  GenerationStamp recovery = 0;      // the next one; 0 without `cut`, as is the pipeline
+  std::vector<NodeNumber> pipeline;  // nodes with a good replica
+};
+
+// The lease ends: an unpublished file is removed; one without unfinished blocks is closed (a block
+// that was reopened and not touched counts as finished); another is the NameNode's until its blocks
+// are recovered.
+struct TakeOverEdit {
+  INodeId inode = 0;
+};
+
+struct BeginRecoveryEdit {  // the stamp that the block will have when it is recovered
+  INodeId inode = 0;
+  BlockId block = 0;
+  GenerationStamp generation = 0;  // the next one
+};
+
+// An open block is settled on these storages; one of length 0 goes. One that is shorter than the
+// block size ends its file. The file is closed when no open block is left.
+struct CommitRecoveryEdit {
+  INodeId inode = 0;
+  BlockId block = 0;
+  GenerationStamp generation = 0;
+  uint64_t length = 0;
+  std::vector<StorageNumber> storages;
+};
+
+struct RaiseCountersEdit {  // past what DataNodes have seen of a newer journal that was lost
+  BlockId next_block = 0;
+  GenerationStamp next_generation = 0;
+  uint64_t epoch = 0;
 };
 
 struct RenameEdit {
@@ -125,9 +181,10 @@ struct DigestEdit {  // the digest of the state just before this edit; a replay 
 };
 
 using Edit = std::variant<MkdirsEdit, CreateEdit, AddBlockEdit, AbandonBlockEdit, CompleteEdit,
-                          CloseExpiredEdit, RenameEdit, DeleteEdit, ReclaimEdit, SetReplicationEdit,
-                          SetTimesEdit, SetOwnerEdit, SetPermissionEdit, RegisterNodeEdit,
-                          StartEdit, DigestEdit>;
+                          RenameEdit, DeleteEdit, ReclaimEdit, SetReplicationEdit, SetTimesEdit,
+                          SetOwnerEdit, SetPermissionEdit, RegisterNodeEdit, StartEdit, DigestEdit,
+                          NewStampEdit, UpdatePipelineEdit, AppendEdit, TruncateEdit, TakeOverEdit,
+                          BeginRecoveryEdit, CommitRecoveryEdit, RaiseCountersEdit>;
 
 // --- Answers: what the caller of a mutating call gets; kept with the edit for retries (P5)
 // ----------
@@ -140,6 +197,7 @@ struct CreatedAnswer {
   std::optional<NewBlock> block;
   uint32_t replication = 0;
   uint64_t block_size = 0;
+  uint32_t min_replicas = 0;
 
   friend bool operator==(const CreatedAnswer&, const CreatedAnswer&) = default;
 };
@@ -155,7 +213,30 @@ struct RegisteredAnswer {
 
   friend bool operator==(const RegisteredAnswer&, const RegisteredAnswer&) = default;
 };
-using Answer = std::variant<NoAnswer, CreatedAnswer, NewBlockAnswer, RegisteredAnswer>;
+struct NewStampAnswer {  // of BeginRecovery too, without targets
+  GenerationStamp generation = 0;
+  std::vector<NodeNumber> targets;  // nodes to take into the pipeline
+
+  friend bool operator==(const NewStampAnswer&, const NewStampAnswer&) = default;
+};
+struct AppendedAnswer {
+  INodeId inode = 0;
+  uint64_t length = 0;  // of the file
+  uint32_t replication = 0;
+  uint64_t block_size = 0;
+  uint32_t min_replicas = 0;
+  std::optional<NewBlock> block;  // the reopened one, with the generation stamp that it has
+  uint64_t block_length = 0;      // of the reopened one
+
+  friend bool operator==(const AppendedAnswer&, const AppendedAnswer&) = default;
+};
+struct TruncatedAnswer {
+  bool done = false;  // false: the last block is still being cut
+
+  friend bool operator==(const TruncatedAnswer&, const TruncatedAnswer&) = default;
+};
+using Answer = std::variant<NoAnswer, CreatedAnswer, NewBlockAnswer, RegisteredAnswer,
+                            NewStampAnswer, AppendedAnswer, TruncatedAnswer>;
 
 // What is journaled: the edit, when, for which call, and what was answered. Internal edits have no
 // retry key.

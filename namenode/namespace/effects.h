@@ -11,9 +11,16 @@ namespace cairn::namenode {
 
 struct BlockEffect {
   enum class Kind {
-    kOpened,       // a writer may fill it; `info.pipeline` are its nodes
-    kFinished,     // durable on `storages` (provisional until reported); the file may still be open
-    kFileClosed,   // the block belongs to a closed file now: it counts and is kept at its target
+    // A writer may fill it, or its recovery will settle it; `info.pipeline` are its nodes,
+    // `info.block` its stamp and the length known to be held. Also of a block that is open already
+    // (a new stamp and pipeline), or was finished, of a closed file even (append, truncation).
+    kOpened,
+    // On `storages` (provisional until reported); the file may still be open. No storages: an
+    // append changed nothing, what was known of the replicas holds.
+    kFinished,
+    // The block belongs to a closed file now: it counts and is kept at its target. Comes for all
+    // blocks of a file that closes, for those too that it was said of before an append.
+    kFileClosed,
     kRemoved,      // no file has it any more: delete every replica
     kReplication,  // info.replication is the new target
   };

@@ -98,8 +98,25 @@ BlockInfo FsState::InfoOf(BlockId id, const BlockMeta& meta) const {
   info.replication = file.replication;
   info.block_size = file.block_size;
   info.open = meta.open != nullptr;
-  if (meta.open != nullptr) info.pipeline = meta.open->pipeline;
+  if (meta.open != nullptr) {
+    info.pipeline = meta.open->pipeline;
+    info.recovery = meta.open->recovery;
+    info.cut = meta.open->cut;
+  }
   return info;
+}
+
+BlockId FsState::FirstOpenBlock(const INode& inode) const {
+  const FileBody& file = inode.file();
+  // From the end, where the few open ones are.
+  uint32_t left = file.open == nullptr ? 0 : file.open->open_blocks;
+  BlockId first = 0;
+  for (auto id = file.blocks.rbegin(); left > 0; ++id) {
+    if (blocks_.Find(*id)->open == nullptr) continue;
+    first = *id;
+    --left;
+  }
+  return first;
 }
 
 void FsState::ForEachBlockMeta(const std::function<void(BlockId, const BlockMeta&)>& fn) const {
@@ -154,7 +171,7 @@ Digest FsState::HashOf(const INode& inode) const {
     bytes.Add(file.block_size).Add(file.replication).Add(file.open != nullptr);
     if (file.open != nullptr) {
       bytes.Add({reinterpret_cast<const char*>(file.open->holder.data()), sizeof(ClientId)});
-      bytes.Add(file.open->unpublished);
+      bytes.Add(file.open->unpublished).Add(file.open->min_replicas).Add(file.open->appended);
     }
   }
   return bytes.Hash();
@@ -167,6 +184,7 @@ Digest FsState::HashOf(BlockId id, const BlockMeta& meta) {
   if (meta.open != nullptr) {
     bytes.Add(meta.open->pipeline.size());
     for (const NodeNumber node : meta.open->pipeline) bytes.Add(node);
+    bytes.Add(meta.open->recovery).Add(meta.open->cut).Add(meta.open->untouched);
   }
   return bytes.Hash();
 }

@@ -87,6 +87,8 @@ class FsState {
   const BlockMeta* FindBlock(BlockId id) const { return blocks_.Find(id); }
   std::optional<BlockInfo> FindBlockInfo(BlockId id) const;
   BlockInfo InfoOf(BlockId id, const BlockMeta& meta) const;
+  // The first unfinished block of a file; 0: none.
+  BlockId FirstOpenBlock(const INode& inode) const;
   void ForEachBlockMeta(const std::function<void(BlockId, const BlockMeta&)>& fn) const;
   // By id; `file_closed`: no lease is held on its file.
   void ForEachBlock(const std::function<void(const BlockInfo&, bool file_closed)>& fn) const;

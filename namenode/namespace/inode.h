@@ -24,7 +24,7 @@ using PrincipalId = uint32_t;  // a user's or group's name, interned
 struct Totals {
   uint64_t files = 0;
   uint64_t directories = 0;
-  uint64_t length = 0;  // bytes of finished blocks
+  uint64_t length = 0;  // bytes of finished blocks, and of open ones what is known to be held
   uint64_t space = 0;   // bytes times replication
 
   friend bool operator==(const Totals&, const Totals&) = default;
@@ -32,14 +32,16 @@ struct Totals {
 
 // A file that is being written: its lease.
 struct OpenState {
-  ClientId holder{};
-  bool unpublished = false;  // goes when the lease ends
-  uint32_t open_blocks = 0;  // follows from the blocks
+  ClientId holder{};          // kNameNodeHolder: its blocks are being recovered
+  bool unpublished = false;   // goes when the lease ends
+  uint32_t open_blocks = 0;   // follows from the blocks
+  uint32_t min_replicas = 1;  // nodes that a block needs to be finished; 1 unless strong
+  bool appended = false;      // had content before this writer came: never removed with it
 };
 
 struct FileBody {
   uint64_t block_size = 0;
-  uint64_t length = 0;          // sum of its finished blocks
+  uint64_t length = 0;          // sum of its blocks' lengths
   std::vector<BlockId> blocks;  // in order; all but the last are block_size long when finished
   std::unique_ptr<OpenState> open;
   uint32_t replication = 0;
@@ -73,12 +75,15 @@ struct INode {
 
 struct OpenBlock {
   std::vector<NodeNumber> pipeline;
+  GenerationStamp recovery = 0;  // of the newest block recovery; 0: none began
+  bool cut = false;              // by a truncation: recovery must end at the length
+  bool untouched = false;        // reopened by an append, and no DataNode may have changed it yet
 };
 
 struct BlockMeta {
   INodeId inode = 0;
   GenerationStamp generation = 0;
-  uint64_t length = 0;              // 0 while open
+  uint64_t length = 0;              // while open: known to be held, or the target of a cut
   uint32_t index = 0;               // in the file
   std::unique_ptr<OpenBlock> open;  // null once finished
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <string>
 
 #include "common/status.h"
@@ -64,7 +65,7 @@ const INode& Lookup::ParentOf(const INode& inode) const {
   return inode.parent == 0 ? inode : *state_.FindINode(inode.parent);
 }
 
-absl::StatusOr<const INode*> Lookup::FindHeld(INodeId id, const ClientId& holder) {
+absl::StatusOr<const INode*> Lookup::FindOpen(INodeId id) {
   const INode* inode = state_.FindINode(id);
   if (inode == nullptr) {
     Saw(state_.applied_txid());  // some edit took it away; which one is not kept
@@ -76,7 +77,14 @@ absl::StatusOr<const INode*> Lookup::FindHeld(INodeId id, const ClientId& holder
   if (above->id != kRootINode) return LeaseLost("the file was deleted or replaced");
   if (inode->is_directory()) return IsADirectory();
   if (inode->file().open == nullptr) return LeaseLost("the file was closed");
-  if (inode->file().open->holder != holder) return LeaseLost("another client writes the file");
+  return inode;
+}
+
+absl::StatusOr<const INode*> Lookup::FindHeld(INodeId id, const ClientId& holder) {
+  ASSIGN_OR_RETURN(const INode* inode, FindOpen(id));
+  const ClientId& held_by = inode->file().open->holder;
+  if (held_by == kNameNodeHolder) return LeaseLost("the file is being recovered");
+  if (held_by != holder) return LeaseLost("another client writes the file");
   return inode;
 }
 
@@ -178,6 +186,28 @@ absl::Status CheckBlockSize(uint64_t block_size, const Limits& limits) {
   return absl::InvalidArgumentError(
       fmt::format("block size {} is not a multiple of {} within {} to {} bytes", block_size,
                   kChunkBytes, limits.min_block_size, limits.max_block_size));
+}
+
+absl::Status CheckHolder(const ClientId& holder) {
+  if (holder != kNameNodeHolder) return absl::OkStatus();
+  return absl::InvalidArgumentError("the client id is reserved for the NameNode");
+}
+
+absl::Status CheckStorages(const FsState& state, const FinishedBlock& done, uint32_t needed) {
+  std::set<NodeNumber> nodes;
+  for (const StorageNumber number : done.storages) {
+    const StorageEntry* storage = state.registry().FindStorage(number);
+    if (storage == nullptr) {
+      return absl::InvalidArgumentError(
+          fmt::format("block {} cannot be on storage {}: it is not known", done.block.id, number));
+    }
+    nodes.insert(storage->node);
+  }
+  if (nodes.size() >= needed) return absl::OkStatus();
+  return WithKind(
+      absl::UnavailableError(fmt::format("block {} is durable on {} DataNodes, {} are needed",
+                                         done.block.id, nodes.size(), needed)),
+      ErrorKind::kNotYetReplicated);
 }
 
 absl::Status CheckTime(int64_t time_ms) {

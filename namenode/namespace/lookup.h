@@ -57,7 +57,9 @@ class Lookup {
   // An existing path's parent; the root's is the root.
   const INode& ParentOf(const INode& inode) const;
 
-  // An open file by id that `holder` may write to: attached, open, held. Else kLeaseLost.
+  // A file by id that is open: attached, with a lease on it. Else kLeaseLost.
+  absl::StatusOr<const INode*> FindOpen(INodeId id);
+  // One that `holder`, a client, may write to. Else kLeaseLost.
   absl::StatusOr<const INode*> FindHeld(INodeId id, const ClientId& holder);
 
   // --- Permissions ---
@@ -92,6 +94,20 @@ absl::Status CheckPrincipal(std::string_view what, std::string_view name);
 absl::Status CheckReplication(uint32_t replication, const Limits& limits);
 absl::Status CheckBlockSize(uint64_t block_size, const Limits& limits);
 absl::Status CheckTime(int64_t time_ms);
+// The id that a writer holds its lease by may not be the NameNode's.
+absl::Status CheckHolder(const ClientId& holder);
+// UNAVAILABLE (kNotYetReplicated) when a block's storages are on fewer nodes than `needed`.
+absl::Status CheckStorages(const FsState& state, const FinishedBlock& done, uint32_t needed);
+
+// On how many nodes each block of a file must be to be finished.
+inline uint32_t MinReplicas(Consistency consistency, const Facts& facts, uint32_t replication) {
+  if (consistency != Consistency::kStrong) return 1;
+  return std::max(1u, std::min(facts.min_replicas, replication));
+}
+// Of an open one; its replication may have been lowered since it was opened.
+inline uint32_t MinReplicas(const FileBody& file) {
+  return std::min(file.open->min_replicas, file.replication);
+}
 
 // What a plan decides: no edit when nothing is to change.
 struct Decision {

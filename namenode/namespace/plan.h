@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/consistency.h"
 #include "namenode/namespace/edit.h"
 #include "namenode/namespace/types.h"
 
@@ -60,6 +61,7 @@ struct CreateRequest {
   bool unpublished = false;
   bool with_block = false;  // facts.targets hold its pipeline
   ClientId holder{};
+  Consistency consistency = Consistency::kStrong;
 };
 Planned PlanCreate(const FsState&, const Caller&, const CreateRequest&, const Facts&);
 
@@ -95,7 +97,55 @@ struct AbandonFileRequest {
 };
 Planned PlanAbandonFile(const FsState&, const Caller&, const AbandonFileRequest&, const Facts&);
 
-Planned PlanCloseExpired(const FsState&, INodeId inode, const ClientId& holder);
+struct NewStampRequest {
+  INodeId inode = 0;
+  ClientId holder{};
+  Block block;  // id, current generation
+};
+// facts.targets: nodes to add to the survivors, may be empty. Answers NewStampAnswer.
+Planned PlanNewStamp(const FsState&, const Caller&, const NewStampRequest&, const Facts&);
+
+struct UpdatePipelineRequest {
+  INodeId inode = 0;
+  ClientId holder{};
+  Block block;                     // id, generation until now
+  GenerationStamp generation = 0;  // from NewStamp
+  std::vector<NodeNumber> nodes;   // from now on, in order
+};
+Planned PlanUpdatePipeline(const FsState&, const Caller&, const UpdatePipelineRequest&,
+                           const Facts&);
+
+struct AppendRequest {
+  std::string path;
+  ClientId holder{};
+  Consistency consistency = Consistency::kStrong;
+};
+// facts.targets and targets_block: see ReadLastBlock. Answers AppendedAnswer. An open file is
+// kBeingWritten, or kRecoveryInProgress when the NameNode holds it.
+Planned PlanAppend(const FsState&, const Caller&, const AppendRequest&, const Facts&);
+
+struct TruncateRequest {
+  std::string path;
+  uint64_t length = 0;
+};
+// The same; answers TruncatedAnswer.
+Planned PlanTruncate(const FsState&, const Caller&, const TruncateRequest&, const Facts&);
+
+// --- Recovery (plan_recovery.cc): the NameNode's own, without a caller
+
+// Ends the lease of `holder` on the file; no edit when it does not hold it (any more).
+Planned PlanTakeOver(const FsState&, INodeId inode, const ClientId& holder);
+// A new recovery of the first open block of a file that the NameNode holds; answers NewStampAnswer.
+// No edit when it does not hold the file.
+Planned PlanBeginRecovery(const FsState&, INodeId inode);
+// `block`: as recovered, with the recovery's stamp. FAILED_PRECONDITION when that is not the newest
+// recovery of the block, NOT_FOUND when its file is gone; no edit when it was committed before.
+Planned PlanCommitRecovery(const FsState&, const Block& block,
+                           const std::vector<StorageNumber>& storages);
+// Past the highest block id, generation stamp and epoch that a DataNode has seen; no edit when the
+// counters are above them already.
+Planned PlanRaiseCounters(const FsState&, BlockId block, GenerationStamp generation,
+                          uint64_t epoch);
 
 struct RenameRequest {
   std::string from;
@@ -162,7 +212,32 @@ ReadResult<ContentSummary> ReadContentSummary(const FsState&, const Caller&, std
 struct OpenFileInfo {
   uint32_t replication = 0;
   uint64_t block_size = 0;
+  uint32_t min_replicas = 0;  // nodes that a block needs to be finished
 };
 ReadResult<OpenFileInfo> ReadOpenFile(const FsState&, INodeId inode, const ClientId& holder);
+
+struct OpenHolder {
+  INodeId inode = 0;
+  ClientId holder{};
+};
+// Who writes the file, for a caller that may; nullopt: it is closed.
+ReadResult<std::optional<OpenHolder>> ReadHolder(const FsState&, const Caller&,
+                                                 std::string_view path, const Facts&);
+
+inline constexpr uint64_t kToAppend = UINT64_MAX;
+// The block that a truncation to `length`, or an append (kToAppend), would open: nullopt when it
+// needs none. Its good replicas' nodes become facts.targets, its id, generation and length
+// facts.targets_block. Refuses as the plan would.
+ReadResult<std::optional<BlockInfo>> ReadLastBlock(const FsState&, const Caller&,
+                                                   std::string_view path, uint64_t length,
+                                                   const Facts&);
+
+// A file that the NameNode holds, and the first of its open blocks: the next to be recovered.
+struct RecoveringFile {
+  INodeId inode = 0;
+  BlockInfo block;
+  TxId observed = 0;  // orders about it wait for this edit (P2)
+};
+std::vector<RecoveringFile> FilesInRecovery(const FsState&);  // by inode; deleted ones left out
 
 }  // namespace cairn::namenode

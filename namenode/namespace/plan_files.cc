@@ -1,4 +1,4 @@
-// Plans of files that are written: create, blocks, complete, abandon, expiry of the lease.
+// Plans of files that are written: create, blocks, complete, abandon.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,17 +11,13 @@
 namespace cairn::namenode {
 namespace {
 
-uint32_t NeededReplicas(const Facts& facts, uint32_t replication) {
-  return std::min(facts.min_replicas, replication);
-}
-
-absl::StatusOr<NewBlock> NextBlock(const FsState& state, uint64_t offset, uint32_t replication,
+absl::StatusOr<NewBlock> NextBlock(const FsState& state, uint64_t offset, uint32_t min_replicas,
                                    const Facts& facts) {
   if (facts.targets.empty()) {
-    return WithKind(absl::ResourceExhaustedError(
-                        fmt::format("need {} healthy DataNodes, 0 available; add one or use -r 1",
-                                    NeededReplicas(facts, replication))),
-                    ErrorKind::kNotEnoughDataNodes);
+    return WithKind(
+        absl::ResourceExhaustedError(fmt::format(
+            "need {} healthy DataNodes, 0 available; add one or use -r 1", min_replicas)),
+        ErrorKind::kNotEnoughDataNodes);
   }
   return NewBlock{state.next_block(), state.next_generation(), offset, facts.targets};
 }
@@ -44,6 +40,7 @@ absl::StatusOr<Decision> DecideCreate(Lookup& lookup, const CreateRequest& reque
     RETURN_IF_ERROR(lookup.CheckAdd(*parent));
   }
   RETURN_IF_ERROR(CheckMode(request.mode));
+  RETURN_IF_ERROR(CheckHolder(request.holder));
   RETURN_IF_ERROR(lookup.CheckCallerName());
   edit.replication = request.replication != 0 ? request.replication : facts.default_replication;
   edit.block_size = request.block_size != 0 ? request.block_size : facts.default_block_size;
@@ -57,37 +54,22 @@ absl::StatusOr<Decision> DecideCreate(Lookup& lookup, const CreateRequest& reque
   edit.mode = request.mode;
   edit.holder = request.holder;
   edit.unpublished = request.unpublished;
+  edit.min_replicas = MinReplicas(request.consistency, facts, edit.replication);
   if (request.with_block) {
-    ASSIGN_OR_RETURN(edit.first_block, NextBlock(state, 0, edit.replication, facts));
+    ASSIGN_OR_RETURN(edit.first_block, NextBlock(state, 0, edit.min_replicas, facts));
   }
-  CreatedAnswer answer{edit.inode, edit.first_block, edit.replication, edit.block_size};
+  CreatedAnswer answer{edit.inode, edit.first_block, edit.replication, edit.block_size,
+                       edit.min_replicas};
   return Decision{std::move(edit), std::move(answer)};
 }
 
 // --- Finished blocks
 // --------------------------------------------------------------------------------
 
-absl::Status CheckStorages(const FsState& state, const FinishedBlock& done, uint32_t needed) {
-  std::set<NodeNumber> nodes;
-  for (const StorageNumber number : done.storages) {
-    const StorageEntry* storage = state.registry().FindStorage(number);
-    if (storage == nullptr) {
-      return absl::InvalidArgumentError(
-          fmt::format("block {} cannot be on storage {}: it is not known", done.block.id, number));
-    }
-    nodes.insert(storage->node);
-  }
-  if (nodes.size() >= needed) return absl::OkStatus();
-  return WithKind(
-      absl::UnavailableError(fmt::format("block {} is durable on {} DataNodes, {} are needed",
-                                         done.block.id, nodes.size(), needed)),
-      ErrorKind::kNotYetReplicated);
-}
-
 // Checks one block that the writer calls finished. True: it was open until now. A block that was
 // finished before with the same length is fine: its writer did not get the answer.
 absl::StatusOr<bool> CheckFinished(const FsState& state, const INode& inode,
-                                   const FinishedBlock& done, const Facts& facts) {
+                                   const FinishedBlock& done) {
   const BlockMeta* meta = state.FindBlock(done.block.id);
   const FileBody& file = inode.file();
   if (meta == nullptr || meta->inode != inode.id) {
@@ -109,9 +91,17 @@ absl::StatusOr<bool> CheckFinished(const FsState& state, const INode& inode,
                                                   done.block.id, done.block.length,
                                                   file.block_size));
   }
-  if (done.block.length > 0) {
-    RETURN_IF_ERROR(CheckStorages(state, done, NeededReplicas(facts, file.replication)));
+  if (done.block.length < meta->length) {
+    return absl::InvalidArgumentError(
+        fmt::format("block {} has {} bytes and cannot be finished with {}", done.block.id,
+                    meta->length, done.block.length));
   }
+  if (meta->open->untouched) {  // its replicas are what they were
+    if (done.block.length == meta->length && done.storages.empty()) return true;
+    return absl::FailedPreconditionError(fmt::format(
+        "block {} cannot have been written: no generation stamp was taken", done.block.id));
+  }
+  if (done.block.length > 0) RETURN_IF_ERROR(CheckStorages(state, done, MinReplicas(file)));
   return true;
 }
 
@@ -124,14 +114,14 @@ absl::Status ShortBlock(const FinishedBlock& done, uint64_t block_size) {
 // The newly finished ones of `finished`. All blocks of the file below index `full` must be full.
 absl::StatusOr<std::vector<FinishedBlock>> TakeFinished(const FsState& state, const INode& inode,
                                                         const std::vector<FinishedBlock>& finished,
-                                                        size_t full, const Facts& facts) {
+                                                        size_t full) {
   std::vector<FinishedBlock> taken;
   std::set<BlockId> seen;
   for (const FinishedBlock& done : finished) {
     if (!seen.insert(done.block.id).second) {
       return absl::InvalidArgumentError(fmt::format("block {} finishes twice", done.block.id));
     }
-    ASSIGN_OR_RETURN(const bool newly, CheckFinished(state, inode, done, facts));
+    ASSIGN_OR_RETURN(const bool newly, CheckFinished(state, inode, done));
     const BlockMeta& meta = *state.FindBlock(done.block.id);
     if (meta.index < full && done.block.length != inode.file().block_size) {
       return ShortBlock(done, inode.file().block_size);
@@ -149,7 +139,7 @@ absl::StatusOr<Decision> DecideAddBlock(Lookup& lookup, const AddBlockRequest& r
   AddBlockEdit edit;
   edit.inode = inode->id;
   ASSIGN_OR_RETURN(edit.finished,
-                   TakeFinished(state, *inode, request.finished, file.blocks.size(), facts));
+                   TakeFinished(state, *inode, request.finished, file.blocks.size()));
   if (!file.blocks.empty()) {
     const BlockMeta& last = *state.FindBlock(file.blocks.back());
     if (last.open == nullptr && last.length != file.block_size) {
@@ -166,8 +156,8 @@ absl::StatusOr<Decision> DecideAddBlock(Lookup& lookup, const AddBlockRequest& r
         fmt::format("the file has {} unfinished blocks, the most allowed; finish one first",
                     facts.limits.max_open_blocks));
   }
-  ASSIGN_OR_RETURN(edit.block,
-                   NextBlock(state, file.blocks.size() * file.block_size, file.replication, facts));
+  ASSIGN_OR_RETURN(
+      edit.block, NextBlock(state, file.blocks.size() * file.block_size, MinReplicas(file), facts));
   NewBlockAnswer answer{edit.block, file.block_size};
   return Decision{std::move(edit), std::move(answer)};
 }
@@ -181,6 +171,11 @@ absl::StatusOr<Decision> DecideAbandonBlock(Lookup& lookup, const AbandonBlockRe
   if (meta->open == nullptr || meta->index + 1 != inode->file().blocks.size()) {
     return absl::FailedPreconditionError(fmt::format(
         "block {} cannot be abandoned: it is finished or not the file's last", request.block));
+  }
+  if (meta->length > 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("block {} cannot be abandoned: {} bytes of it were in the file before",
+                    request.block, meta->length));
   }
   return Decision{AbandonBlockEdit{inode->id, request.block}, NoAnswer{}};
 }
@@ -213,6 +208,16 @@ absl::Status PlanPublish(Lookup& lookup, const INode& inode, const CompleteReque
   return absl::OkStatus();
 }
 
+// A file that was there before its writer: it stays where it is, and only its owner may give it
+// another mode or times.
+absl::Status CheckAppended(Lookup& lookup, const INode& inode, const CompleteRequest& request) {
+  if (!request.publish_as.empty()) {
+    return absl::InvalidArgumentError("a file that was appended to keeps its name");
+  }
+  if (!request.mode && request.mtime_ms == 0 && request.atime_ms == 0) return absl::OkStatus();
+  return lookup.CheckOwner(inode);
+}
+
 absl::StatusOr<Decision> DecideComplete(Lookup& lookup, const CompleteRequest& request,
                                         const Facts& facts) {
   const FsState& state = lookup.state();
@@ -228,7 +233,7 @@ absl::StatusOr<Decision> DecideComplete(Lookup& lookup, const CompleteRequest& r
   CompleteEdit edit;
   edit.inode = inode->id;
   ASSIGN_OR_RETURN(edit.finished,
-                   TakeFinished(state, *inode, request.finished, kept == 0 ? 0 : kept - 1, facts));
+                   TakeFinished(state, *inode, request.finished, kept == 0 ? 0 : kept - 1));
   if (edit.finished.size() != file.open->open_blocks) {
     return absl::FailedPreconditionError(fmt::format(
         "{} blocks of the file are not finished", file.open->open_blocks - edit.finished.size()));
@@ -241,6 +246,7 @@ absl::StatusOr<Decision> DecideComplete(Lookup& lookup, const CompleteRequest& r
   if (request.mode) RETURN_IF_ERROR(CheckMode(*request.mode));
   RETURN_IF_ERROR(CheckTime(request.mtime_ms));
   RETURN_IF_ERROR(CheckTime(request.atime_ms));
+  if (file.open->appended) RETURN_IF_ERROR(CheckAppended(lookup, *inode, request));
   if (!request.publish_as.empty()) RETURN_IF_ERROR(PlanPublish(lookup, *inode, request, edit));
   edit.mtime_ms = request.mtime_ms != 0 ? request.mtime_ms : facts.now_ms;
   edit.atime_ms = request.atime_ms != 0 ? request.atime_ms : facts.now_ms;
@@ -278,18 +284,12 @@ Planned PlanAbandonFile(const FsState& state, const Caller& caller,
                         const AbandonFileRequest& request, const Facts& facts) {
   return MakePlan(state, caller, facts.limits, [&](Lookup& lookup) -> absl::StatusOr<Decision> {
     ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
+    if (inode->file().open->appended) {
+      return absl::FailedPreconditionError(
+          "a file that was appended to cannot be abandoned; close it");
+    }
     return Decision{DeleteEdit{inode->id}, NoAnswer{}};
   });
-}
-
-Planned PlanCloseExpired(const FsState& state, INodeId inode, const ClientId& holder) {
-  const Caller nobody;
-  const Limits limits;
-  Lookup lookup(state, nobody, limits);
-  Planned planned;
-  if (lookup.FindHeld(inode, holder).ok()) planned.edit = CloseExpiredEdit{inode};
-  planned.observed = lookup.observed();
-  return planned;
 }
 
 ReadResult<OpenFileInfo> ReadOpenFile(const FsState& state, INodeId inode, const ClientId& holder) {
@@ -298,7 +298,8 @@ ReadResult<OpenFileInfo> ReadOpenFile(const FsState& state, INodeId inode, const
   return MakeRead<OpenFileInfo>(
       state, nobody, limits, [&](Lookup& lookup) -> absl::StatusOr<OpenFileInfo> {
         ASSIGN_OR_RETURN(const INode* file, lookup.FindHeld(inode, holder));
-        return OpenFileInfo{file->file().replication, file->file().block_size};
+        return OpenFileInfo{file->file().replication, file->file().block_size,
+                            MinReplicas(file->file())};
       });
 }
 

@@ -26,6 +26,7 @@ struct AnswerBytes {
     bytes.Add(answer.inode).Add(answer.replication).Add(answer.block_size);
     bytes.Add(answer.block.has_value());
     if (answer.block) AddBlock(bytes, *answer.block);
+    bytes.Add(answer.min_replicas);
   }
   void operator()(const NewBlockAnswer& answer) {
     AddBlock(bytes, answer.block);
@@ -35,6 +36,17 @@ struct AnswerBytes {
     bytes.Add(answer.node).Add(answer.storages.size());
     for (const StorageNumber storage : answer.storages) bytes.Add(storage);
   }
+  void operator()(const NewStampAnswer& answer) {
+    bytes.Add(answer.generation).Add(answer.targets.size());
+    for (const NodeNumber target : answer.targets) bytes.Add(target);
+  }
+  void operator()(const AppendedAnswer& answer) {
+    bytes.Add(answer.inode).Add(answer.length).Add(answer.replication).Add(answer.block_size);
+    bytes.Add(answer.min_replicas).Add(answer.block.has_value());
+    if (answer.block) AddBlock(bytes, *answer.block);
+    bytes.Add(answer.block_length);
+  }
+  void operator()(const TruncatedAnswer& answer) { bytes.Add(answer.done); }
 };
 
 absl::Status OutcomeUnknown() {

@@ -39,9 +39,8 @@ BlockRecord RecordOf(BlockId id, const BlockMeta& meta) {
                      .inode = meta.inode,
                      .generation = meta.generation,
                      .length = meta.length,
-                     .index = meta.index,
-                     .open = meta.open != nullptr};
-  if (meta.open != nullptr) record.pipeline = meta.open->pipeline;
+                     .index = meta.index};
+  if (meta.open != nullptr) record.open = *meta.open;
   return record;
 }
 
@@ -70,6 +69,7 @@ absl::Status StateBuilder::AddINode(INodeRecord record) {
     inode.file().block_size = record.block_size;
     inode.file().replication = record.replication;
     if (record.open) {
+      if (record.open->min_replicas == 0) return Damaged("file {} needs no replicas", record.id);
       inode.file().open = std::make_unique<OpenState>(*record.open);
       inode.file().open->open_blocks = 0;
       state_.leases_[record.open->holder].insert(record.id);
@@ -90,9 +90,19 @@ absl::Status StateBuilder::AddBlock(BlockRecord record) {
   }
   FileBody& file = inode->file();
   if (record.open && file.open == nullptr) return Damaged("block {} is open alone", record.id);
+  if (record.open && record.open->cut && record.open->recovery == 0) {
+    return Damaged("block {} is cut without a recovery", record.id);
+  }
   if (record.id <= last_block_ || record.index != file.blocks.size() ||
-      record.length > file.block_size || (record.open && record.length != 0)) {
+      record.length > file.block_size) {
     return Damaged("block {} does not fit file {}", record.id, record.inode);
+  }
+  if (!file.blocks.empty()) {
+    const BlockMeta& before = *state_.blocks_.Find(file.blocks.back());
+    if (before.open == nullptr && before.length != file.block_size) {
+      return Damaged("block {} of file {} is short and not its last", file.blocks.back(),
+                     record.inode);
+    }
   }
   last_block_ = record.id;
   file.blocks.push_back(record.id);
@@ -104,7 +114,7 @@ absl::Status StateBuilder::AddBlock(BlockRecord record) {
   meta.index = record.index;
   if (record.open) {
     ++file.open->open_blocks;
-    meta.open = std::make_unique<OpenBlock>(OpenBlock{std::move(record.pipeline)});
+    meta.open = std::make_unique<OpenBlock>(std::move(*record.open));
   }
   const BlockMeta& added = *state_.blocks_.Insert(record.id, std::move(meta)).first;
   state_.tree_digest_ += FsState::HashOf(record.id, added);
@@ -134,6 +144,11 @@ absl::Status StateBuilder::AddRetryWindow(const ClientId& client, RetryCache::Wi
 absl::StatusOr<FsState> StateBuilder::Finish(TxId applied_txid, const Counters& counters,
                                              NodeNumber next_node, StorageNumber next_storage) {
   RETURN_IF_ERROR(LinkTree());
+  for (const INodeId id : state_.OpenFilesOf(kNameNodeHolder)) {
+    if (state_.FirstOpenBlock(*state_.FindINode(id)) == 0) {
+      return Damaged("file {} is being recovered and has no open block", id);
+    }
+  }
   RETURN_IF_ERROR(CheckCounters(counters));
   RETURN_IF_ERROR(state_.registry_.RestoreCounters(next_node, next_storage));
   state_.counters_ = counters;

@@ -39,8 +39,7 @@ struct BlockRecord {
   GenerationStamp generation = 0;
   uint64_t length = 0;
   uint32_t index = 0;
-  bool open = false;
-  std::vector<NodeNumber> pipeline;
+  std::optional<OpenBlock> open;
 };
 
 // The same parts of a state, to write them down.

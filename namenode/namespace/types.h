@@ -22,6 +22,11 @@ inline constexpr uint32_t kDefaultDirMode = 0755;
 
 using ClientId = std::array<uint8_t, 16>;
 
+// The NameNode itself as a lease holder: of files whose blocks are being recovered. No client may
+// call itself this.
+inline constexpr ClientId kNameNodeHolder = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                             0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+
 // Limits, each with a message of its own when passed (P7). Names and depth are bytes and
 // components.
 struct Limits {
@@ -57,7 +62,12 @@ struct Facts {
   uint64_t default_block_size = 128ull << 20;
   uint32_t min_replicas = 2;
   std::string superuser_group = "supergroup";
-  std::vector<NodeNumber> targets;  // chosen for a new block
+  // Nodes chosen: for a new block; in addition to a pipeline's survivors (NewStamp); or those with
+  // a good replica of `targets_block` (Append, Truncate).
+  std::vector<NodeNumber> targets;
+  // What ReadLastBlock answered when `targets` were looked up. Append and Truncate refuse when it
+  // is not the block any more that they open: its nodes would be the wrong ones.
+  Block targets_block;
 };
 
 enum class INodeType : uint8_t { kFile, kDirectory };
@@ -99,13 +109,15 @@ struct NewBlock {
 
 // A block of a file, as readers and the block room need it.
 struct BlockInfo {
-  Block block;  // length: of a finished block; 0 while open
+  Block block;  // length: of an open block what is known to be held (0 of a new one)
   INodeId inode = 0;
   uint64_t offset = 0;
   uint32_t replication = 0;
   uint64_t block_size = 0;           // of its file: the most that an open block may grow to
   bool open = false;                 // not finished yet
-  std::vector<NodeNumber> pipeline;  // of an open block
+  std::vector<NodeNumber> pipeline;  // of an open block, as what follows
+  GenerationStamp recovery = 0;      // the stamp of its newest block recovery; 0: none began
+  bool cut = false;                  // being truncated to block.length
 };
 
 }  // namespace cairn::namenode

@@ -19,15 +19,15 @@ std::vector<EditRecord> AllEdits() {
   CompleteEdit complete{.inode = 9, .finished = finished, .new_parent = 3, .new_name = "n"};
   complete.mtime_ms = -5;
   complete.mode = 0;
-  CreateEdit create{2, "f\xc3\xa9", 9, 8, "ann", "staff", 0644, 3, 4096, Client(4), true, block};
+  CreateEdit create{2, "f\xc3\xa9", 9, 8, "ann", "staff", 0644, 3, 4096, Client(4), true, block, 2};
   return {
       {1, std::nullopt, MkdirsEdit{1, {"a", "b"}, 2, "ann", "staff", 01777}, NoAnswer{}},
-      {-1, key, create, CreatedAnswer{9, block, 3, 4096}},
+      {-1, key, create, CreatedAnswer{9, block, 3, 4096, 2}},
       {1, key, CreateEdit{}, CreatedAnswer{}},
       {2, key, AddBlockEdit{9, finished, block}, NewBlockAnswer{block, 4096}},
       {3, key, AbandonBlockEdit{9, 7}, NoAnswer{}},
       {4, RetryKey{}, complete, NoAnswer{}},
-      {5, std::nullopt, CloseExpiredEdit{9}, NoAnswer{}},
+      {5, std::nullopt, TakeOverEdit{9}, NoAnswer{}},
       {6, key, RenameEdit{9, 1, "x"}, NoAnswer{}},
       {7, key, DeleteEdit{9}, NoAnswer{}},
       {8, std::nullopt, ReclaimEdit{5000}, NoAnswer{}},
@@ -39,6 +39,16 @@ std::vector<EditRecord> AllEdits() {
        RegisteredAnswer{1, {1, 2}}},
       {14, std::nullopt, StartEdit{3}, NoAnswer{}},
       {15, std::nullopt, DigestEdit{UINT64_MAX, 1}, NoAnswer{}},
+      {16, key, NewStampEdit{9, 7, 10}, NewStampAnswer{10, {4, 5}}},
+      {17, key, UpdatePipelineEdit{9, 7, 10, {1, 4}}, NoAnswer{}},
+      {18, key, AppendEdit{9, Client(4), 2, 7, {1, 2}},
+       AppendedAnswer{9, 5000, 3, 4096, 2, block, 904}},
+      {19, key, AppendEdit{9, Client(4), 1, 0, {}}, AppendedAnswer{}},
+      {20, key, TruncateEdit{9, 4097, 7, 11, {1, 2}}, TruncatedAnswer{false}},
+      {21, key, TruncateEdit{9, 4096, 0, 0, {}}, TruncatedAnswer{true}},
+      {22, std::nullopt, BeginRecoveryEdit{9, 7, 12}, NewStampAnswer{12, {}}},
+      {23, std::nullopt, CommitRecoveryEdit{9, 7, 12, 1, {1, 3}}, NoAnswer{}},
+      {24, std::nullopt, RaiseCountersEdit{100, 200, 7}, NoAnswer{}},
   };
 }
 
@@ -82,6 +92,50 @@ TEST(EditCodecTest, FieldsComeBack) {
   EXPECT_EQ(complete.mtime_ms, -5);
   EXPECT_EQ(complete.mode, 0u);
   EXPECT_EQ(complete.finished.size(), 2u);
+}
+
+TEST(EditCodecTest, FieldsOfRecoveryComeBack) {
+  const auto edits = AllEdits();
+  const auto decode = [](const EditRecord& record) { return *DecodeEdit(Encoded(record)); };
+  const auto find = [&](auto kind) {
+    for (const EditRecord& record : edits) {
+      if (std::holds_alternative<decltype(kind)>(record.edit)) {
+        return std::get<decltype(kind)>(decode(record).edit);
+      }
+    }
+    return kind;
+  };
+  const auto update = find(UpdatePipelineEdit{});
+  EXPECT_EQ(update.inode, 9u);
+  EXPECT_EQ(update.block, 7u);
+  EXPECT_EQ(update.generation, 10u);
+  EXPECT_EQ(update.pipeline, (std::vector<NodeNumber>{1, 4}));
+  const auto append = find(AppendEdit{});
+  EXPECT_EQ(append.holder, Client(4));
+  EXPECT_EQ(append.min_replicas, 2u);
+  EXPECT_EQ(append.reopened, 7u);
+  EXPECT_EQ(append.pipeline, (std::vector<NodeNumber>{1, 2}));
+  const auto truncate = find(TruncateEdit{});
+  EXPECT_EQ(truncate.length, 4097u);
+  EXPECT_EQ(truncate.cut, 7u);
+  EXPECT_EQ(truncate.recovery, 11u);
+  EXPECT_EQ(truncate.pipeline, (std::vector<NodeNumber>{1, 2}));
+  const auto commit = find(CommitRecoveryEdit{});
+  EXPECT_EQ(commit.block, 7u);
+  EXPECT_EQ(commit.generation, 12u);
+  EXPECT_EQ(commit.length, 1u);
+  EXPECT_EQ(commit.storages, (std::vector<StorageNumber>{1, 3}));
+  const auto begin = find(BeginRecoveryEdit{});
+  EXPECT_EQ(begin.block, 7u);
+  EXPECT_EQ(begin.generation, 12u);
+  EXPECT_EQ(find(NewStampEdit{}).block, 7u);
+  EXPECT_EQ(find(NewStampEdit{}).generation, 10u);
+  EXPECT_EQ(find(TakeOverEdit{}).inode, 9u);
+  const auto raise = find(RaiseCountersEdit{});
+  EXPECT_EQ(raise.next_block, 100u);
+  EXPECT_EQ(raise.next_generation, 200u);
+  EXPECT_EQ(raise.epoch, 7u);
+  EXPECT_EQ(find(CreateEdit{}).min_replicas, 2u);
 }
 
 TEST(EditCodecTest, AppendsToWhatIsThere) {

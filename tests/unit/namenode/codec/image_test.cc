@@ -88,8 +88,8 @@ TEST_F(ImageTest, DamageIsFound) {
   EXPECT_THAT(LoadImage(Reader(good + "x")).status(), Fails(kDataLoss));
   EXPECT_THAT(LoadImage(Reader(good + good)).status(), Fails(kDataLoss));
   std::string newer = good;
-  newer[8] = 2;
-  EXPECT_THAT(LoadImage(Reader(newer)).status(), Fails(kFailedPrecondition, "layout 2"));
+  newer[8] = 3;
+  EXPECT_THAT(LoadImage(Reader(newer)).status(), Fails(kFailedPrecondition, "layout 3"));
 }
 
 TEST_F(ImageTest, WriteErrorsComeThrough) {

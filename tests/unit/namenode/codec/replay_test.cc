@@ -11,7 +11,8 @@ bool operator==(const BlockEffect& a, const BlockEffect& b) {
   return a.kind == b.kind && a.storages == b.storages && a.info.block == b.info.block &&
          a.info.inode == b.info.inode && a.info.offset == b.info.offset &&
          a.info.replication == b.info.replication && a.info.open == b.info.open &&
-         a.info.pipeline == b.info.pipeline;
+         a.info.pipeline == b.info.pipeline && a.info.recovery == b.info.recovery &&
+         a.info.cut == b.info.cut;
 }
 
 class ReplayTest : public testing::TestWithParam<uint64_t> {};

@@ -59,8 +59,9 @@ TEST_F(ApplyTest, MisfitsAreRefused) {
       CompleteEdit{.inode = file, .new_parent = 1, .new_name = "d"},
       CompleteEdit{.inode = file, .new_parent = 1, .new_name = "d", .replaced = dir},
       CompleteEdit{.inode = file, .new_parent = 1, .new_name = "f", .replaced = file},
-      CloseExpiredEdit{dir},
-      CloseExpiredEdit{99},
+      with(create, [&](CreateEdit& e) { e.min_replicas = 0; }),
+      TakeOverEdit{dir},
+      TakeOverEdit{99},
       RenameEdit{1, dir, "x"},
       RenameEdit{dir, dir, "x"},
       RenameEdit{dir, 1, "f"},
@@ -82,6 +83,72 @@ TEST_F(ApplyTest, MisfitsAreRefused) {
     EXPECT_THAT(Replay(misfits[i]), Fails(kDataLoss)) << "misfit " << i;
     EXPECT_EQ(state.digest(), before) << "misfit " << i;
   }
+}
+
+TEST_F(ApplyTest, MisfitsOfRecoveryAreRefused) {
+  RegisterNodes(3);
+  ASSERT_THAT(Put("/closed", {4096, 904}), Succeeds());
+  ASSERT_THAT(Put("/cut", {904}), Succeeds());
+  with_block = true;
+  ASSERT_THAT(Create("/open"), Succeeds());
+  ASSERT_THAT(Create("/held"), Succeeds());
+  const INodeId closed = IdOf("/closed");
+  const INodeId open = IdOf("/open");
+  const INodeId held = IdOf("/held");
+  const auto block_of = [&](INodeId id) { return state.FindINode(id)->file().blocks.back(); };
+  ASSERT_THAT(Do(PlanTakeOver(state, held, holder)), Succeeds());
+  const GenerationStamp recovery = BeginRecovery(held);
+  ASSERT_THAT(Truncate("/cut", 5), Succeeds());
+  const INodeId cut = IdOf("/cut");
+  const GenerationStamp cutting = state.next_generation() - 1;
+  ASSERT_THAT(NewStamp(open, block_of(open)), Succeeds());
+  const GenerationStamp next = state.next_generation();
+  const GenerationStamp now = state.FindBlock(block_of(open))->generation;
+  const Counters at = state.counters();
+
+  const std::vector<Edit> misfits = {
+      NewStampEdit{open, block_of(open), next + 1},
+      NewStampEdit{open, block_of(held), next},
+      NewStampEdit{closed, block_of(closed), next},
+      NewStampEdit{99, 1, next},
+      UpdatePipelineEdit{open, block_of(open), now, {1}},
+      UpdatePipelineEdit{open, block_of(open), next, {1}},
+      UpdatePipelineEdit{open, block_of(open), next - 1, {}},
+      UpdatePipelineEdit{open, block_of(open), next - 1, {4}},
+      UpdatePipelineEdit{closed, block_of(closed), next - 1, {1}},
+      AppendEdit{open, holder, 1, 0, {}},
+      AppendEdit{closed, holder, 0, block_of(closed), {1}},
+      AppendEdit{closed, kNameNodeHolder, 1, block_of(closed), {1}},
+      AppendEdit{closed, holder, 1, block_of(open), {1}},
+      AppendEdit{closed, holder, 1, state.FindINode(closed)->file().blocks[0], {1}},
+      AppendEdit{closed, holder, 1, block_of(closed), {}},
+      TruncateEdit{open, 0, 0, 0, {}},
+      TruncateEdit{closed, 5000, block_of(closed), next, {1}},
+      TruncateEdit{closed, 4999, 0, 0, {}},
+      TruncateEdit{closed, 4096, block_of(closed), next, {1}},
+      TruncateEdit{closed, 1, block_of(closed), next, {1}},
+      TruncateEdit{closed, 4999, block_of(closed), next + 1, {1}},
+      TruncateEdit{closed, 4999, block_of(closed), next, {}},
+      TakeOverEdit{closed},
+      TakeOverEdit{held},
+      BeginRecoveryEdit{open, block_of(open), next},
+      BeginRecoveryEdit{held, block_of(open), next},
+      BeginRecoveryEdit{held, block_of(held), next + 1},
+      CommitRecoveryEdit{open, block_of(open), 0, 1, {1}},
+      CommitRecoveryEdit{held, block_of(held), recovery + 1, 1, {1}},
+      CommitRecoveryEdit{held, block_of(held), recovery, 4097, {1}},
+      CommitRecoveryEdit{held, block_of(open), recovery, 1, {1}},
+      CommitRecoveryEdit{cut, block_of(cut), cutting, 4, {1}},
+      RaiseCountersEdit{at.next_block - 1, at.next_generation, at.epoch},
+      RaiseCountersEdit{at.next_block, at.next_generation - 1, at.epoch},
+      RaiseCountersEdit{},
+  };
+  const Digest before = state.digest();
+  for (size_t i = 0; i < misfits.size(); ++i) {
+    EXPECT_THAT(Replay(misfits[i]), Fails(kDataLoss)) << "misfit " << i;
+    EXPECT_EQ(state.digest(), before) << "misfit " << i;
+  }
+  EXPECT_THAT(Replay(CommitRecoveryEdit{cut, block_of(cut), cutting, 5, {1}}), Succeeds());
 }
 
 TEST_F(ApplyTest, DigestsAndEpochs) {

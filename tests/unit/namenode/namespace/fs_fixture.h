@@ -57,6 +57,7 @@ class FsFixture {
     request.block_size = block_size;
     request.replication = replication;
     request.holder = holder;
+    request.consistency = consistency;
     return Do(PlanCreate(state, caller, request, facts));
   }
   absl::Status Complete(INodeId inode, std::vector<FinishedBlock> finished = {},
@@ -71,6 +72,37 @@ class FsFixture {
   }
   absl::Status AddBlock(INodeId inode, std::vector<FinishedBlock> finished = {}) {
     return Do(PlanAddBlock(state, caller, {inode, holder, std::move(finished)}, facts));
+  }
+  // With the block that would be opened looked up, and facts.targets as its nodes.
+  absl::Status Append(const std::string& path) {
+    LookUpLast(path, kToAppend);
+    return Do(PlanAppend(state, caller, {path, holder, consistency}, facts));
+  }
+  absl::Status Truncate(const std::string& path, uint64_t length) {
+    LookUpLast(path, length);
+    return Do(PlanTruncate(state, caller, {path, length}, facts));
+  }
+  absl::Status NewStamp(INodeId inode, BlockId id) {
+    const BlockMeta* meta = state.FindBlock(id);
+    const Block block{id, meta == nullptr ? 0 : meta->generation, 0};
+    return Do(PlanNewStamp(state, caller, {inode, holder, block}, facts));
+  }
+  absl::Status UpdatePipeline(INodeId inode, BlockId id, GenerationStamp generation,
+                              std::vector<NodeNumber> nodes) {
+    const BlockMeta* meta = state.FindBlock(id);
+    const Block block{id, meta == nullptr ? 0 : meta->generation, 0};
+    const UpdatePipelineRequest request{inode, holder, block, generation, std::move(nodes)};
+    return Do(PlanUpdatePipeline(state, caller, request, facts));
+  }
+  absl::Status CommitRecovery(BlockId id, GenerationStamp generation, uint64_t length,
+                              std::vector<StorageNumber> storages = {1, 3}) {
+    return Do(PlanCommitRecovery(state, {id, generation, length}, storages));
+  }
+  // Begins a recovery of the file's first open block; 0: none began.
+  GenerationStamp BeginRecovery(INodeId inode) {
+    EXPECT_TRUE(Do(PlanBeginRecovery(state, inode)).ok());
+    const auto* answer = std::get_if<NewStampAnswer>(&last.answer);
+    return answer == nullptr ? 0 : answer->generation;
   }
   absl::Status Rename(const std::string& from, const std::string& to) {
     return Do(PlanRename(state, caller, {from, to}, facts));
@@ -124,6 +156,10 @@ class FsFixture {
     for (const FileStatus& entry : page.value->entries) names.push_back(entry.name);
     return names;
   }
+  void LookUpLast(const std::string& path, uint64_t length) {
+    const auto block = ReadLastBlock(state, caller, path, length, facts).value;
+    facts.targets_block = block.ok() && *block ? (*block)->block : Block{};
+  }
   int Count(BlockEffect::Kind kind) const {
     int count = 0;
     for (const BlockEffect& effect : effects) count += effect.kind == kind;
@@ -144,6 +180,7 @@ class FsFixture {
   bool with_block = false;
   uint64_t block_size = 4096;
   uint32_t replication = 3;
+  Consistency consistency = Consistency::kStrong;
   Planned last;
   Effects effects;
   bool check_digest = true;

@@ -155,7 +155,7 @@ TEST_F(FsTest, ReclaimGoesInSlices) {
   EXPECT_EQ(state.PathOf(open), "");
   EXPECT_THAT(AddBlock(open), Fails(kFailedPrecondition, "deleted"));
   EXPECT_EQ(KindOf(last.status), ErrorKind::kLeaseLost);
-  EXPECT_FALSE(PlanCloseExpired(state, open, holder).edit.has_value());
+  EXPECT_FALSE(PlanTakeOver(state, open, holder).edit.has_value());
 
   int removed = 0;
   int slices = 0;

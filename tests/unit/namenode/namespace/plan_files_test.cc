@@ -155,7 +155,7 @@ TEST_F(PlanFilesTest, LeaseIsNeeded) {
   EXPECT_FALSE(ReadOpenFile(state, inode, holder).value.ok());
   EXPECT_EQ(ReadOpenFile(state, inode, Client(1)).value->block_size, 4096u);
   EXPECT_THAT(AddBlock(12345), Fails(kFailedPrecondition, "deleted"));
-  EXPECT_FALSE(PlanCloseExpired(state, inode, holder).edit.has_value());
+  EXPECT_FALSE(PlanTakeOver(state, inode, holder).edit.has_value());
   EXPECT_THAT(AddBlock(kRootINode), Fails(kFailedPrecondition, "Is a directory"));
 }
 
@@ -251,34 +251,6 @@ TEST_F(PlanFilesTest, OverwriteTakesTheLeaseAway) {
   ASSERT_THAT(Do(PlanReclaim(state, 10)), Succeeds());
   EXPECT_EQ(Count(BlockEffect::Kind::kRemoved), 1);
   EXPECT_FALSE(state.HasLease(Client(1)));
-}
-
-TEST_F(PlanFilesTest, ExpiredLeases) {
-  const INodeId inode = Open("/f");
-  const NewBlock first = Add(inode);
-  const NewBlock second = Add(inode);
-  Add(inode, {Done(first, 4096)});
-  ASSERT_THAT(Do(PlanCloseExpired(state, inode, holder)), Succeeds());
-  EXPECT_EQ(Count(BlockEffect::Kind::kRemoved), 2);
-  EXPECT_EQ(Count(BlockEffect::Kind::kFileClosed), 1);
-  EXPECT_EQ(Stat("/f")->length, 4096u);
-  EXPECT_FALSE(Stat("/f")->open);
-  EXPECT_EQ(state.FindBlock(second.id), nullptr);
-
-  const INodeId gap = Open("/g");  // a finished block behind an unfinished one goes too
-  Add(gap);
-  const NewBlock behind = Add(gap);
-  Add(gap, {Done(behind, 4096)});
-  ASSERT_THAT(Do(PlanCloseExpired(state, gap, holder)), Succeeds());
-  EXPECT_EQ(Stat("/g")->length, 0u);
-  EXPECT_EQ(ReadContentSummary(state, caller, "/g", facts).value->length, 0u);
-  EXPECT_EQ(ReadContentSummary(state, caller, "/", facts).value->length, 4096u);
-
-  unpublished = true;
-  const INodeId temporary = Open("/h");
-  ASSERT_THAT(Do(PlanCloseExpired(state, temporary, holder)), Succeeds());
-  EXPECT_FALSE(Exists("/h"));
-  EXPECT_TRUE(state.HasReclaimWork());
 }
 
 TEST_F(PlanFilesTest, AbandonFileAndLeaseListing) {

@@ -40,12 +40,24 @@ void RandomOps::Expect(const char* what, const std::string& path, absl::StatusCo
 
 void RandomOps::Step() {
   BeginCall();
-  const uint64_t kind = Pick(20);
-  if (kind < 9) return TreeStep(kind);
-  if (kind < 13) return AttributeStep(kind);
-  if (kind < 19) return FileStep();
-  fs_.retry.reset();
-  EXPECT_THAT(fs_.Do(PlanReclaim(fs_.state, 1 + Pick(5))), Succeeds());
+  const Counters before = fs_.state.counters();
+  const uint64_t kind = Pick(26);
+  if (kind < 9) {
+    TreeStep(kind);
+  } else if (kind < 13) {
+    AttributeStep(kind);
+  } else if (kind < 21) {
+    FileStep();
+  } else if (kind < 23) {
+    ReopenStep();
+  } else {
+    fs_.retry.reset();  // what the NameNode does by itself
+    OwnStep(kind);
+  }
+  // Ids and stamps never return.
+  EXPECT_GE(fs_.state.next_block(), before.next_block);
+  EXPECT_GE(fs_.state.next_generation(), before.next_generation);
+  EXPECT_GE(fs_.state.epoch(), before.epoch);
 }
 
 void RandomOps::TreeStep(uint64_t kind) {
@@ -86,67 +98,6 @@ void RandomOps::AttributeStep(uint64_t kind) {
   }
 }
 
-void RandomOps::FileStep() {
-  const std::vector<INodeId> open = fs_.state.OpenFilesOf(fs_.holder);
-  if (open.empty() || Pick(3) == 0) {
-    const std::string path = RandomPath();
-    const bool overwrite = Pick(3) == 0;
-    const uint32_t mode = Pick(3) == 0 ? Pick(01000) : 0666;
-    fs_.replication = 1 + Pick(3);
-    fs_.unpublished = Pick(2) == 0;
-    fs_.with_block = Pick(2) == 0;
-    Expect("create", path, model_.Create(fs_.caller, path, overwrite, mode, fs_.replication),
-           fs_.Create(path, overwrite, mode));
-    return;
-  }
-  const INodeId inode = open[Pick(open.size())];
-  const std::string path = fs_.state.PathOf(inode);
-  if (path.empty()) {  // deleted under its writer
-    EXPECT_EQ(KindOf(fs_.AddBlock(inode)), ErrorKind::kLeaseLost);
-    return;
-  }
-  const FileBody& file = fs_.state.FindINode(inode)->file();
-  if (file.open->open_blocks < 2 && Pick(2) == 0) {
-    std::vector<FinishedBlock> finished;
-    for (const BlockId id : file.blocks) {
-      if (fs_.state.FindBlock(id)->open != nullptr) finished.push_back(fs_.DoneById(id, 4096));
-    }
-    EXPECT_THAT(fs_.AddBlock(inode, std::move(finished)), Succeeds());
-    model_.at(path).length = fs_.state.FindINode(inode)->file().length;
-    return;
-  }
-  CloseStep(inode, path);
-}
-
-void RandomOps::CloseStep(INodeId inode, const std::string& path) {
-  const FileBody& file = fs_.state.FindINode(inode)->file();
-  if (Pick(4) == 0) {
-    const bool unpublished = file.open->unpublished;
-    fs_.retry.reset();
-    EXPECT_THAT(fs_.Do(PlanCloseExpired(fs_.state, inode, fs_.holder)), Succeeds());
-    if (unpublished) {
-      model_.Delete(FsFixture::Superuser(), path, false);
-    } else {
-      model_.at(path).open = false;
-      model_.at(path).length = fs_.state.FindINode(inode)->file().length;
-    }
-    return;
-  }
-  uint64_t length = file.length;
-  std::vector<FinishedBlock> finished;
-  for (const BlockId id : file.blocks) {
-    if (fs_.state.FindBlock(id)->open == nullptr) continue;
-    finished.push_back(fs_.DoneById(id, id == file.blocks.back() ? Pick(4097) : 4096));
-    length += finished.back().block.length;
-  }
-  const bool overwrite = Pick(2) == 0;
-  const std::string to = Pick(2) == 0 ? RandomPath() : path;
-  const absl::StatusCode expected = model_.Publish(fs_.caller, path, to, overwrite);
-  Expect("complete", path + " " + to, expected,
-         fs_.Complete(inode, std::move(finished), to, overwrite));
-  if (expected == absl::StatusCode::kOk) model_.at(to).length = length;
-}
-
 void RandomOps::CompareEverything() {
   uint64_t files = 0;
   uint64_t length = 0;
@@ -161,6 +112,7 @@ void RandomOps::CompareEverything() {
     EXPECT_EQ(status->length, entry.length) << path;
     EXPECT_EQ(status->replication, entry.replication) << path;
     EXPECT_EQ(status->open, entry.open) << path;
+    if (!entry.dir) CheckBlocks(path, status->inode);
     EXPECT_EQ(fs_.state.PathOf(status->inode), path);
     if (entry.dir) EXPECT_EQ(fs_.Names(path), model_.ChildrenOf(path)) << path;
     files += !entry.dir;

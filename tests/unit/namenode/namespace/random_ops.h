@@ -30,8 +30,21 @@ class RandomOps {
 
   void TreeStep(uint64_t kind);
   void AttributeStep(uint64_t kind);
+  // Files that are written (random_files.cc).
   void FileStep();
+  void CreateStep();
+  void AddStep(INodeId inode, const std::string& path);
   void CloseStep(INodeId inode, const std::string& path);
+  void PipelineStep(INodeId inode);
+  void AbandonStep(INodeId inode, const std::string& path);
+  void ReopenStep();  // append, truncate
+  void OwnStep(uint64_t kind);
+  void TakeOverStep();
+  void RecoveryStep();
+  // A stamp, and the pipeline that has it, for a block that is to be written.
+  void Touch(INodeId inode, BlockId block);
+  std::vector<BlockId> OpenBlocksOf(INodeId inode) const;
+  void CheckBlocks(const std::string& path, INodeId inode);
 
   FsFixture& fs_;
   ReferenceModel model_;

@@ -187,6 +187,35 @@ ReferenceModel::Code ReferenceModel::SetReplication(const Caller& who, const std
   return Code::kOk;
 }
 
+ReferenceModel::Code ReferenceModel::MayReopen(const Caller& who, const std::string& path) const {
+  const Walked walked = Walk(who, path);
+  if (walked.code != Code::kOk) return walked.code;
+  if (walked.missing > 0) return Code::kNotFound;
+  const ModelEntry& entry = entries_.at(path);
+  if (entry.dir) return Code::kFailedPrecondition;
+  if (!May(who, entry, 2)) return Code::kPermissionDenied;
+  if (entry.recovering) return Code::kUnavailable;
+  return entry.open ? Code::kFailedPrecondition : Code::kOk;
+}
+
+ReferenceModel::Code ReferenceModel::Append(const Caller& who, const std::string& path) {
+  const Code code = MayReopen(who, path);
+  if (code == Code::kOk) entries_.at(path).open = true;
+  return code;
+}
+
+ReferenceModel::Code ReferenceModel::Truncate(const Caller& who, const std::string& path,
+                                              uint64_t length, uint64_t block_size) {
+  const Code code = MayReopen(who, path);
+  if (code != Code::kOk) return code;
+  ModelEntry& entry = entries_.at(path);
+  if (length > entry.length) return Code::kInvalidArgument;
+  if (length == entry.length) return Code::kOk;
+  entry.length = length;
+  entry.open = entry.recovering = length % block_size != 0;
+  return Code::kOk;
+}
+
 ReferenceModel::Code ReferenceModel::CanList(const Caller& who, const std::string& path) const {
   const Walked walked = Walk(who, path);
   if (walked.code != Code::kOk) return walked.code;

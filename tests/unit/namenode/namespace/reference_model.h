@@ -21,6 +21,7 @@ struct ModelEntry {
   uint64_t length = 0;
   uint32_t replication = 0;
   bool open = false;
+  bool recovering = false;  // open, and the NameNode holds it
 };
 
 class ReferenceModel {
@@ -38,6 +39,9 @@ class ReferenceModel {
   Code SetOwner(const Caller& who, const std::string& path, const std::string& owner,
                 const std::string& group);
   Code SetReplication(const Caller& who, const std::string& path, uint32_t replication);
+  Code Append(const Caller& who, const std::string& path);
+  // Whole blocks of `block_size` are cut at once; a part of one leaves the file in recovery.
+  Code Truncate(const Caller& who, const std::string& path, uint64_t length, uint64_t block_size);
   Code CanList(const Caller& who, const std::string& path) const;
 
   const std::map<std::string, ModelEntry>& entries() const { return entries_; }
@@ -52,6 +56,7 @@ class ReferenceModel {
     int missing = 0;
   };
   Walked Walk(const Caller& who, const std::string& path) const;
+  Code MayReopen(const Caller& who, const std::string& path) const;
   bool May(const Caller& who, const ModelEntry& entry, uint32_t access) const;
   bool MayRemove(const Caller& who, const std::string& path) const;
   void Move(const std::string& from, const std::string& to);
