@@ -29,9 +29,10 @@ namespace cairn {
 void TuneAllocator();
 
 // SIGTERM and SIGINT, as something to wait for. Blocks both in the calling thread and the threads
-// that it starts later, and ignores SIGPIPE: make it first in main. A second SIGINT ends the
-// process at once; a second SIGTERM is ignored. The mask survives exec: whoever starts another
-// program unblocks both in the child. Thread-safe.
+// that it starts later, and ignores SIGPIPE and SIGXFSZ (a file that grows beyond `ulimit -f` is an
+// error like a full disk): make it first in main. A second SIGINT ends the process at once; a
+// second SIGTERM is ignored. The mask survives exec: whoever starts another program unblocks both
+// in the child. Thread-safe.
 class TerminationSignals {
  public:
   TerminationSignals();

@@ -15,6 +15,7 @@ constexpr char kKindPayload[] = "cairn/error_kind";
 
 absl::StatusCode CodeOf(int error_number) {
   if (error_number == EIO) return absl::StatusCode::kInternal;
+  if (error_number == EFBIG) return absl::StatusCode::kResourceExhausted;
   return absl::ErrnoToStatusCode(error_number);
 }
 
@@ -43,7 +44,8 @@ absl::Status ErrnoStatus(std::string_view context, int error_number) {
   std::string message = std::generic_category().message(error_number);
   if (!context.empty()) message = fmt::format("{}: {}", context, message);
   absl::Status status(CodeOf(error_number), message);
-  const bool disk_full = error_number == ENOSPC || error_number == EDQUOT;
+  // EFBIG: a limit on the size of files (ulimit -f, or the file system's own).
+  const bool disk_full = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
   return disk_full ? WithKind(std::move(status), ErrorKind::kNoSpace) : status;
 }
 

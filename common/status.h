@@ -59,7 +59,7 @@ absl::Status WithKind(absl::Status status, ErrorKind kind);
 ErrorKind KindOf(const absl::Status& status);
 
 // A status for a failed system call: the code that fits `error_number`, "CONTEXT: strerror".
-// ENOSPC and EDQUOT carry kNoSpace.
+// ENOSPC, EDQUOT and EFBIG carry kNoSpace.
 absl::Status ErrnoStatus(std::string_view context, int error_number);
 
 // The message as std::string_view (Debian's absl::string_view is a type of its own).

@@ -29,6 +29,8 @@ TEST(StatusTest, ErrnoSaysWhatAndWhere) {
   EXPECT_TRUE(absl::IsPermissionDenied(ErrnoStatus("/a", EACCES)));
   EXPECT_EQ(KindOf(ErrnoStatus("/a", ENOSPC)), ErrorKind::kNoSpace);
   EXPECT_EQ(KindOf(ErrnoStatus("/a", EDQUOT)), ErrorKind::kNoSpace);
+  EXPECT_EQ(KindOf(ErrnoStatus("/a", EFBIG)), ErrorKind::kNoSpace);
+  EXPECT_TRUE(absl::IsResourceExhausted(ErrnoStatus("/a", EFBIG)));
   EXPECT_TRUE(absl::IsInternal(ErrnoStatus("/a", EIO)));
   EXPECT_EQ(MessageOf(ErrnoStatus("", EEXIST)), "File exists");
 }
