@@ -139,7 +139,8 @@ Planned PlanTakeOver(const FsState&, INodeId inode, const ClientId& holder);
 // No edit when it does not hold the file.
 Planned PlanBeginRecovery(const FsState&, INodeId inode);
 // `block`: as recovered, with the recovery's stamp. FAILED_PRECONDITION when that is not the newest
-// recovery of the block, NOT_FOUND when its file is gone; no edit when it was committed before.
+// recovery of the block or lacks bytes that were held for sure (before an append), NOT_FOUND when
+// its file is gone; no edit when it was committed before.
 Planned PlanCommitRecovery(const FsState&, const Block& block,
                            const std::vector<StorageNumber>& storages);
 // Past the highest block id, generation stamp and epoch that a DataNode has seen; no edit when the

@@ -52,6 +52,11 @@ absl::StatusOr<Decision> DecideCommit(Lookup& lookup, const Block& block,
     return absl::InvalidArgumentError(fmt::format("block {} is to be cut to {} bytes, not {}",
                                                   block.id, meta->length, block.length));
   }
+  if (block.length < meta->length) {
+    return absl::FailedPreconditionError(
+        fmt::format("block {} held {} bytes for sure, and {} are not all of them", block.id,
+                    meta->length, block.length));
+  }
   CommitRecoveryEdit edit{inode->id, block.id, block.generation, block.length, {}};
   if (block.length > 0) {
     RETURN_IF_ERROR(CheckStorages(state, {block, storages}, 1));

@@ -191,7 +191,10 @@ TEST_F(PlanRecoveryTest, AnAppendedBlockIsRecoveredFromWhatItHad) {
   ASSERT_THAT(NewStamp(IdOf("/f"), block), Succeeds());
   ASSERT_THAT(TakeOver(IdOf("/f")), Succeeds());
   EXPECT_EQ(FilesInRecovery(state)[0].block.block.length, 904u);
-  ASSERT_THAT(CommitRecovery(block, BeginRecovery(IdOf("/f")), 1000), Succeeds());
+  const GenerationStamp stamp = BeginRecovery(IdOf("/f"));
+  EXPECT_THAT(CommitRecovery(block, stamp, 903), Fails(kFailedPrecondition, "held 904 bytes"));
+  EXPECT_THAT(CommitRecovery(block, stamp, 0, {}), Fails(kFailedPrecondition, "held 904 bytes"));
+  ASSERT_THAT(CommitRecovery(block, stamp, 1000), Succeeds());
   EXPECT_EQ(Stat("/f")->length, 1000u);
   // And it can be appended to again: the recovery left nothing behind.
   ASSERT_THAT(Append("/f"), Succeeds());

@@ -217,8 +217,9 @@ void RandomOps::RecoveryStep() {
 
   const std::vector<BlockId> before = fs_.state.FindINode(file.inode)->file().blocks;
   const size_t index = file.block.offset / 4096;
-  uint64_t length = Pick(4) == 0 ? 0 : Pick(2) == 0 ? 4096 : file.block.block.length + Pick(100);
-  if (file.block.cut) length = file.block.block.length;
+  const uint64_t known = file.block.block.length;
+  uint64_t length = Pick(4) == 0 ? 0 : Pick(2) == 0 ? 4096 : known + Pick(100);
+  if (file.block.cut || length < known) length = known;
   length = std::min<uint64_t>(length, 4096);
   uint64_t expected = index * 4096 + length;
   bool open = false;
