@@ -23,64 +23,84 @@ absl::Status Damaged(fmt::format_string<Args...> format, Args&&... args) {
                              fmt::format(format, std::forward<Args>(args)...));
 }
 
-// Exactly `size` bytes; false in `*at_end` tells a clean end before the first of them.
-absl::StatusOr<std::string> ReadExactly(const ImageReadFn& read, size_t size,
-                                        bool* at_end = nullptr) {
-  std::string bytes(size, '\0');
-  size_t filled = 0;
-  while (filled < size) {
-    ASSIGN_OR_RETURN(const size_t got, read(bytes.data() + filled, size - filled));
-    if (got == 0 && filled == 0 && at_end != nullptr) {
-      *at_end = true;
-      return std::string();
-    }
-    if (got == 0) return Damaged("it ends in the middle");
-    filled += got;
-  }
-  return bytes;
-}
+// An image's bytes, and how far they were read.
+class Input {
+ public:
+  explicit Input(const ImageReadFn& read) : read_(read) {}
 
-absl::StatusOr<std::string> ReadPiece(const ImageReadFn& read, bool* at_end) {
-  ASSIGN_OR_RETURN(const std::string head, ReadExactly(read, 12, at_end));
+  uint64_t offset() const { return offset_; }
+
+  // Exactly `size` bytes; true in `*at_end` tells a clean end before the first of them.
+  absl::StatusOr<std::string> ReadExactly(size_t size, bool* at_end = nullptr) {
+    std::string bytes(size, '\0');
+    size_t filled = 0;
+    while (filled < size) {
+      ASSIGN_OR_RETURN(const size_t got, read_(bytes.data() + filled, size - filled));
+      if (got == 0 && filled == 0 && at_end != nullptr) {
+        *at_end = true;
+        return std::string();
+      }
+      if (got == 0) return Damaged("it ends at byte {}, in the middle", offset_);
+      filled += got;
+      offset_ += got;
+    }
+    return bytes;
+  }
+
+ private:
+  const ImageReadFn& read_;
+  uint64_t offset_ = 0;
+};
+
+absl::StatusOr<std::string> ReadPiece(Input& input, bool* at_end) {
+  const uint64_t at = input.offset();
+  ASSIGN_OR_RETURN(const std::string head, input.ReadExactly(12, at_end));
   if (*at_end) return std::string();
   const size_t raw_size = U32At(head, 0);
   const size_t stored_size = U32At(head, 4);
   if (raw_size > kMaxPieceBytes || stored_size > ZSTD_compressBound(kMaxPieceBytes)) {
-    return Damaged("a piece claims to have {} bytes", std::max(raw_size, stored_size));
+    return Damaged("the piece at byte {} claims to have {} bytes", at,
+                   std::max(raw_size, stored_size));
   }
-  ASSIGN_OR_RETURN(const std::string stored, ReadExactly(read, stored_size));
+  ASSIGN_OR_RETURN(const std::string stored, input.ReadExactly(stored_size));
   if (Crc32cExtend(Crc32c(std::string_view(head).substr(0, 8)), stored) != U32At(head, 8)) {
-    return Damaged("a piece fails its checksum");
+    return Damaged("the piece at byte {} fails its checksum", at);
   }
   std::string raw(raw_size, '\0');
   const size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
-  if (ZSTD_isError(size) || size != raw_size) return Damaged("a piece does not unpack");
+  if (ZSTD_isError(size) || size != raw_size) {
+    return Damaged("the piece at byte {} does not unpack", at);
+  }
   return raw;
 }
 
 // Calls `fn` with each record up to the trailer, and checks order and end.
-absl::Status ForEachRecord(const ImageReadFn& read,
-                           const std::function<absl::Status(v1::ImageRecord&)>& fn) {
+absl::Status ForEachRecord(Input& input, const std::function<absl::Status(v1::ImageRecord&)>& fn) {
   uint64_t records = 0;
   int last_kind = 0;
   bool ended = false;
   v1::ImageRecord record;
   while (true) {
     bool at_end = false;
-    ASSIGN_OR_RETURN(const std::string raw, ReadPiece(read, &at_end));
+    const uint64_t at = input.offset();  // of the piece
+    ASSIGN_OR_RETURN(const std::string raw, ReadPiece(input, &at_end));
     if (at_end) break;
     for (size_t offset = 0; offset < raw.size();) {
-      if (ended) return Damaged("it goes on behind its end");
-      if (raw.size() - offset < 4) return Damaged("a record is cut");
+      if (ended) return Damaged("it goes on behind its end, at byte {}", at);
+      if (raw.size() - offset < 4) {
+        return Damaged("record {}, in the piece at byte {}, is cut", records, at);
+      }
       const size_t size = U32At(raw, offset);
       offset += 4;
       if (size > raw.size() - offset ||
           !record.ParseFromArray(raw.data() + offset, static_cast<int>(size))) {
-        return Damaged("record {} does not parse", records);
+        return Damaged("record {}, in the piece at byte {}, does not parse", records, at);
       }
       offset += size;
       const int kind = record.kind_case();
-      if (kind < last_kind || kind == 0) return Damaged("record {} is out of order", records);
+      if (kind < last_kind || kind == 0) {
+        return Damaged("record {}, in the piece at byte {}, is out of order", records, at);
+      }
       last_kind = kind;
       ended = record.has_trailer();
       if (ended && record.trailer().records() != records) {
@@ -90,7 +110,7 @@ absl::Status ForEachRecord(const ImageReadFn& read,
       ++records;
     }
   }
-  if (!ended) return Damaged("its end is missing");
+  if (!ended) return Damaged("its end is missing at byte {}", input.offset());
   return absl::OkStatus();
 }
 
@@ -214,11 +234,10 @@ absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
   return json;
 }
 
-}  // namespace
-
-absl::StatusOr<ImageHeader> ReadImageHeader(const ImageReadFn& read) {
-  ASSIGN_OR_RETURN(std::string bytes, ReadExactly(read, kImageMagic.size() + 8));
-  if (!bytes.starts_with(kImageMagic)) return Damaged("it does not begin like an image");
+absl::StatusOr<ImageHeader> ReadHeader(Input& input) {
+  ASSIGN_OR_RETURN(std::string bytes, input.ReadExactly(kImageMagic.size() + 8));
+  if (!bytes.starts_with(kImageMagic))
+    return Damaged("it does not begin, at byte 0, like an image");
   const uint32_t layout = U32At(bytes, kImageMagic.size());
   if (layout != kImageLayout) {
     return absl::FailedPreconditionError(
@@ -227,21 +246,33 @@ absl::StatusOr<ImageHeader> ReadImageHeader(const ImageReadFn& read) {
                     layout, kImageLayout));
   }
   const size_t size = U32At(bytes, kImageMagic.size() + 4);
-  if (size > kMaxHeaderBytes) return Damaged("its header claims to have {} bytes", size);
-  ASSIGN_OR_RETURN(const std::string rest, ReadExactly(read, size + 4));
+  if (size > kMaxHeaderBytes)
+    return Damaged("its header, at byte 0, claims to have {} bytes", size);
+  ASSIGN_OR_RETURN(const std::string rest, input.ReadExactly(size + 4));
   bytes.append(rest, 0, size);
-  if (Crc32c(bytes) != U32At(rest, size)) return Damaged("its header fails its checksum");
+  if (Crc32c(bytes) != U32At(rest, size)) {
+    return Damaged("its header, at byte 0, fails its checksum");
+  }
   v1::ImageHeader proto;
   if (!proto.ParseFromArray(rest.data(), static_cast<int>(size))) {
-    return Damaged("its header does not parse");
+    return Damaged("its header, at byte 0, does not parse");
   }
   return ImageHeader{proto.txid(), proto.cluster_id(), {proto.digest_high(), proto.digest_low()}};
 }
 
+}  // namespace
+
+absl::StatusOr<ImageHeader> ReadImageHeader(const ImageReadFn& read) {
+  Input input(read);
+  return ReadHeader(input);
+}
+
 absl::StatusOr<LoadedImage> LoadImage(const ImageReadFn& read) {
-  ASSIGN_OR_RETURN(ImageHeader header, ReadImageHeader(read));
+  Input input(read);
+  ASSIGN_OR_RETURN(ImageHeader header, ReadHeader(input));
   ImageLoader loader;
-  RETURN_IF_ERROR(ForEachRecord(read, [&](v1::ImageRecord& record) { return loader.Add(record); }));
+  RETURN_IF_ERROR(
+      ForEachRecord(input, [&](v1::ImageRecord& record) { return loader.Add(record); }));
   ASSIGN_OR_RETURN(FsState state, loader.Finish(header.txid));
   if (state.digest() != header.digest) {
     return Damaged("its content has digest {}, its header says {}", ToHex(state.digest()),
@@ -252,14 +283,15 @@ absl::StatusOr<LoadedImage> LoadImage(const ImageReadFn& read) {
 
 absl::Status DumpImage(const ImageReadFn& read,
                        const std::function<absl::Status(std::string_view json)>& line) {
-  ASSIGN_OR_RETURN(const ImageHeader header, ReadImageHeader(read));
+  Input input(read);
+  ASSIGN_OR_RETURN(const ImageHeader header, ReadHeader(input));
   v1::ImageHeader proto;
   proto.set_cluster_id(header.cluster_id);
   proto.set_txid(header.txid);
   ASSIGN_OR_RETURN(const std::string json, ToJson(proto));
   RETURN_IF_ERROR(
       line(fmt::format("{{\"header\":{},\"digest\":\"{}\"}}", json, ToHex(header.digest))));
-  return ForEachRecord(read, [&](v1::ImageRecord& record) -> absl::Status {
+  return ForEachRecord(input, [&](v1::ImageRecord& record) -> absl::Status {
     ASSIGN_OR_RETURN(const std::string text, ToJson(record));
     return line(text);
   });

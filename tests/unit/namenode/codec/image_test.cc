@@ -1,6 +1,6 @@
 #include "namenode/codec/image.h"
 
-#include <random>
+#include <fmt/format.h>
 
 #include "tests/unit/namenode/codec/image_fixture.h"
 #include "tests/unit/namenode/namespace/fs_fixture.h"
@@ -18,6 +18,11 @@ class ImageTest : public FsTest {
     ASSERT_THAT(Rename("/z", "/b/z"), Succeeds());  // a child with a smaller id than its parent
     ASSERT_THAT(Chown("/b", "ann", "staff"), Succeeds());
     ASSERT_THAT(Put("/b/f", {4096, 4096, 5}), Succeeds());
+    ASSERT_THAT(Put("/b/cut", {904}), Succeeds());
+    ASSERT_THAT(Truncate("/b/cut", 5), Succeeds());
+    consistency = Consistency::kWeak;
+    ASSERT_THAT(Put("/b/more", {4096, 7}), Succeeds());
+    ASSERT_THAT(Append("/b/more"), Succeeds());
     ASSERT_THAT(Mkdir("/gone/x", true), Succeeds());
     ASSERT_THAT(Put("/gone/x/f", {7}), Succeeds());
     ASSERT_THAT(Delete("/gone", true), Succeeds());
@@ -44,8 +49,18 @@ TEST_F(ImageTest, EverythingComesBack) {
   EXPECT_EQ(copy.counters(), state.counters());
   EXPECT_EQ(copy.files(), state.files());
   EXPECT_EQ(copy.root().dir().totals, state.root().dir().totals);
-  EXPECT_EQ(copy.open_files(), 1u);
+  EXPECT_EQ(copy.open_files(), 3u);
   EXPECT_EQ(copy.OpenFilesOf(holder), state.OpenFilesOf(holder));
+  const FileBody& more = copy.FindINode(IdOf("/b/more"))->file();
+  EXPECT_TRUE(more.open->appended);
+  EXPECT_EQ(more.open->min_replicas, 1u);
+  EXPECT_EQ(more.length, 4103u);
+  EXPECT_TRUE(copy.FindBlock(more.blocks[1])->open->untouched);
+  ASSERT_EQ(FilesInRecovery(copy).size(), 1u);
+  EXPECT_EQ(FilesInRecovery(copy)[0].inode, IdOf("/b/cut"));
+  EXPECT_TRUE(FilesInRecovery(copy)[0].block.cut);
+  EXPECT_EQ(FilesInRecovery(copy)[0].block.recovery, FilesInRecovery(state)[0].block.recovery);
+  EXPECT_EQ(FilesInRecovery(copy)[0].block.block.length, 5u);
   EXPECT_TRUE(copy.HasReclaimWork());
   EXPECT_EQ(copy.registry().FindStorage(5)->node, 3u);
   EXPECT_TRUE(copy.FindRetry({Client(7), 3, 2})->answer.ok());
@@ -80,10 +95,17 @@ TEST_F(ImageTest, DamageIsFound) {
     const auto cut = LoadImage(Reader(good.substr(0, size)));
     EXPECT_THAT(cut.status(), Fails(kDataLoss)) << "cut at " << size;
   }
+  const size_t piece = 20 + static_cast<uint8_t>(good[12]);  // behind the header
   for (size_t at = 0; at < good.size(); ++at) {
     std::string bad = good;
-    bad[at] ^= 0x10;
-    EXPECT_FALSE(LoadImage(Reader(bad)).ok()) << "flipped at " << at;
+    bad[at] = static_cast<char>(bad[at] ^ (1 << at % 8));
+    const absl::Status status = LoadImage(Reader(bad)).status();
+    if (at >= 8 && at < 12) {
+      EXPECT_THAT(status, Fails(kFailedPrecondition, "layout"));
+    } else {
+      const std::string where = at < piece + 12 ? "at byte " : fmt::format("at byte {} ", piece);
+      EXPECT_THAT(status, Fails(kDataLoss, where)) << "flipped at " << at;
+    }
   }
   EXPECT_THAT(LoadImage(Reader(good + "x")).status(), Fails(kDataLoss));
   EXPECT_THAT(LoadImage(Reader(good + good)).status(), Fails(kDataLoss));
