@@ -1,16 +1,20 @@
-// One try at writing one block: packets to the first DataNode of a pipeline, acks back from all.
+// One pipeline of a block: packets to the first DataNode, acks back from all, until the block is
+// finished or a node fails.
 //
 // Why a class of its own: everything that can go wrong on the way (a node refuses, breaks off,
-// falls silent, or has too little on disk at the end) becomes one status and one node to leave out;
-// the writer then tries again with another pipeline. Used by one thread, FileWriter's; gRPC's own
-// threads bring the acks.
+// falls silent, is slow, or has too little of the block at the end) becomes one status and the
+// nodes to leave out; BlockWriter then goes on with another pipeline. Used by one thread,
+// BlockWriter's.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <memory>
-#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "client/write_stream.h"
+#include "common/consistency.h"
+#include "common/ids.h"
 #include "proto/data_transfer.pb.h"
 #include "proto/namenode.pb.h"
 #include "proto/types.pb.h"
@@ -21,35 +25,48 @@ class ClientCore;
 
 class BlockPipeline {
  public:
-  using Packet = std::shared_ptr<const v1::WritePacket>;
+  using Packet = WriteStream::Packet;
 
-  // `target`: the block with its nodes in order; at most `max_length` bytes will come.
-  BlockPipeline(ClientCore* core, v1::LocatedBlock target, uint64_t max_length);
+  struct Spec {
+    v1::LocatedBlock target;  // the block, its nodes in order
+    uint64_t max_length = 0;  // bytes that may come, in all
+    Consistency consistency = Consistency::kStrong;
+    bool find_slow_nodes = true;
+    // Of a pipeline that goes on with replicas that are there, else unset: what they must have.
+    uint64_t from_generation = 0;
+    uint64_t from_length = 0;
+  };
+
+  BlockPipeline(ClientCore* core, Spec spec);
   ~BlockPipeline();  // breaks off what is not finished
   BlockPipeline(const BlockPipeline&) = delete;
   BlockPipeline& operator=(const BlockPipeline&) = delete;
 
   // Connects and waits until every node says that it is ready.
   absl::Status Open();
-  // Hands a packet on, and waits while the window is full.
+  // Numbers the packet and hands it on; waits while the window is full.
   absl::Status Send(Packet packet);
-  // After the packet marked `last`: waits until the block is on disk. Fails when fewer than
-  // `min_replicas` nodes have all `length` bytes durable.
+  // Until every node has all that was sent.
+  absl::Status WaitForAcks();
+  // After the packet marked `last` was acknowledged: whether at least `min_replicas` nodes have the
+  // block of `length` bytes, as its consistency asks it.
   absl::Status Finish(uint64_t length, uint32_t min_replicas);
 
+  WriteStream::Progress progress();
   // After Finish: the block, with the storages that hold it.
   const v1::FinishedBlock& finished() const { return finished_; }
-  // After an error: the node to leave out of the next try.
-  const v1::NodeAddress& failed_node() const;
+  // After an error: the nodes to leave out.
+  const std::vector<NodeNumber>& failed_nodes() const { return failed_nodes_; }
 
  private:
-  class Stream;
+  absl::Status Take(absl::Status status);  // notes who failed
+  v1::WritePacket Header() const;
+  bool Holds(const v1::NodeAck& node, uint64_t length) const;
 
   ClientCore* const core_;
-  const v1::LocatedBlock target_;
-  const uint64_t max_length_;
-  std::unique_ptr<Stream> stream_;
-  int failed_index_ = 0;  // in target_.nodes
+  const Spec spec_;
+  std::unique_ptr<WriteStream> stream_;
+  std::vector<NodeNumber> failed_nodes_;
   v1::FinishedBlock finished_;
 };
 

@@ -174,12 +174,13 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
 };
 
 BlockReader::BlockReader(ClientCore* core, v1::LocatedBlock block, v1::NodeAddress node,
-                         uint64_t offset, uint64_t length)
+                         uint64_t offset, uint64_t length, int64_t stall_ms)
     : core_(core),
       block_(std::move(block)),
       node_(std::move(node)),
       position_(offset),
-      end_(offset + length) {}
+      end_(offset + length),
+      stall_ms_(stall_ms) {}
 
 BlockReader::~BlockReader() {
   if (stream_ != nullptr && bytes_left() == 0) stream_->WaitForEnd();
@@ -196,7 +197,7 @@ absl::Status BlockReader::Open() {
   request.set_token(block_.token());
   request.set_client(core_->name());
   stream_ = std::make_unique<Stream>(std::move(channel), fmt::format("DataNode {}", NameOf(node_)),
-                                     &core_->clock(), options.stall_ms);
+                                     &core_->clock(), stall_ms_);
   stream_->Start(request);
   return absl::OkStatus();
 }

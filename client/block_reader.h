@@ -21,9 +21,10 @@ class ClientCore;
 
 class BlockReader {
  public:
-  // Bytes [offset, offset + length) of `block`, from `node`.
+  // Bytes [offset, offset + length) of `block`, from `node`, which has failed when it sends nothing
+  // for `stall_ms`.
   BlockReader(ClientCore* core, v1::LocatedBlock block, v1::NodeAddress node, uint64_t offset,
-              uint64_t length);
+              uint64_t length, int64_t stall_ms);
   ~BlockReader();  // breaks off
   BlockReader(const BlockReader&) = delete;
   BlockReader& operator=(const BlockReader&) = delete;
@@ -50,6 +51,7 @@ class BlockReader {
   const v1::NodeAddress node_;
   uint64_t position_;  // in the block, of the next byte to hand out
   const uint64_t end_;
+  const int64_t stall_ms_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<v1::ReadPacket> packet_;  // verified; bytes are handed out of it
 };

@@ -36,8 +36,9 @@ absl::Status CheckTransfer(const TransferOptions& transfer) {
   if (transfer.packet_bytes == 0 || transfer.packet_bytes % kChunkBytes != 0) {
     return UsageError("a packet's size must be a multiple of 4K");
   }
-  if (transfer.window_packets == 0 || transfer.stall_ms <= 0 || transfer.connect_ms <= 0 ||
-      transfer.write_attempts <= 0 || transfer.retry_pause_ms <= 0) {
+  if (transfer.window_packets == 0 || transfer.stall_ms <= 0 || transfer.max_progress_ms <= 0 ||
+      transfer.connect_ms <= 0 || transfer.heartbeat_ms <= 0 || transfer.write_attempts <= 0 ||
+      transfer.retry_pause_ms <= 0) {
     return UsageError("window, times and attempts of transfers must be above 0");
   }
   return absl::OkStatus();

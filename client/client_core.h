@@ -11,6 +11,7 @@
 #include "client/file_system.h"
 #include "client/lease_renewer.h"
 #include "client/namenode_client.h"
+#include "client/pipeline_keeper.h"
 #include "common/clock.h"
 #include "common/net/channel.h"
 
@@ -27,6 +28,7 @@ class ClientCore {
   NameNodeClient& namenode() { return namenode_; }
   DataNodeChannels& datanodes() { return datanodes_; }
   LeaseRenewer& leases() { return leases_; }
+  PipelineKeeper& pipelines() { return pipelines_; }
   // How DataNodes' logs name this client: "user@host".
   const std::string& name() const { return name_; }
 
@@ -38,6 +40,7 @@ class ClientCore {
   NameNodeClient namenode_;
   DataNodeChannels datanodes_;
   LeaseRenewer leases_;
+  PipelineKeeper pipelines_;
 };
 
 }  // namespace cairn

@@ -155,4 +155,16 @@ HealthReport FromProto(const v1::HealthReply& in) {
   return out;
 }
 
+v1::Consistency ToProto(Consistency consistency) {
+  switch (consistency) {
+    case Consistency::kEventual:
+      return v1::EVENTUAL;
+    case Consistency::kWeak:
+      return v1::WEAK;
+    case Consistency::kStrong:
+      break;
+  }
+  return v1::STRONG;
+}
+
 }  // namespace cairn

@@ -4,6 +4,8 @@
 
 #include "client/admin_client.h"
 #include "client/types.h"
+#include "common/consistency.h"
+#include "proto/types.pb.h"
 
 namespace cairn {
 
@@ -12,8 +14,6 @@ class FileStatus;
 class GetContentSummaryReply;
 class GetServerDefaultsReply;
 class HealthReply;
-class LocatedBlock;
-class NodeAddress;
 class ReportReply;
 }  // namespace v1
 
@@ -24,5 +24,6 @@ ContentSummary FromProto(const v1::GetContentSummaryReply& in);
 ServerDefaults FromProto(const v1::GetServerDefaultsReply& in);
 AdminReport FromProto(const v1::ReportReply& in);
 HealthReport FromProto(const v1::HealthReply& in);
+v1::Consistency ToProto(Consistency consistency);
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "client/convert.h"
 #include "common/logging.h"
@@ -44,10 +45,12 @@ absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) 
 
 }  // namespace
 
-FileReader::FileReader(std::shared_ptr<ClientCore> core, std::string path,
-                       const v1::GetBlockLocationsReply& located)
-    : core_(std::move(core)), path_(std::move(path)), status_(FromProto(located.status())) {
-  TakeLocations(located);
+FileReader::FileReader(std::shared_ptr<ClientCore> core, std::string path, const ReadableFile& file)
+    : core_(std::move(core)),
+      path_(std::move(path)),
+      status_(FromProto(file.located.status())),
+      length_(file.length) {
+  TakeLocations(file.located);
 }
 
 FileReader::~FileReader() = default;
@@ -58,9 +61,9 @@ void FileReader::Close() {
 }
 
 absl::Status FileReader::Seek(uint64_t offset) {
-  if (offset > status_.length) {
+  if (offset > length_) {
     return absl::OutOfRangeError(
-        fmt::format("offset {} is beyond the end of the file ({} bytes)", offset, status_.length));
+        fmt::format("offset {} is beyond the end of the file ({} bytes)", offset, length_));
   }
   position_ = offset;
   return absl::OkStatus();
@@ -68,15 +71,15 @@ absl::Status FileReader::Seek(uint64_t offset) {
 
 absl::StatusOr<size_t> FileReader::Read(std::span<char> out) {
   if (closed_) return absl::FailedPreconditionError("the stream is closed");
-  const size_t count = std::min<uint64_t>(out.size(), status_.length - position_);
+  const size_t count = std::min<uint64_t>(out.size(), length_ - position_);
   RETURN_IF_ERROR(ReadFully(cursor_, position_, out.first(count), ReadAhead::kToBlockEnd));
   position_ += count;
   return count;
 }
 
 absl::StatusOr<size_t> FileReader::ReadAt(uint64_t offset, std::span<char> out) {
-  if (offset >= status_.length) return size_t{0};
-  const size_t count = std::min<uint64_t>(out.size(), status_.length - offset);
+  if (offset >= length_) return size_t{0};
+  const size_t count = std::min<uint64_t>(out.size(), length_ - offset);
   Cursor cursor;
   RETURN_IF_ERROR(ReadFully(cursor, offset, out.first(count), ReadAhead::kNo));
   return count;
@@ -97,6 +100,7 @@ absl::Status FileReader::ReadFully(Cursor& cursor, uint64_t offset, std::span<ch
     out = out.subspan(*count);
     cursor.offset = offset;
     cursor.fetched_again = false;
+    cursor.asked_again = false;
     if (cursor.reader->bytes_left() == 0) cursor.reader.reset();
   }
   return absl::OkStatus();
@@ -116,9 +120,13 @@ absl::Status FileReader::Position(Cursor& cursor, uint64_t offset, uint64_t want
       continue;
     }
     const uint64_t start = offset - block.offset();
-    uint64_t length = block.block().length() - start;
+    uint64_t length = std::min(block.block().length() - start, length_ - offset);
     if (read_ahead == ReadAhead::kNo) length = std::min(length, want);
-    cursor.reader = std::make_unique<BlockReader>(core_.get(), block, *node, start, length);
+    // A node that is only slow is better than none.
+    const TransferOptions& transfer = core_->options().transfer;
+    const int64_t stall_ms = cursor.fetched_again ? transfer.max_progress_ms : transfer.stall_ms;
+    cursor.reader =
+        std::make_unique<BlockReader>(core_.get(), block, *node, start, length, stall_ms);
     cursor.offset = offset;
     const absl::Status status = cursor.reader->Open();
     if (status.ok()) return status;
@@ -130,6 +138,11 @@ void FileReader::Failed(Cursor& cursor, const absl::Status& status) {
   const v1::LocatedBlock& block = cursor.reader->block();
   const NodeNumber node = cursor.reader->node().number();
   LogDebug("block {}: {}", block.block().id(), MessageOf(status));
+  cursor.last_failure = status;
+  if (KindOf(status) == ErrorKind::kIdleStream && !std::exchange(cursor.asked_again, true)) {
+    cursor.reader.reset();
+    return;
+  }
   {
     MutexLock lock(mu_);
     if (IsReplicasFault(status)) {
@@ -139,7 +152,6 @@ void FileReader::Failed(Cursor& cursor, const absl::Status& status) {
     }
   }
   if (KindOf(status) == ErrorKind::kChecksum) cursor.reader->AskToVerify();
-  cursor.last_failure = status;
   cursor.reader.reset();
 }
 
@@ -153,15 +165,17 @@ absl::StatusOr<v1::LocatedBlock> FileReader::Locate(uint64_t offset) {
     if (fetched) break;
     RETURN_IF_ERROR(FetchLocations(offset));
   }
-  return absl::DataLossError(fmt::format("the NameNode names no block at offset {}", offset));
+  // A file that was being written when it was opened may have lost what was not flushed.
+  return absl::DataLossError(
+      fmt::format("the file ends before offset {}: it was cut while it was read", offset));
 }
 
 absl::Status FileReader::FetchLocations(uint64_t offset) {
   v1::GetBlockLocationsRequest request;
   request.set_path(path_);
   request.set_offset(offset);
-  request.set_length(std::min(status_.length - offset,
-                              kBlocksPerFetch * std::max<uint64_t>(status_.block_size, 1)));
+  request.set_length(
+      std::min(length_ - offset, kBlocksPerFetch * std::max<uint64_t>(status_.block_size, 1)));
   ASSIGN_OR_RETURN(const v1::GetBlockLocationsReply located,
                    core_->namenode().GetBlockLocations(std::move(request)));
   if (located.status().inode() != status_.inode) {
@@ -174,7 +188,12 @@ absl::Status FileReader::FetchLocations(uint64_t offset) {
 void FileReader::TakeLocations(const v1::GetBlockLocationsReply& located) {
   MutexLock lock(mu_);
   for (const v1::LocatedBlock& block : located.blocks()) {
-    blocks_.insert_or_assign(block.offset(), block);
+    v1::LocatedBlock& known = blocks_[block.offset()];
+    known = block;
+    if (!block.open() || block.offset() >= length_) continue;
+    // What may be read of it was asked when the file was opened.
+    known.mutable_block()->set_length(
+        std::min(length_ - block.offset(), std::max<uint64_t>(status_.block_size, 1)));
   }
 }
 

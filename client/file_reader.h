@@ -3,7 +3,9 @@
 //
 // Nodes that failed are left out for the life of the stream, and replicas that failed their
 // checksums too. When no replica of a block is left, the locations are asked for once more and all
-// of its replicas get another chance; only then does a read fail. Thread-safety as InputStream's.
+// of its replicas get another chance, and more time; only then does a read fail. A node that ended
+// the stream of a reader that took nothing for long has not failed: it is asked again.
+// Thread-safety as InputStream's.
 #pragma once
 
 #include <cstdint>
@@ -17,22 +19,21 @@
 #include "client/block_reader.h"
 #include "client/client_core.h"
 #include "client/input_stream.h"
+#include "client/open_file.h"
 #include "common/mutex.h"
 
 namespace cairn {
 
 class FileReader final : public InputStream {
  public:
-  // `located`: the answer to a question about the file's start.
-  FileReader(std::shared_ptr<ClientCore> core, std::string path,
-             const v1::GetBlockLocationsReply& located);
+  FileReader(std::shared_ptr<ClientCore> core, std::string path, const ReadableFile& file);
   ~FileReader() override;
 
   absl::StatusOr<size_t> Read(std::span<char> out) override;
   absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) override;
   absl::Status Seek(uint64_t offset) override;
   uint64_t position() const override { return position_; }
-  uint64_t length() const override { return status_.length; }
+  uint64_t length() const override { return length_; }
   const FileStatus& status() const override { return status_; }
   void Close() override;
 
@@ -43,7 +44,9 @@ class FileReader final : public InputStream {
     std::unique_ptr<BlockReader> reader;
     uint64_t offset = 0;  // in the file, of the reader's next byte
     absl::Status last_failure;
-    bool fetched_again = false;  // the locations, since the last byte was read
+    // Since the last byte was read:
+    bool fetched_again = false;  // the locations
+    bool asked_again = false;    // a node that took us for idle
   };
 
   // Fills `out`, which ends within the file.
@@ -64,6 +67,7 @@ class FileReader final : public InputStream {
   const std::shared_ptr<ClientCore> core_;
   const std::string path_;
   const FileStatus status_;
+  const uint64_t length_;  // what may be read
 
   // Of Read's caller alone.
   uint64_t position_ = 0;

@@ -6,14 +6,19 @@
 
 #include "client/client_core.h"
 #include "client/convert.h"
+#include "client/file_checksum.h"
 #include "client/file_reader.h"
 #include "client/file_writer.h"
+#include "client/open_file.h"
 #include "client/temporary_name.h"
+#include "common/background_task.h"
 #include "common/status.h"
 #include "common/strings.h"
 
 namespace cairn {
 namespace {
+
+constexpr int64_t kTruncatePollMs = 100;
 
 template <typename Request>
 Request RequestFor(std::string_view path) {
@@ -61,22 +66,56 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(std::string_vie
   request.set_replication(options.replication);
   request.set_block_size(options.block_size);
   request.set_with_block(options.expected_length != 0u);
+  request.set_consistency(ToProto(options.consistency));
 
   std::unique_ptr<LeaseRenewer::Hold> lease = core_->leases().Acquire();
   ASSIGN_OR_RETURN(v1::CreateReply created, core_->namenode().Create(std::move(request)));
   return std::make_unique<FileWriter>(core_, std::move(lease), std::move(created),
-                                      std::move(on_close));
+                                      options.consistency, std::move(on_close));
+}
+
+absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(std::string_view path,
+                                                                 const AppendOptions& options) {
+  auto request = RequestFor<v1::AppendRequest>(path);
+  request.set_consistency(ToProto(options.consistency));
+  std::unique_ptr<LeaseRenewer::Hold> lease = core_->leases().Acquire();
+  ASSIGN_OR_RETURN(v1::AppendReply opened, core_->namenode().Append(std::move(request)));
+  return std::make_unique<FileWriter>(core_, std::move(lease), std::move(opened),
+                                      options.consistency, std::string(path));
 }
 
 absl::StatusOr<std::unique_ptr<InputStream>> FileSystem::Open(std::string_view path) {
-  auto request = RequestFor<v1::GetBlockLocationsRequest>(path);
-  request.set_length(1);  // the first block; the size of blocks tells how to ask for more
-  ASSIGN_OR_RETURN(const v1::GetBlockLocationsReply located,
-                   core_->namenode().GetBlockLocations(std::move(request)));
-  if (located.status().type() == v1::FileStatus::DIRECTORY) {
-    return absl::FailedPreconditionError("Is a directory");
+  ASSIGN_OR_RETURN(const ReadableFile file, LocateReadable(*core_, path));
+  return std::make_unique<FileReader>(core_, std::string(path), file);
+}
+
+absl::Status FileSystem::Truncate(std::string_view path, uint64_t length) {
+  auto request = RequestFor<v1::TruncateRequest>(path);
+  request.set_length(length);
+  const int64_t deadline_ms = core_->clock().SteadyMs() + core_->options().timeout_ms;
+  ASSIGN_OR_RETURN(const v1::TruncateReply cut, core_->namenode().Truncate(std::move(request)));
+  if (cut.done()) return absl::OkStatus();
+  while (true) {
+    // Not asked for again: somebody may have appended to the file meanwhile.
+    ASSIGN_OR_RETURN(const FileStatus status, GetFileInfo(path));
+    if (!status.open || status.length != length) return absl::OkStatus();
+    if (core_->clock().SteadyMs() >= deadline_ms) {
+      return WithKind(absl::UnavailableError(
+                          "the DataNodes are still cutting the last block; the NameNode goes on"),
+                      ErrorKind::kRecoveryInProgress);
+    }
+    PauseForMs(kTruncatePollMs);
   }
-  return std::make_unique<FileReader>(core_, std::string(path), located);
+}
+
+absl::StatusOr<bool> FileSystem::RecoverLease(std::string_view path) {
+  ASSIGN_OR_RETURN(const v1::RecoverLeaseReply reply,
+                   core_->namenode().RecoverLease(RequestFor<v1::RecoverLeaseRequest>(path)));
+  return reply.closed();
+}
+
+absl::StatusOr<FileChecksum> FileSystem::Checksum(std::string_view path) {
+  return ChecksumFile(*core_, path);
 }
 
 absl::StatusOr<FileStatus> FileSystem::GetFileInfo(std::string_view path) {

@@ -24,6 +24,7 @@
 #include "client/input_stream.h"
 #include "client/output_stream.h"
 #include "client/types.h"
+#include "common/consistency.h"
 
 namespace cairn {
 
@@ -34,13 +35,17 @@ struct TransferOptions {
   // Of a write packet; a multiple of 4 KiB. 64 KiB costs half of the speed of 1 MiB.
   uint64_t packet_bytes = 1 << 20;
   uint32_t window_packets = 16;  // packets sent and not acknowledged, at most
-  int64_t stall_ms = 30'000;     // a DataNode that owes an answer this long has failed
-  int64_t connect_ms = 5'000;    // to connect to a DataNode
-  int write_attempts = 5;        // for one block, each with other nodes where there are others
+  // A DataNode that owes an answer and says nothing this long has failed. At work, it says so every
+  // 500 ms.
+  int64_t stall_ms = 2'000;
+  int64_t max_progress_ms = 30'000;  // so has one that gets nowhere this long, whatever it says
+  int64_t connect_ms = 1'500;        // to connect to a DataNode
+  int64_t heartbeat_ms = 5'000;      // after which an idle pipeline gets an empty packet
+  // A pipeline that moves less than this, in bytes a second, may have a slow DataNode, which is
+  // then left out. 0: never.
+  uint64_t slow_bytes_per_s = 8 << 20;
+  int write_attempts = 5;        // without a byte acknowledged, each with other nodes if there are
   int64_t retry_pause_ms = 500;  // before failed nodes get another chance; doubles with every try
-  // A writer keeps the bytes of its current block, to write them again when a node fails. Beyond
-  // this much of one block it keeps none of it, and such a failure then fails the file.
-  uint64_t retained_bytes = 512ull << 20;
 };
 
 struct ClientOptions {
@@ -63,6 +68,11 @@ struct CreateOptions {
   int64_t mtime_ms = 0;  // of the closed file; 0: when it is closed
   int64_t atime_ms = 0;
   std::optional<uint64_t> expected_length;  // a hint; 0 saves asking for a block
+  Consistency consistency = Consistency::kStrong;
+};
+
+struct AppendOptions {
+  Consistency consistency = Consistency::kStrong;  // of what is added
 };
 
 struct ListPage {
@@ -82,7 +92,19 @@ class FileSystem {
   // `publish`, again at Close.
   absl::StatusOr<std::unique_ptr<OutputStream>> Create(std::string_view path,
                                                        const CreateOptions& options);
+  // A closed file, to be written on from its end. A file whose writer fell silent is taken from it
+  // first, which can take seconds. kBeingWritten, at once, while another client writes it.
+  absl::StatusOr<std::unique_ptr<OutputStream>> Append(std::string_view path,
+                                                       const AppendOptions& options);
+  // Of a file that is being written: what was flushed by now, at least.
   absl::StatusOr<std::unique_ptr<InputStream>> Open(std::string_view path);
+  // Cuts a closed file to `length` bytes, at most its own, and waits until that is done.
+  absl::Status Truncate(std::string_view path, uint64_t length);
+  // Takes the file from its writer, whoever that is, and has it closed with what its DataNodes
+  // hold, all flushed bytes at least. True once it is closed; ask again.
+  absl::StatusOr<bool> RecoverLease(std::string_view path);
+  // Put together from the checksums that DataNodes keep: no bytes travel.
+  absl::StatusOr<FileChecksum> Checksum(std::string_view path);
 
   absl::StatusOr<FileStatus> GetFileInfo(std::string_view path);
   // One page: at most `limit` entries (0: 1000, the most) whose names are above `start_after`. A

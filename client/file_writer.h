@@ -1,20 +1,19 @@
-// The OutputStream behind FileSystem::Create: cuts a file into blocks and packets, and gets every
-// block onto disks.
+// The OutputStream behind FileSystem::Create and Append: cuts bytes into packets and blocks, and
+// knows what of them is to be flushed, finished and reported.
 //
-// A block goes through one pipeline. When that fails, the block is abandoned, the failed node left
-// out, and the block's packets, which are kept until it is finished, are written again through a
-// new one. One block at a time. Not thread-safe: one writer.
+// Checksums are over chunks from their start. So after a flush within a chunk the next packet
+// begins with that whole chunk again: the writer keeps its bytes. Not thread-safe: one writer.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "client/block_pipeline.h"
+#include "client/block_writer.h"
 #include "client/client_core.h"
 #include "client/output_stream.h"
 
@@ -31,12 +30,16 @@ class FileWriter final : public OutputStream {
     std::optional<uint32_t> mode;
   };
 
-  // `lease` was acquired before the file was created.
+  // `lease` was acquired before the file was created or opened.
   FileWriter(std::shared_ptr<ClientCore> core, std::unique_ptr<LeaseRenewer::Hold> lease,
-             v1::CreateReply created, CloseOptions on_close);
+             v1::CreateReply created, Consistency consistency, CloseOptions on_close);
+  FileWriter(std::shared_ptr<ClientCore> core, std::unique_ptr<LeaseRenewer::Hold> lease,
+             v1::AppendReply opened, Consistency consistency, std::string path);
   ~FileWriter() override;
 
   absl::Status Write(std::string_view data) override;
+  absl::Status HFlush() override;
+  absl::Status HSync() override;
   absl::Status Close() override;
   absl::Status Abandon() override;
   uint64_t length() const override { return length_; }
@@ -45,54 +48,42 @@ class FileWriter final : public OutputStream {
   enum class State { kOpen, kBroken, kClosed, kAbandoned };
 
   absl::Status CheckOpen() const;
+  // The stream's status from now on, if it is an error.
+  absl::Status Broken(absl::Status status);
   absl::Status Append(std::string_view data);
+  absl::Status FlushBytes(bool sync);
   // The file's bytes are all there: finishes the last block and closes.
   absl::Status FinishFile();
-  absl::Status Complete();
+  absl::Status Complete(std::vector<v1::FinishedBlock> finished, int64_t timeout_ms = 0);
+  absl::Status GiveUpAppended();
 
-  // Seals the packet being filled and sends it; with `last` the block is then on disk.
-  absl::Status EmitPacket(bool last);
-  // Gets every sealed packet of the block sent, through as many pipelines as it takes.
-  absl::Status Push();
-  absl::Status PushOnce();
-  absl::Status EnsureTarget();
-  absl::Status AskForTarget();
-  absl::Status AbandonBlock();
-  void LeaveOut(const v1::NodeAddress& node);
-  // Without the nodes left out there are too few: waits, and gives the one that failed first
-  // another chance. False when none is left out, or the block has had its tries.
-  bool TakeBackOne();
-  void DropSentPackets();
-  void BlockIsFinished();
-
-  std::shared_ptr<v1::WritePacket> NewPacket();
+  // Goes on in the block that Append opened: reads the start of its last chunk.
+  absl::Status ResumeBlock();
+  absl::Status ReadTail(const v1::LocatedBlock& block, std::string* tail);
+  absl::Status ReadTailFrom(const v1::LocatedBlock& block, const v1::NodeAddress& node,
+                            int64_t stall_ms, std::span<char> tail);
+  // The packet being filled, complete but for its last bytes.
+  BlockWriter::Packet Seal(bool sync, bool last);
+  absl::Status SendPacket(bool sync);
+  absl::Status FinishBlock();
 
   const std::shared_ptr<ClientCore> core_;
   std::unique_ptr<LeaseRenewer::Hold> lease_;
-  const INodeId inode_;
-  const uint64_t block_size_;
-  const uint32_t min_replicas_;
+  const WrittenFile file_;
   const CloseOptions on_close_;
+  const std::string appended_path_;  // of a file that Append opened
 
   State state_ = State::kOpen;
   absl::Status failure_;
   uint64_t length_ = 0;
+  bool syncs_ = false;               // HSync was called
+  uint64_t synced_to_ = UINT64_MAX;  // the file's length then
 
-  // The block being written.
-  std::optional<v1::LocatedBlock> target_;  // where it goes; unset: the NameNode must be asked
-  std::unique_ptr<BlockPipeline> pipeline_;
-  uint64_t block_bytes_ = 0;                              // the packet being filled included
-  std::shared_ptr<v1::WritePacket> filling_;              // full ones stay until more bytes come
-  std::vector<std::shared_ptr<v1::WritePacket>> sealed_;  // kept, to be written again
-  size_t sent_ = 0;                                       // of `sealed_`, by this pipeline
-  uint64_t next_seq_ = 1;
-  bool last_sealed_ = false;
-  bool kept_whole_ = true;  // `sealed_` holds the block from its start
-  int attempts_ = 0;
-
-  std::vector<v1::FinishedBlock> finished_;          // not yet reported
-  std::map<NodeNumber, int64_t> left_out_until_ms_;  // steady time
-  std::vector<std::shared_ptr<v1::WritePacket>> spare_packets_;
+  std::optional<v1::LocatedBlock> untouched_;  // Append opened it, and no byte came yet
+  BlockWriter blocks_;
+  uint64_t block_bytes_ = 0;     // of the block being written, the packet being filled included
+  BlockWriter::Packet filling_;  // from a chunk's border on; full ones stay until more bytes come
+  uint64_t new_bytes_ = 0;       // of its payload; those before them were sent already
 };
 
 }  // namespace cairn

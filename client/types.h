@@ -56,6 +56,12 @@ struct ContentSummary {
   uint64_t space = 0;        // bytes times replication
 };
 
+// The CRC32C of a file's bytes, however they are cut into blocks (HDFS's COMPOSITE-CRC32C).
+struct FileChecksum {
+  uint32_t crc32c = 0;
+  uint64_t length = 0;  // bytes under it
+};
+
 struct ServerDefaults {
   std::string cluster;     // its name
   std::string cluster_id;  // its UUID

@@ -21,6 +21,7 @@ TransferOptions FakeCluster::FastTransfer() {
   return {.packet_bytes = 16 << 10,
           .window_packets = 4,
           .stall_ms = 20'000,
+          .max_progress_ms = 20'000,
           .connect_ms = 5'000,
           .retry_pause_ms = 10};
 }

@@ -12,6 +12,10 @@ namespace {
 constexpr uint32_t kReplication = 3;
 constexpr uint32_t kMinReplicas = 2;
 
+uint32_t MinReplicas(v1::Consistency consistency, uint32_t replication) {
+  return consistency == v1::STRONG ? std::min(kMinReplicas, replication) : 1;
+}
+
 }  // namespace
 
 FakeNameNode::FakeNameNode(std::vector<FakeDataNode*> datanodes, uint16_t port)
@@ -33,6 +37,21 @@ void FakeNameNode::LoseAnswer(const std::string& method, int times) {
 void FakeNameNode::SetLeaseSoftLimit(int64_t ms) {
   MutexLock lock(mu_);
   lease_soft_limit_ms_ = ms;
+}
+
+void FakeNameNode::Prefer(NodeNumber node) {
+  MutexLock lock(mu_);
+  preferred_ = node;
+}
+
+void FakeNameNode::TakeOver() {
+  MutexLock lock(mu_);
+  for (auto& [inode, file] : files_) file.holder = "another";
+}
+
+void FakeNameNode::SetTruncateCalls(int calls) {
+  MutexLock lock(mu_);
+  truncate_calls_ = calls;
 }
 
 std::vector<FakeNameNode::Call> FakeNameNode::calls(const std::string& method) const {
@@ -88,49 +107,96 @@ grpc::Status FakeNameNode::Handle(const std::string& method, const Request& requ
                      : grpc::Status::OK;
 }
 
+const FakeDataNode* FakeNameNode::NodeOf(NodeNumber number) const {
+  for (const FakeDataNode* node : datanodes_) {
+    if (node->number() == number) return node;
+  }
+  return nullptr;
+}
+
+std::vector<const FakeDataNode*> FakeNameNode::Place(uint32_t count,
+                                                     std::vector<uint32_t> without) const {
+  std::vector<const FakeDataNode*> order(datanodes_.begin(), datanodes_.end());
+  std::stable_partition(order.begin(), order.end(),
+                        [&](const FakeDataNode* node) { return node->number() == preferred_; });
+  std::erase_if(order, [&](const FakeDataNode* node) {
+    return std::count(without.begin(), without.end(), node->number()) > 0;
+  });
+  if (order.size() > count) order.resize(count);
+  return order;
+}
+
 absl::Status FakeNameNode::NewBlock(uint64_t inode, const std::vector<uint32_t>& excluded,
                                     v1::LocatedBlock* block) {
-  const uint32_t replication = files_[inode].created.replication();
-  for (const FakeDataNode* node : datanodes_) {
-    if (static_cast<uint32_t>(block->nodes_size()) == replication) break;
-    if (std::count(excluded.begin(), excluded.end(), node->number()) > 0) continue;
-    *block->add_nodes() = node->Address();
-  }
-  const uint32_t need = std::min(kMinReplicas, replication);
-  if (static_cast<uint32_t>(block->nodes_size()) < need) {
+  FileState& file = files_[inode];
+  const uint32_t replication = file.created.replication();
+  const auto nodes = Place(replication, excluded);
+  const uint32_t need = MinReplicas(file.created.consistency(), replication);
+  if (nodes.size() < need) {
     return WithKind(absl::ResourceExhaustedError(
                         fmt::format("need {} healthy DataNodes, {} available; add one or use -r {}",
-                                    need, block->nodes_size(), block->nodes_size())),
+                                    need, nodes.size(), nodes.size())),
                     ErrorKind::kNotEnoughDataNodes);
   }
   block->mutable_block()->set_id(++last_block_);
-  block->mutable_block()->set_generation(last_block_ + 5000);
-  files_[inode].blocks.emplace_back();
-  *files_[inode].blocks.back().mutable_block() = block->block();
+  block->mutable_block()->set_generation(++last_generation_);
+  *file.blocks.emplace_back().mutable_block() = block->block();
+  for (const FakeDataNode* node : nodes) {
+    *block->add_nodes() = node->Address();
+    file.pipelines[last_block_].push_back(node->number());
+  }
   return absl::OkStatus();
 }
 
-absl::Status FakeNameNode::TakeFinished(FileState& file, const v1::FinishedBlock& finished) {
-  for (v1::FinishedBlock& block : file.blocks) {
-    if (block.block().id() != finished.block().id()) continue;
-    block = finished;
-    return absl::OkStatus();
+absl::StatusOr<v1::FinishedBlock*> FakeNameNode::FindOpen(FileState& file, const v1::Block& block) {
+  for (v1::FinishedBlock& known : file.blocks) {
+    if (known.block().id() != block.id()) continue;
+    if (known.block().generation() != block.generation() || !file.pipelines.contains(block.id())) {
+      break;
+    }
+    return &known;
   }
-  return absl::InternalError("finished an unknown block");
+  return absl::FailedPreconditionError(
+      fmt::format("block {} with stamp {} is not open", block.id(), block.generation()));
 }
 
-absl::StatusOr<FakeNameNode::FileState*> FakeNameNode::FindClosed(const std::string& path) {
+absl::Status FakeNameNode::TakeFinished(FileState& file, const v1::FinishedBlock& finished) {
+  ASSIGN_OR_RETURN(v1::FinishedBlock * block, FindOpen(file, finished.block()));
+  if (finished.storages().empty()) {
+    // Append opened it, and nothing was written.
+    if (block->block().length() != finished.block().length() || block->storages().empty()) {
+      return absl::InternalError("finished without storages");
+    }
+  } else {
+    *block = finished;
+  }
+  file.pipelines.erase(finished.block().id());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FakeNameNode::FileState*> FakeNameNode::FindHeld(uint64_t inode,
+                                                                const v1::Caller& caller) {
+  const auto it = files_.find(inode);
+  if (it == files_.end() || it->second.closed || it->second.holder != caller.client_id()) {
+    return WithKind(absl::FailedPreconditionError("the file's lease was lost"),
+                    ErrorKind::kLeaseLost);
+  }
+  return &it->second;
+}
+
+absl::StatusOr<FakeNameNode::FileState*> FakeNameNode::Find(const std::string& path) {
   for (auto& [inode, file] : files_) {
-    if (file.path == path && file.closed) return &file;
+    if (file.path == path) return &file;
   }
   return absl::NotFoundError("No such file or directory");
 }
 
-v1::FileStatus FakeNameNode::StatusOf(uint64_t inode, const FileState& file) const {
+v1::FileStatus FakeNameNode::StatusOf(const FileState& file) const {
   v1::FileStatus status;
-  status.set_inode(inode);
+  status.set_inode(file.inode);
   status.set_block_size(file.created.block_size());
   status.set_replication(file.created.replication());
+  status.set_open(!file.closed);
   for (const v1::FinishedBlock& block : file.blocks) {
     status.set_length(status.length() + block.block().length());
   }
@@ -147,14 +213,16 @@ grpc::Status FakeNameNode::Create(grpc::ServerContext*, const v1::CreateRequest*
   return Handle("Create", *request, reply, [&]() -> absl::Status {
     const uint64_t inode = ++last_inode_;
     FileState& file = files_[inode];
+    file.inode = inode;
     file.path = request->path();
+    file.holder = request->caller().client_id();
     file.created = *request;
     if (request->replication() == 0) file.created.set_replication(kReplication);
     if (request->block_size() == 0) file.created.set_block_size(1 << 20);
     reply->set_inode(inode);
     reply->set_replication(file.created.replication());
     reply->set_block_size(file.created.block_size());
-    reply->set_min_replicas(std::min(kMinReplicas, file.created.replication()));
+    reply->set_min_replicas(MinReplicas(request->consistency(), file.created.replication()));
     if (!request->with_block()) return absl::OkStatus();
     const absl::Status status = NewBlock(inode, {}, reply->mutable_block());
     if (!status.ok()) files_.erase(inode);
@@ -165,8 +233,9 @@ grpc::Status FakeNameNode::Create(grpc::ServerContext*, const v1::CreateRequest*
 grpc::Status FakeNameNode::AddBlock(grpc::ServerContext*, const v1::AddBlockRequest* request,
                                     v1::AddBlockReply* reply) {
   return Handle("AddBlock", *request, reply, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(FileState * file, FindHeld(request->inode(), request->caller()));
     for (const v1::FinishedBlock& block : request->finished()) {
-      RETURN_IF_ERROR(TakeFinished(files_[request->inode()], block));
+      RETURN_IF_ERROR(TakeFinished(*file, block));
     }
     return NewBlock(request->inode(), {request->excluded().begin(), request->excluded().end()},
                     reply->mutable_block());
@@ -177,26 +246,118 @@ grpc::Status FakeNameNode::AbandonBlock(grpc::ServerContext*,
                                         const v1::AbandonBlockRequest* request,
                                         v1::AbandonBlockReply* reply) {
   return Handle("AbandonBlock", *request, reply, [&]() -> absl::Status {
-    const size_t erased = std::erase_if(files_[request->inode()].blocks, [&](const auto& block) {
-      return block.block().id() == request->block().id();
+    ASSIGN_OR_RETURN(FileState * file, FindHeld(request->inode(), request->caller()));
+    ASSIGN_OR_RETURN(const v1::FinishedBlock* block, FindOpen(*file, request->block()));
+    if (block->block().length() > 0) return absl::InternalError("abandoned a block with bytes");
+    file->pipelines.erase(request->block().id());
+    std::erase_if(file->blocks, [&](const v1::FinishedBlock& known) {
+      return known.block().id() == request->block().id();
     });
-    return erased == 1 ? absl::OkStatus() : absl::InternalError("abandoned an unknown block");
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status FakeNameNode::NewStamp(grpc::ServerContext*, const v1::NewStampRequest* request,
+                                    v1::NewStampReply* reply) {
+  return Handle("NewStamp", *request, reply, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(FileState * file, FindHeld(request->inode(), request->caller()));
+    RETURN_IF_ERROR(FindOpen(*file, request->block()).status());
+    reply->set_generation(++last_generation_);
+    std::vector<uint32_t> without(request->survivors().begin(), request->survivors().end());
+    without.insert(without.end(), request->excluded().begin(), request->excluded().end());
+    for (const FakeDataNode* node : Place(request->additional(), without)) {
+      *reply->add_additional() = node->Address();
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status FakeNameNode::UpdatePipeline(grpc::ServerContext*,
+                                          const v1::UpdatePipelineRequest* request,
+                                          v1::UpdatePipelineReply* reply) {
+  return Handle("UpdatePipeline", *request, reply, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(FileState * file, FindHeld(request->inode(), request->caller()));
+    ASSIGN_OR_RETURN(v1::FinishedBlock * block, FindOpen(*file, request->block()));
+    if (request->generation() <= block->block().generation() ||
+        request->generation() > last_generation_ || request->nodes().empty()) {
+      return absl::InternalError("no such stamp, or no nodes");
+    }
+    block->mutable_block()->set_generation(request->generation());
+    file->pipelines[block->block().id()] = {request->nodes().begin(), request->nodes().end()};
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status FakeNameNode::Append(grpc::ServerContext*, const v1::AppendRequest* request,
+                                  v1::AppendReply* reply) {
+  return Handle("Append", *request, reply, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(FileState * file, Find(request->path()));
+    if (!file->closed) {
+      return WithKind(absl::FailedPreconditionError("the file is being written by another client"),
+                      ErrorKind::kBeingWritten);
+    }
+    file->closed = false;
+    file->holder = request->caller().client_id();
+    reply->set_inode(file->inode);
+    reply->set_length(StatusOf(*file).length());
+    reply->set_replication(file->created.replication());
+    reply->set_block_size(file->created.block_size());
+    reply->set_min_replicas(MinReplicas(request->consistency(), file->created.replication()));
+    if (file->blocks.empty()) return absl::OkStatus();
+    const v1::FinishedBlock& last = file->blocks.back();
+    if (last.block().length() == file->created.block_size()) return absl::OkStatus();
+    *reply->mutable_block()->mutable_block() = last.block();
+    reply->mutable_block()->set_offset(reply->length() - last.block().length());
+    for (const FakeDataNode* node : datanodes_) {
+      if (std::count(last.storages().begin(), last.storages().end(), node->storage()) == 0)
+        continue;
+      *reply->mutable_block()->add_nodes() = node->Address();
+      file->pipelines[last.block().id()].push_back(node->number());
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status FakeNameNode::Truncate(grpc::ServerContext*, const v1::TruncateRequest* request,
+                                    v1::TruncateReply* reply) {
+  return Handle("Truncate", *request, reply, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(FileState * file, Find(request->path()));
+    uint64_t left = request->length();
+    std::erase_if(file->blocks, [&](v1::FinishedBlock& block) {
+      const uint64_t keep = std::min<uint64_t>(left, block.block().length());
+      block.mutable_block()->set_length(keep);
+      left -= keep;
+      return keep == 0;
+    });
+    file->closed = truncate_calls_ == 0;
+    reply->set_done(file->closed);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status FakeNameNode::RecoverLease(grpc::ServerContext*,
+                                        const v1::RecoverLeaseRequest* request,
+                                        v1::RecoverLeaseReply* reply) {
+  return Handle("RecoverLease", *request, reply, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(FileState * file, Find(request->path()));
+    reply->set_closed(file->closed);
+    file->closed = true;
+    file->pipelines.clear();
+    return absl::OkStatus();
   });
 }
 
 grpc::Status FakeNameNode::Complete(grpc::ServerContext*, const v1::CompleteRequest* request,
                                     v1::CompleteReply* reply) {
   return Handle("Complete", *request, reply, [&]() -> absl::Status {
-    FileState& file = files_[request->inode()];
+    ASSIGN_OR_RETURN(FileState * file, FindHeld(request->inode(), request->caller()));
     for (const v1::FinishedBlock& block : request->finished()) {
-      RETURN_IF_ERROR(TakeFinished(file, block));
+      RETURN_IF_ERROR(TakeFinished(*file, block));
     }
-    for (const v1::FinishedBlock& block : file.blocks) {
-      if (block.storages().empty()) return absl::InternalError("a block is not finished");
-    }
-    file.completed = *request;
-    file.closed = true;
-    if (!request->publish_as().empty()) file.path = request->publish_as();
+    if (!file->pipelines.empty()) return absl::InternalError("a block is not finished");
+    file->completed = *request;
+    file->closed = true;
+    if (!request->publish_as().empty()) file->path = request->publish_as();
     return absl::OkStatus();
   });
 }
@@ -204,7 +365,7 @@ grpc::Status FakeNameNode::Complete(grpc::ServerContext*, const v1::CompleteRequ
 grpc::Status FakeNameNode::AbandonFile(grpc::ServerContext*, const v1::AbandonFileRequest* request,
                                        v1::AbandonFileReply* reply) {
   return Handle("AbandonFile", *request, reply, [&]() -> absl::Status {
-    if (files_[request->inode()].closed) return absl::FailedPreconditionError("it is closed");
+    RETURN_IF_ERROR(FindHeld(request->inode(), request->caller()).status());
     files_.erase(request->inode());
     return absl::OkStatus();
   });
@@ -222,8 +383,9 @@ grpc::Status FakeNameNode::GetFileInfo(grpc::ServerContext*, const v1::GetFileIn
       reply->mutable_status()->set_type(v1::FileStatus::DIRECTORY);
       return absl::OkStatus();
     }
-    ASSIGN_OR_RETURN(FileState * file, FindClosed(request->path()));
-    *reply->mutable_status() = StatusOf(0, *file);
+    ASSIGN_OR_RETURN(FileState * file, Find(request->path()));
+    if (truncate_calls_ > 0 && --truncate_calls_ == 0) file->closed = true;
+    *reply->mutable_status() = StatusOf(*file);
     return absl::OkStatus();
   });
 }
@@ -232,24 +394,28 @@ grpc::Status FakeNameNode::GetBlockLocations(grpc::ServerContext*,
                                              const v1::GetBlockLocationsRequest* request,
                                              v1::GetBlockLocationsReply* reply) {
   return Handle("GetBlockLocations", *request, reply, [&]() -> absl::Status {
-    ASSIGN_OR_RETURN(FileState * file, FindClosed(request->path()));
-    *reply->mutable_status() = StatusOf(file->completed.inode(), *file);
-    uint64_t offset = 0;
+    ASSIGN_OR_RETURN(FileState * file, Find(request->path()));
+    *reply->mutable_status() = StatusOf(*file);
+    uint64_t next = 0;
     const uint64_t end =
         request->length() == 0 ? UINT64_MAX : request->offset() + request->length();
     for (const v1::FinishedBlock& block : file->blocks) {
-      const uint64_t next = offset + block.block().length();
-      if (next > request->offset() && offset < end) {
-        v1::LocatedBlock* located = reply->add_blocks();
-        *located->mutable_block() = block.block();
-        located->set_offset(offset);
-        for (const FakeDataNode* node : datanodes_) {
-          if (std::count(block.storages().begin(), block.storages().end(), node->storage()) > 0) {
-            *located->add_nodes() = node->Address();
-          }
-        }
+      const uint64_t offset = next;
+      next += block.block().length();
+      const auto open = file->pipelines.find(block.block().id());
+      const bool is_open = open != file->pipelines.end();
+      if ((next <= request->offset() && !is_open) || offset >= end) continue;
+      v1::LocatedBlock* located = reply->add_blocks();
+      *located->mutable_block() = block.block();
+      located->set_offset(offset);
+      located->set_open(is_open);
+      for (const FakeDataNode* node : datanodes_) {
+        const auto& storages = block.storages();
+        const bool named =
+            is_open ? std::count(open->second.begin(), open->second.end(), node->number()) > 0
+                    : std::count(storages.begin(), storages.end(), node->storage()) > 0;
+        if (named) *located->add_nodes() = node->Address();
       }
-      offset = next;
     }
     return absl::OkStatus();
   });

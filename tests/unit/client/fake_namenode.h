@@ -29,10 +29,13 @@ class FakeNameNode final : public v1::NameNode::Service {
     std::string client_id;
   };
   struct FileState {
+    uint64_t inode = 0;
     std::string path;
+    std::string holder;  // client id; of an open file
     v1::CreateRequest created;
     v1::CompleteRequest completed;
-    std::vector<v1::FinishedBlock> blocks;  // without storages while they are written
+    std::vector<v1::FinishedBlock> blocks;                // without storages while they are written
+    std::map<uint64_t, std::vector<uint32_t>> pipelines;  // of open blocks, by id
     bool closed = false;
   };
 
@@ -47,6 +50,12 @@ class FakeNameNode final : public v1::NameNode::Service {
   void Refuse(const std::string& method, int times, const absl::Status& status);
   void LoseAnswer(const std::string& method, int times);
   void SetLeaseSoftLimit(int64_t ms);
+  // Names this node first in every new pipeline.
+  void Prefer(NodeNumber node);
+  // The file is somebody else's from now on.
+  void TakeOver();
+  // A truncation is under way for so many GetFileInfo calls.
+  void SetTruncateCalls(int calls);
 
   std::vector<Call> calls(const std::string& method) const;  // those that arrived
   int runs(const std::string& method) const;                 // those that were carried out
@@ -60,6 +69,15 @@ class FakeNameNode final : public v1::NameNode::Service {
                         v1::AddBlockReply*) override;
   grpc::Status AbandonBlock(grpc::ServerContext*, const v1::AbandonBlockRequest*,
                             v1::AbandonBlockReply*) override;
+  grpc::Status NewStamp(grpc::ServerContext*, const v1::NewStampRequest*,
+                        v1::NewStampReply*) override;
+  grpc::Status UpdatePipeline(grpc::ServerContext*, const v1::UpdatePipelineRequest*,
+                              v1::UpdatePipelineReply*) override;
+  grpc::Status Append(grpc::ServerContext*, const v1::AppendRequest*, v1::AppendReply*) override;
+  grpc::Status Truncate(grpc::ServerContext*, const v1::TruncateRequest*,
+                        v1::TruncateReply*) override;
+  grpc::Status RecoverLease(grpc::ServerContext*, const v1::RecoverLeaseRequest*,
+                            v1::RecoverLeaseReply*) override;
   grpc::Status Complete(grpc::ServerContext*, const v1::CompleteRequest*,
                         v1::CompleteReply*) override;
   grpc::Status AbandonFile(grpc::ServerContext*, const v1::AbandonFileRequest*,
@@ -84,8 +102,14 @@ class FakeNameNode final : public v1::NameNode::Service {
   absl::Status NewBlock(uint64_t inode, const std::vector<uint32_t>& excluded,
                         v1::LocatedBlock* block);
   absl::Status TakeFinished(FileState& file, const v1::FinishedBlock& finished);
-  absl::StatusOr<FileState*> FindClosed(const std::string& path);
-  v1::FileStatus StatusOf(uint64_t inode, const FileState& file) const;
+  // The open file that the caller writes: kLeaseLost when there is none.
+  absl::StatusOr<FileState*> FindHeld(uint64_t inode, const v1::Caller& caller);
+  absl::StatusOr<FileState*> Find(const std::string& path);
+  absl::StatusOr<v1::FinishedBlock*> FindOpen(FileState& file, const v1::Block& block);
+  v1::FileStatus StatusOf(const FileState& file) const;
+  const FakeDataNode* NodeOf(NodeNumber number) const;
+  // Up to `count` nodes, beside those of `without`.
+  std::vector<const FakeDataNode*> Place(uint32_t count, std::vector<uint32_t> without) const;
 
   const std::vector<FakeDataNode*> datanodes_;
   mutable Mutex mu_;  // guards all below; handlers take it as a whole
@@ -96,6 +120,9 @@ class FakeNameNode final : public v1::NameNode::Service {
   std::map<uint64_t, FileState> files_;  // by inode
   uint64_t last_inode_ = 100;
   uint64_t last_block_ = 1000;
+  uint64_t last_generation_ = 5000;
+  NodeNumber preferred_ = 0;
+  int truncate_calls_ = 0;
   int64_t lease_soft_limit_ms_ = 60'000;
 
   std::unique_ptr<RpcServer> server_;

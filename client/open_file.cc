@@ -1,0 +1,84 @@
+#include "client/open_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "client/client_core.h"
+#include "client/datanode_calls.h"
+#include "common/status.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint64_t kMaxOpenBlocks = 4;  // of a file
+
+// Replaces an open block's length by the one that may be read. All nodes have what was flushed, but
+// one that lost its power may have come back with less: the longest counts.
+absl::Status LearnLength(ClientCore& core, v1::LocatedBlock& block) {
+  const std::vector<v1::NodeAddress> nodes(block.nodes().begin(), block.nodes().end());
+  v1::LocatedBlock asked = block;
+  asked.mutable_block()->set_length(0);
+  absl::Status last = absl::UnavailableError("none of its DataNodes is live");
+  for (const int64_t patience_ms : {AskReplicaMs(core), core.options().transfer.stall_ms}) {
+    const std::vector<ReplicaAnswer> answers = AskForReplicas(core, asked, nodes, patience_ms);
+    uint64_t length = block.block().length();
+    bool answered = false;
+    for (const ReplicaAnswer& answer : answers) {
+      answered |= answer.answered;
+      if (answer.status.ok()) length = std::max(length, answer.replica.block().length());
+      last.Update(answer.status);
+      if (!answer.answered) last = answer.status;
+    }
+    if (!answered) continue;
+    // Nodes without a replica: nothing was acknowledged yet.
+    block.mutable_block()->set_length(length);
+    block.clear_nodes();
+    for (const bool longest : {true, false}) {
+      for (size_t i = 0; i < nodes.size(); ++i) {
+        const bool has_all =
+            answers[i].status.ok() && answers[i].replica.block().length() >= length;
+        if (has_all == longest) *block.add_nodes() = nodes[i];
+      }
+    }
+    return absl::OkStatus();
+  }
+  return Annotate(last, fmt::format("block {} is being written, and its length is not known",
+                                    block.block().id()));
+}
+
+}  // namespace
+
+absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view path) {
+  v1::GetBlockLocationsRequest request;
+  request.set_path(std::string(path));
+  request.set_length(1);  // the first block; the size of blocks tells how to ask for more
+  ReadableFile file;
+  ASSIGN_OR_RETURN(file.located, core.namenode().GetBlockLocations(request));
+  if (file.located.status().type() == v1::FileStatus::DIRECTORY) {
+    return absl::FailedPreconditionError("Is a directory");
+  }
+  file.length = file.located.status().length();
+  if (!file.located.status().open()) return file;
+
+  const uint64_t block_size = std::max<uint64_t>(file.located.status().block_size(), 1);
+  const uint64_t known_blocks = file.length / block_size;
+  request.set_offset((known_blocks - std::min(known_blocks, kMaxOpenBlocks)) * block_size);
+  request.set_length(0);
+  ASSIGN_OR_RETURN(file.located, core.namenode().GetBlockLocations(std::move(request)));
+  file.length = file.located.status().length();
+  auto& blocks = *file.located.mutable_blocks();
+  for (int i = 0; i < blocks.size(); ++i) {
+    if (!blocks[i].open()) continue;
+    RETURN_IF_ERROR(LearnLength(core, blocks[i]));
+    file.length = blocks[i].offset() + blocks[i].block().length();
+    blocks.DeleteSubrange(i + 1, blocks.size() - i - 1);
+    if (blocks[i].block().length() == 0) blocks.RemoveLast();
+    break;
+  }
+  return file;
+}
+
+}  // namespace cairn

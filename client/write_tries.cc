@@ -1,0 +1,50 @@
+#include "client/write_tries.h"
+
+#include "client/file_system.h"
+#include "common/background_task.h"
+#include "common/clock.h"
+#include "common/strings.h"
+
+namespace cairn {
+namespace {
+
+constexpr int64_t kLeaveOutMs = 60'000;      // by then the NameNode knows whether the node is dead
+constexpr int64_t kMaxRetryPauseMs = 4'000;  // less than the grace of an interrupted `cairn put`
+
+}  // namespace
+
+void WriteTries::LeaveOut(NodeNumber node) {
+  left_out_until_ms_[node] = clock_->SteadyMs() + kLeaveOutMs;
+}
+
+bool WriteTries::IsLeftOut(NodeNumber node) const {
+  const auto it = left_out_until_ms_.find(node);
+  return it != left_out_until_ms_.end() && it->second > clock_->SteadyMs();
+}
+
+std::vector<NodeNumber> WriteTries::LeftOut() const {
+  const int64_t now_ms = clock_->SteadyMs();
+  std::vector<NodeNumber> nodes;
+  for (const auto& [node, until_ms] : left_out_until_ms_) {
+    if (until_ms > now_ms) nodes.push_back(node);
+  }
+  return nodes;
+}
+
+bool WriteTries::TakeBackOne(const std::function<bool(NodeNumber)>& eligible) {
+  const int64_t now_ms = clock_->SteadyMs();
+  auto first = left_out_until_ms_.end();
+  for (auto it = left_out_until_ms_.begin(); it != left_out_until_ms_.end(); ++it) {
+    if (it->second <= now_ms || !eligible(it->first)) continue;
+    if (first == left_out_until_ms_.end() || it->second < first->second) first = it;
+  }
+  if (first == left_out_until_ms_.end() || !Again()) return false;
+  const double jitter = static_cast<double>(RandomU64() >> 11) * 0x1.0p-53;
+  PauseForMs(BackoffMs(count_, options_->retry_pause_ms, kMaxRetryPauseMs, jitter));
+  left_out_until_ms_.erase(first);
+  return true;
+}
+
+bool WriteTries::Again() { return ++count_ < options_->write_attempts; }
+
+}  // namespace cairn

@@ -1,0 +1,45 @@
+// Which DataNodes a writer leaves out, and how often it may still try.
+//
+// Why: a node that failed is not asked again for a minute; by then the NameNode knows whether it is
+// dead. But where the others are too few, as in a restart of one node after the other, a node that
+// failed gets another chance after a pause. Not thread-safe: of one writer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "common/ids.h"
+
+namespace cairn {
+
+class Clock;
+struct TransferOptions;
+
+class WriteTries {
+ public:
+  // Both must outlive it.
+  WriteTries(const TransferOptions* options, Clock* clock) : options_(options), clock_(clock) {}
+
+  void LeaveOut(NodeNumber node);
+  void TakeBack(NodeNumber node) { left_out_until_ms_.erase(node); }
+  bool IsLeftOut(NodeNumber node) const;
+  std::vector<NodeNumber> LeftOut() const;
+  // Of the nodes left out that `eligible` names: waits, and takes back the one that failed first.
+  // False when there is none, or the tries are used up.
+  bool TakeBackOne(const std::function<bool(NodeNumber)>& eligible);
+
+  // Counts a try that failed. False: it was the last.
+  bool Again();
+  void Reset() { count_ = 0; }  // something got on
+  int count() const { return count_; }
+
+ private:
+  const TransferOptions* const options_;
+  Clock* const clock_;
+  std::map<NodeNumber, int64_t> left_out_until_ms_;  // steady time
+  int count_ = 0;
+};
+
+}  // namespace cairn
