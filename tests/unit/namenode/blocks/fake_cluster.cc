@@ -178,6 +178,11 @@ void FakeCluster::Remove(const Block& block) {
   blocks_.erase(block.id);
 }
 
+void FakeCluster::SetReplication(const Block& block, uint32_t replication) {
+  Push({Change(BlockChange::Kind::kReplication, block, replication)});
+  blocks_.at(block.id).replication = replication;
+}
+
 void FakeCluster::Open(const Block& block, std::vector<NodeNumber> pipeline, uint32_t replication) {
   BlockChange opened = Change(BlockChange::Kind::kOpened, block, replication);
   opened.pipeline = std::move(pipeline);

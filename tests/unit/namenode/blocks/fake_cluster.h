@@ -53,6 +53,7 @@ class FakeCluster {
   // Registers it and reports in full, unless told otherwise.
   FakeNode& AddNode(const std::string& rack = "/r", bool report = true);
   FakeNode& node(NodeNumber number) { return *nodes_.at(number - 1); }
+  NodeNumber nodes() const { return static_cast<NodeNumber>(nodes_.size()); }
   absl::Status Register(FakeNode& node);
   absl::Status FullReport(FakeNode& node);
   // A heartbeat; the commands are obeyed (deletions at once, copies to the disks of their targets).
@@ -75,6 +76,7 @@ class FakeCluster {
   Block AddBlock(std::vector<NodeNumber> nodes, uint32_t replication, bool report = true,
                  uint64_t length = kMiB);
   void Remove(const Block& block);
+  void SetReplication(const Block& block, uint32_t replication);
   // A block that may be written: new, reopened, or with another stamp and pipeline.
   void Open(const Block& block, std::vector<NodeNumber> pipeline, uint32_t replication);
   // The end of an open block, and of its file.
