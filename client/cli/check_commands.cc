@@ -1,4 +1,4 @@
-// cairn test and locations: questions about one path.
+// cairn test, locations and checksum: questions about files.
 #include <fmt/format.h>
 
 #include <memory>
@@ -73,6 +73,22 @@ absl::Status Locations(Context& context, bool json, const Operands& operands) {
   return absl::OkStatus();
 }
 
+// The fields of `hdfs dfs -checksum`, and for equal bytes the same value as its COMPOSITE-CRC32C.
+absl::Status Checksum(Context& context, const Operands& operands) {
+  ASSIGN_OR_RETURN(const std::vector<ClusterPath> paths, context.Expand(operands));
+  for (const ClusterPath& path : paths) {
+    RETURN_IF_ERROR(context.Continue());
+    const absl::StatusOr<FileChecksum> checksum = path.fs->Checksum(path.path);
+    if (checksum.ok()) {
+      context.out().Write(
+          fmt::format("{}\tCOMPOSITE-CRC32C\t{:08x}\n", path.shown, checksum->crc32c));
+    } else {
+      context.Fail(path.shown, checksum.status());
+    }
+  }
+  return context.Continue();
+}
+
 }  // namespace
 
 void AddCheckCommands(Cli& cli) {
@@ -96,6 +112,11 @@ void AddCheckCommands(Cli& cli) {
   locations.Example("cairn locations /data/a.csv")
       .Example("cairn locations /data/a.csv --json | jq '.[].nodes[].id'");
   locations.options().AddBool("json", json.get(), "as JSON");
+
+  cli.Add("checksum", "PATH...", 1, Command::kAnyNumber,
+          "print the CRC32C of files, without moving their bytes here", Checksum)
+      .Example("cairn checksum /data/a.csv")
+      .Example("[ \"$(cairn checksum /a | cut -f3)\" = \"$(cairn checksum /b | cut -f3)\" ]");
 }
 
 }  // namespace cairn::cli

@@ -13,9 +13,10 @@ void AddListCommands(Cli& cli);       // ls stat
 void AddUsageCommands(Cli& cli);      // du df count
 void AddFind(Cli& cli);               // find
 void AddChangeCommands(Cli& cli);     // mkdir rm mv touch
+void AddAppendCommands(Cli& cli);     // append truncate
 void AddCopy(Cli& cli);               // cp
 void AddAttributeCommands(Cli& cli);  // chmod chown chgrp setrep
-void AddCheckCommands(Cli& cli);      // test locations
+void AddCheckCommands(Cli& cli);      // test locations checksum
 void AddFsck(Cli& cli);               // fsck
 void AddAdminCommands(Cli& cli);      // admin report|health|nodes|safe-mode|checkpoint
 void AddCompletion(Cli& cli);         // completion

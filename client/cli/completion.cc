@@ -98,14 +98,14 @@ std::string BashCompletion(CommandLine& line) {
     /*)
       IFS=$'\n'
       COMPREPLY=($(_cairn_paths "$current"))
-      if [ "$command" = put ] || [ "$command" = get ]; then
+      if [ "$command" = put ] || [ "$command" = get ] || [ "$command" = append ]; then
         COMPREPLY+=($(compgen -f -- "$current"))
       fi
       compopt -o nospace 2>/dev/null
       ;;
     *)
       COMPREPLY=($(compgen -W "$(_cairn_words "$command")" -- "$current"))
-      if [ "$command" = put ] || [ "$command" = get ]; then
+      if [ "$command" = put ] || [ "$command" = get ] || [ "$command" = append ]; then
         compopt -o default 2>/dev/null
         COMPREPLY+=($(compgen -f -- "$current"))
       fi
@@ -140,7 +140,7 @@ std::string ZshCompletion(CommandLine& line) {
   else
     compadd -- ${=$(_cairn_words "$command")}
   fi
-  if [[ $command == put || $command == get ]]; then _files; fi
+  if [[ $command == put || $command == get || $command == append ]]; then _files; fi
 }
 if [ "$funcstack[1]" = _cairn ]; then _cairn "$@"; else compdef _cairn cairn; fi
 )sh";

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "client/cli/commands.h"
+#include "client/cli/consistency.h"
 #include "client/cli/copy.h"
 #include "client/cli/local_file.h"
 
@@ -22,7 +23,7 @@ struct PutOptions {
   bool preserve = false;
   int64_t replication = 0;
   uint64_t block_size = 0;
-  std::string consistency = "strong";
+  std::shared_ptr<std::string> consistency = std::make_shared<std::string>("strong");
 };
 
 class Put {
@@ -151,6 +152,7 @@ class Put {
     create.block_size = options_.block_size;
     create.overwrite = options_.force;
     create.publish = true;
+    create.consistency = *ParseConsistency(*options_.consistency);
     const struct stat& info = (*source)->info();
     if ((*source)->is_regular()) {
       // Some files tell no size (those of /proc), so that 0 is no promise.
@@ -212,15 +214,7 @@ void AddPut(Cli& cli) {
   command.options()
       .AddSize("block-size", &options->block_size, "bytes of a block, a multiple of 4K")
       .Default("the cluster's");
-  command.options()
-      .AddString("consistency", &options->consistency,
-                 "when a file counts as written; strong: it is on disk on several nodes")
-      .Value("strong")
-      .Check([options] {
-        if (options->consistency == "strong") return absl::OkStatus();
-        return absl::InvalidArgumentError(
-            fmt::format("'{}': only strong exists", options->consistency));
-      });
+  DeclareConsistency(command.options(), options->consistency);
 }
 
 }  // namespace cairn::cli

@@ -153,6 +153,49 @@ absl::Status TailOf(Context& context, const CountOptions& options, TailCount wan
   return CopyRest(context, in);
 }
 
+// Prints what is added to a file, until the command is ended. A file that was cut or replaced is
+// printed from its new start, as `tail -F` does.
+absl::Status Follow(Context& context, const ClusterPath& path, FileStatus seen, uint64_t position) {
+  constexpr int64_t kPollMs = 1000;  // as tail(1)
+  while (true) {
+    RETURN_IF_ERROR(context.Continue());  // also when nobody reads the output any more
+    RETURN_IF_ERROR(context.interrupt().Sleep(kPollMs));
+    ASSIGN_OR_RETURN(const std::unique_ptr<InputStream> in, path.fs->Open(path.path));
+    if (in->status().inode != seen.inode) {
+      context.console().PrintLine(fmt::format("cairn: tail: {}: file was replaced", path.shown));
+      position = 0;
+    } else if (in->length() < position) {
+      context.console().PrintLine(fmt::format("cairn: tail: {}: file was truncated", path.shown));
+      position = 0;
+    }
+    seen = in->status();
+    RETURN_IF_ERROR(in->Seek(position));
+    RETURN_IF_ERROR(CopyRest(context, *in));
+    position = in->position();
+    context.out().Flush();
+  }
+}
+
+absl::Status TailFollowing(Context& context, const CountOptions& options, TailCount wanted,
+                           const Operands& operands) {
+  ASSIGN_OR_RETURN(const ClusterPath path, context.Resolve(operands.front()));
+  const auto run = [&]() -> absl::Status {
+    FileStatus seen;
+    uint64_t position = 0;
+    {
+      ASSIGN_OR_RETURN(const std::unique_ptr<InputStream> in, path.fs->Open(path.path));
+      RETURN_IF_ERROR(TailOf(context, options, wanted, *in));
+      context.out().Flush();
+      seen = in->status();
+      position = in->position();
+    }
+    return Follow(context, path, seen, position);
+  };
+  const absl::Status status = run();
+  if (!status.ok() && context.out().status().ok()) context.Fail(path.shown, status);
+  return context.Continue();
+}
+
 }  // namespace
 
 void AddReadCommands(Cli& cli) {
@@ -174,16 +217,23 @@ void AddReadCommands(Cli& cli) {
   head->Declare(head_command.options(), "first");
 
   auto tail = std::make_shared<CountOptions>();
+  auto follow = std::make_shared<bool>(false);
   Command& tail_command = cli.Add(
       "tail", "PATH...", 1, Command::kAnyNumber, "print the end of files",
-      [tail](Context& context, const Operands& operands) -> absl::Status {
+      [tail, follow](Context& context, const Operands& operands) -> absl::Status {
         ASSIGN_OR_RETURN(const TailCount wanted, tail->Parse());
+        if (*follow && operands.size() > 1) return UsageError("-f follows one file");
+        if (*follow) return TailFollowing(context, *tail, wanted, operands);
         return ForEachFile(context, operands, true,
                            [&](InputStream& in) { return TailOf(context, *tail, wanted, in); });
       });
   tail_command.Example("cairn tail -n 20 /logs/today")
       .Example("cairn tail -n +2 /data/a.csv         # all but the first line")
-      .Example("cairn tail -c 1M /logs/today");
+      .Example("cairn tail -c 1M /logs/today")
+      .Example("cairn tail -f /logs/today            # and what is added, until Ctrl-C");
+  tail_command.options()
+      .AddBool("follow", follow.get(), "go on with what is added to the file")
+      .Short('f');
   tail->Declare(tail_command.options(), "last");
 }
 
