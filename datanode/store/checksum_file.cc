@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <optional>
 
 #include "common/crc32c.h"
@@ -12,8 +11,7 @@ namespace {
 
 constexpr std::string_view kMagic = "CAIRNSUM";
 constexpr size_t kFixedBytes = 32;  // magic, version, chunk size, block id, zero, CRC
-constexpr std::array<size_t, 2> kSlotOffsets = {32, 64};
-constexpr size_t kSlotBytes = 20;  // synced length, tail CRC, sequence, CRC
+constexpr size_t kSlotBytes = kChecksumSlotBytes;  // synced length, tail CRC, sequence, CRC
 
 template <typename T>
 void Append(std::string* out, T value) {
@@ -29,15 +27,6 @@ T Get(std::string_view bytes, size_t at) {
   return value;
 }
 
-std::string EncodeSlot(const ChecksumSlot& slot) {
-  std::string out;
-  Append(&out, slot.synced_length);
-  Append(&out, slot.tail_crc);
-  Append(&out, slot.sequence);
-  Append(&out, Crc32c(out));
-  return out;
-}
-
 std::optional<ChecksumSlot> DecodeSlot(std::string_view bytes) {
   if (Crc32c(bytes.substr(0, kSlotBytes - 4)) != Get<uint32_t>(bytes, kSlotBytes - 4)) {
     return std::nullopt;
@@ -51,23 +40,43 @@ std::optional<ChecksumSlot> DecodeSlot(std::string_view bytes) {
 
 }  // namespace
 
-std::string EncodeChecksumFile(BlockId block_id, uint64_t length, std::span<const uint32_t> crcs) {
-  std::string out;
-  out.reserve(ChecksumFileBytes(length));
-  out.append(kMagic);
+std::string EncodeChecksumHeader(BlockId block_id) {
+  std::string out(kMagic);
   Append(&out, kChecksumVersion);
   Append(&out, static_cast<uint32_t>(kChunkBytes));
   Append(&out, block_id);
   Append(&out, uint32_t{0});
   Append(&out, Crc32c(out));
-  out.append(EncodeSlot(
-      {.synced_length = length, .tail_crc = crcs.empty() ? 0 : crcs.back(), .sequence = 1}));
   out.resize(kChecksumHeaderBytes, '\0');
+  return out;
+}
+
+std::string EncodeChecksumSlot(const ChecksumSlot& slot) {
+  std::string out;
+  Append(&out, slot.synced_length);
+  Append(&out, slot.tail_crc);
+  Append(&out, slot.sequence);
+  Append(&out, Crc32c(out));
+  return out;
+}
+
+std::string EncodeChecksums(std::span<const uint32_t> crcs) {
+  std::string out;
+  out.reserve(4 * crcs.size());
   for (const uint32_t crc : crcs) Append(&out, crc);
   return out;
 }
 
-absl::StatusOr<ChecksumHeader> DecodeChecksumHeader(std::string_view bytes, BlockId block_id) {
+std::string EncodeChecksumFile(BlockId block_id, uint64_t length, std::span<const uint32_t> crcs) {
+  std::string out = EncodeChecksumHeader(block_id);
+  const ChecksumSlot slot{.synced_length = length,
+                          .tail_crc = crcs.empty() ? 0 : crcs.back(),
+                          .sequence = kWholeSequence};
+  out.replace(ChecksumSlotOffset(slot.sequence), kSlotBytes, EncodeChecksumSlot(slot));
+  return out + EncodeChecksums(crcs);
+}
+
+absl::StatusOr<ChecksumHeader> DecodeOpenChecksumHeader(std::string_view bytes, BlockId block_id) {
   if (bytes.size() < kChecksumHeaderBytes) {
     return absl::DataLossError(
         fmt::format("the checksum file has {} bytes, less than its header", bytes.size()));
@@ -89,10 +98,16 @@ absl::StatusOr<ChecksumHeader> DecodeChecksumHeader(std::string_view bytes, Bloc
     return absl::DataLossError(
         fmt::format("the checksum file is that of block {}, not of {}", header.block_id, block_id));
   }
-  for (const size_t offset : kSlotOffsets) {
-    const auto slot = DecodeSlot(bytes.substr(offset, kSlotBytes));
-    if (slot && slot->sequence > header.newest.sequence) header.newest = *slot;
+  for (const uint32_t parity : {0, 1}) {
+    const auto slot = DecodeSlot(bytes.substr(ChecksumSlotOffset(parity), kSlotBytes));
+    const bool in_place = slot && slot->sequence % 2 == parity;
+    if (in_place && slot->sequence > header.newest.sequence) header.newest = *slot;
   }
+  return header;
+}
+
+absl::StatusOr<ChecksumHeader> DecodeChecksumHeader(std::string_view bytes, BlockId block_id) {
+  ASSIGN_OR_RETURN(const ChecksumHeader header, DecodeOpenChecksumHeader(bytes, block_id));
   if (header.newest.sequence == 0) {
     return absl::DataLossError("the checksum file states no durable length");
   }

@@ -10,10 +10,23 @@
 namespace cairn::datanode {
 
 enum class ReplicaState {
-  kOpen,       // being written; never served, gone after a restart
-  kFinalized,  // whole and durable
+  kOpen,       // being written, or left by its writer until it is settled; survives restarts
+  kFinalized,  // whole
   kBad,        // fails its checksums, or its files do not agree: kept, never served
   kDeleting,   // to be removed: neither served nor reported, its files go soon
+};
+
+// When a finalized replica is made durable.
+enum class Durability {
+  kNow,    // before Finalize returns
+  kLater,  // by SyncPending; until then it is reported as open
+};
+
+// What a reader is given.
+enum class ReadAs {
+  kVisible,    // finalized, or of an open replica what may be read of it
+  kFinalized,  // only a finalized replica of this very generation: the source of a copy
+  kExact,      // finalized or open: the first block.length bytes, and no more
 };
 
 // Space on one data directory. All sizes in bytes.
@@ -32,6 +45,25 @@ struct ReplicaInfo {
   Block block;
   size_t volume = 0;  // VolumeInfo::index
   ReplicaState state = ReplicaState::kFinalized;
+  bool waiting = false;  // open, without a writer
+};
+
+// What may be read of a block here.
+struct ReadableReplica {
+  Block block;  // length: what may be read
+  bool open = false;
+};
+
+// What a block recovery finds here.
+struct RecoveryAnswer {
+  enum State {
+    kNone,  // no replica, a bad one, or an older one
+    kOpen,
+    kRestarted,  // open, found by a start of this node: what a power cut left
+    kFinalized,
+  };
+  State state = kNone;
+  Block block;  // as it is here
 };
 
 // The highest numbers that this node's disks have seen: a NameNode below them runs on an older copy
@@ -50,6 +82,8 @@ class ReplicaObserver {
   virtual void OnReceived(size_t volume, const Block& block) = 0;  // finalized and durable
   virtual void OnDeleted(size_t volume, const Block& block) = 0;
   virtual void OnBad(size_t volume, const Block& block) = 0;
+  // A writer has left an open replica behind.
+  virtual void OnWaiting(size_t volume, const Block& block) {}
 };
 
 }  // namespace cairn::datanode

@@ -1,7 +1,9 @@
-// Reads a finalized replica in whole chunks, with their checksums.
+// Reads a replica in whole chunks, with their checksums.
 //
-// Why: a reader checks every byte, so it gets whole chunks and the CRC of each (P4). The files stay
-// open: a replica that is deleted meanwhile can be read to its end. Of one thread. Made by
+// Why: a reader checks every byte, so it gets whole chunks and the CRC of each (P4). Where a reader
+// of an open replica ends within a chunk, that chunk's CRC is the writer's for these bytes, or
+// computed anew after the chunk was verified. The files stay open: a replica that is finalized,
+// stamped or deleted meanwhile can be read to its end. Of one thread. Made by
 // ReplicaStore::OpenReader; used by the service, by copies and by verification.
 #pragma once
 
@@ -14,32 +16,54 @@
 #include "common/env.h"
 #include "common/ids.h"
 #include "common/status.h"
+#include "datanode/store/open_replica.h"
 
 namespace cairn::datanode {
 
 class ReplicaReader {
  public:
-  // Checks the checksum file's header against the block. DATA_LOSS with kChecksum when they do not
-  // agree.
-  static absl::StatusOr<std::unique_ptr<ReplicaReader>> Open(Env* env, const std::string& data,
-                                                             const std::string& checksums,
-                                                             const Block& block);
+  struct Source {
+    std::string data;                         // path
+    std::string checksums;                    // path
+    Block replica;                            // with all its bytes
+    std::shared_ptr<const OpenReplica> open;  // null: on disk is all that is known
+    bool finalized = true;
+  };
+  // Of the replica's first `length` bytes. DATA_LOSS with kChecksum when its files do not agree;
+  // NOT_FOUND when they are not there.
+  static absl::StatusOr<std::unique_ptr<ReplicaReader>> Open(Env* env, const Source& source,
+                                                             uint64_t length);
+  ~ReplicaReader();
 
-  const Block& block() const { return block_; }  // with its true length
+  const Block& block() const { return block_; }  // generation: the replica's; length: to be read
+  bool open() const { return !finalized_; }
 
-  // Reads bytes from `offset` (a multiple of 4 KiB) on: as many as `out` has or as the replica has
-  // left; out's size is a multiple of 4 KiB. Returns the bytes read and replaces *crcs with those
-  // of their chunks. With `verify`, DATA_LOSS with kChecksum and the offset of a chunk that fails.
+  // Reads bytes from `offset` (a multiple of 4 KiB) on: as many as `out` has or as there are left;
+  // out's size is a multiple of 4 KiB. Returns the bytes read and replaces *crcs with those of
+  // their chunks. With `verify`, DATA_LOSS with kChecksum and the offset of a chunk that fails.
+  // FAILED_PRECONDITION with kStaleReplica when a recovery has cut an open replica below that.
   absl::StatusOr<size_t> Read(uint64_t offset, std::span<char> out, bool verify,
                               std::vector<uint32_t>* crcs);
 
+  // The CRC32C of all its bytes, put together from the chunks' CRCs.
+  absl::StatusOr<uint32_t> Checksum();
+
  private:
-  ReplicaReader(std::unique_ptr<File> data, std::unique_ptr<File> checksums, Block block)
-      : data_(std::move(data)), checksums_(std::move(checksums)), block_(block) {}
+  ReplicaReader(std::unique_ptr<File> data, std::unique_ptr<File> checksums, const Source& source,
+                uint64_t length);
+  absl::Status Bad(std::string_view what) const;
+  absl::Status FindTailCrc(const Source& source);
+  absl::StatusOr<OpenReplica::Extent> CheckFiles(uint64_t length);
+  absl::Status ReadChecksums(uint64_t offset, uint64_t count, std::vector<uint32_t>* crcs);
+  absl::Status CheckNotCut() const;
 
   const std::unique_ptr<File> data_;
   const std::unique_ptr<File> checksums_;
   const Block block_;
+  const bool finalized_;
+  const std::shared_ptr<const OpenReplica> open_;
+  // Of the last chunk, where it is not a whole one: the one in the file may grow.
+  uint32_t tail_crc_ = 0;
 };
 
 // The first chunk of `payload` (from its start in pieces of 4 KiB) whose CRC differs, or -1.

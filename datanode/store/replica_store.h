@@ -1,13 +1,16 @@
 // All replicas of this DataNode, over its data directories.
 //
 // Why: whether a replica is whole, being written, bad or going away is decided here and nowhere
-// else, in memory and on disk (docs/formats/replica.md). Replicas are named by (id, generation);
-// only finalized ones are read, and only they are reported. Thread-safe; a lock is never held
-// across I/O. Used by the pipeline, the control sessions and the services.
+// else, in memory and on disk (docs/formats/replica.md). A node has one replica of a block at most.
+// Operations that change its files take turns: its writer, or one operation at a time that has
+// claimed it (replica_map.h); a lock is never held across I/O. Thread-safe. Used by the pipeline,
+// the control sessions and the services.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,16 +22,22 @@
 #include "datanode/store/replica.h"
 
 namespace cairn {
+class Clock;
 class DataDir;
-}
+}  // namespace cairn
 
 namespace cairn::datanode {
 
+class OpenFiles;
+class OpenReplica;
+class ReplicaClaim;
 class ReplicaMap;
 class ReplicaReader;
 class ReplicaWriter;
 class SpacePromise;
 class Volume;
+enum class Place;
+struct Replica;
 
 class ReplicaStore {
  public:
@@ -56,17 +65,65 @@ class ReplicaStore {
   // Set before anything else happens to replicas; null: nobody.
   void SetObserver(ReplicaObserver* observer) { observer_.store(observer); }
 
-  // Starts a replica of at most block.length bytes on the volume with the most room. ALREADY_EXISTS
-  // when this node has a good one or one that is being written; kNoSpace when no volume has room.
-  // In the place of a bad replica a new one may be written: the bad one goes when it is whole. A
-  // replica on a failed volume is as good as none.
+  // --- writing (replica_create.cc, replica_reopen.cc) ---
+  // Starts a client's replica of at most block.length bytes on the volume with the most room.
+  // ALREADY_EXISTS when this node has one; kNoSpace when no volume has room. In the place of a bad
+  // replica a new one may be written: the bad one goes when it is whole. A replica on a failed
+  // volume is as good as none.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> Create(const Block& block);
-  // NOT_FOUND when there is no finalized replica of this id and generation of at least block.length
-  // bytes; DATA_LOSS with kChecksum when it is bad.
-  absl::StatusOr<std::unique_ptr<ReplicaReader>> OpenReader(const Block& block);
-  // Checks the replica against its checksums. A bad one is marked, on disk too, and the observer
-  // told; it stays, never to be read. Returns whether it is good; NOT_FOUND when it is not here.
+  // The same for a copy of block.length bytes, of which nothing stays unless it is finalized. It
+  // also takes the place of an open replica without a writer and with an older generation.
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> CreateCopy(const Block& block);
+  // The same for the first block.length bytes of an open replica, for a node that joins its
+  // pipeline; once sealed it stays open. It also takes the place of an open replica without a
+  // writer and of this generation.
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> CreateJoin(const Block& block);
+  // Goes on with the replica that is here, open without a writer or finalized, which takes
+  // block.generation, durably; block.length is the most that it may get. `min_length`: what all
+  // members of the pipeline have acknowledged. NOT_FOUND when there is none, UNAVAILABLE when it
+  // has a writer, FAILED_PRECONDITION with kStaleReplica when its generation is below
+  // from_generation or not below the new one, when it is too short, or when a block recovery with
+  // that or a higher stamp has begun.
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> Reopen(const Block& block,
+                                                        GenerationStamp from_generation,
+                                                        uint64_t min_length);
+  // Until the block's replica has no writer (whose stream the caller has cancelled): false when
+  // `timeout_ms` have passed.
+  bool WaitForWriter(BlockId id, int64_t timeout_ms);
+  // Makes durable what was finalized for later, and tells the observer. To be called every second.
+  void SyncPending() ABSL_LOCKS_EXCLUDED(pending_mu_);
+
+  // --- reading (replica_read.cc) ---
+  // A replica of at least block.generation of which at least block.length bytes may be read; of an
+  // open one more than what its pipeline has acknowledged as far as the caller names it: then it
+  // knows of it. NOT_FOUND when there is none or too little, FAILED_PRECONDITION with kStaleReplica
+  // when it is older, DATA_LOSS with kChecksum when it is bad.
+  absl::StatusOr<std::unique_ptr<ReplicaReader>> OpenReader(const Block& block,
+                                                            ReadAs as = ReadAs::kVisible);
+  // How much of a block may be read here; errors as above. UNAVAILABLE for an open replica that a
+  // start found and that is not settled yet: nobody here knows what its pipeline acknowledged.
+  absl::StatusOr<ReadableReplica> GetReplica(const Block& block);
+  // CRC32C of the block's first block.length bytes, from the stored checksums.
+  absl::StatusOr<uint32_t> Checksum(const Block& block);
+  // Checks the replica of at least this generation against its checksums. A bad one is marked, on
+  // disk too, and the observer told; it stays, never to be read (one that is being written: as soon
+  // as its writer leaves, whose next call fails). Returns whether it is good; NOT_FOUND when it is
+  // not here.
   absl::StatusOr<bool> Verify(const Block& block);
+
+  // --- block recovery (replica_recovery.cc) ---
+  // What is here of a block that is to be settled under the stamp `recovery`; from now on only
+  // higher stamps reopen it. UNAVAILABLE when it has a writer (to be cancelled before);
+  // FAILED_PRECONDITION with kStaleReplica when a recovery with that or a higher stamp has begun,
+  // or the replica has such a stamp.
+  absl::StatusOr<RecoveryAnswer> StartRecovery(const Block& block, GenerationStamp recovery);
+  // `block` is the replica as StartRecovery told of it, its length the agreed one, at most the
+  // replica's. Cuts it to that, stamps it, makes it durable and finalized. Doing it again is fine.
+  // Returns the volume. FAILED_PRECONDITION with kStaleReplica when the replica is not that one any
+  // more or a later recovery has begun; NOT_FOUND when it is gone.
+  absl::StatusOr<size_t> FinishRecovery(const Block& block, GenerationStamp recovery);
+
+  // --- deletion (replica_deletion.cc) ---
   // Deletes exactly the replica of this id and generation, whatever its state; a replica that is
   // being written goes when its writer notices. NOT_FOUND when it is not here.
   absl::Status Delete(const Block& block);
@@ -80,8 +137,10 @@ class ReplicaStore {
   void UnmarkDeleting(const std::vector<Block>& blocks);
   bool IsDeleting(const Block& block);
 
+  // --- what there is ---
   std::vector<VolumeInfo> Volumes();
-  // Finalized and open replicas of a volume; none when it failed.
+  // Finalized and open replicas of a volume; none when it failed. One that is finalized and not yet
+  // durable is open here.
   std::vector<ReplicaInfo> Replicas(size_t volume);
   std::vector<ReplicaInfo> BadReplicas();
 
@@ -94,11 +153,18 @@ class ReplicaStore {
 
  private:
   friend class ReplicaWriter;
-  // What a writer tells of its end.
-  bool IsDeleteRequested(const Block& block);
-  absl::Status RemoveReplaced(const Block& block);
-  absl::Status FinishFinalize(const Block& block);
-  void FinishAbort(const Block& block);
+
+  // What a writer asks for and tells of (replica_create.cc). Its entry is in the map.
+  absl::Status CheckWriter(const ReplicaWriter& writer);
+  absl::Status CheckWhole(const ReplicaWriter& writer);
+  bool IsCopy(BlockId id);
+  absl::Status NameDurably(ReplicaWriter* writer);
+  absl::Status FinalizeWritten(ReplicaWriter* writer, Durability durability);
+  absl::Status SealWritten(ReplicaWriter* writer);
+  void LeaveWritten(ReplicaWriter* writer);
+  absl::Status MoveWritten(ReplicaWriter* writer, Place to);
+  absl::Status RemoveReplaced(BlockId id);
+  void RemoveOwned(BlockId id);
 
   ReplicaStore(Env* env, Options options);
   absl::Status OpenDirs();
@@ -106,16 +172,34 @@ class ReplicaStore {
   void FormatDirs(const std::string& cluster_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status LoadVolumes();
   absl::Status LoadReplicas(Volume* volume);
-  void LoadReplica(Volume* volume, const Block& block, ReplicaState state);
+  void LoadReplica(Replica loaded);
   absl::Status LoadHighest(Volume* volume);
   absl::Status SaveHighest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteSeen(const Block& block);
   absl::Status CheckReady() const;
   absl::StatusOr<std::unique_ptr<SpacePromise>> ChooseVolume(uint64_t bytes, Volume** chosen);
-  absl::Status Enter(const Block& block, Volume* volume);
+  // `may_replace`: whether a new replica may take the place of one that is not bad.
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> CreateIn(
+      const Block& block, Place place, const std::function<bool(const Replica&)>& may_replace);
+  absl::Status Enter(const Block& block, Place place, Volume* volume,
+                     const std::function<bool(const Replica&)>& may_replace);
+  bool ManyPending() ABSL_LOCKS_EXCLUDED(pending_mu_);
+  void AddPending(const Block& block) ABSL_LOCKS_EXCLUDED(pending_mu_);
+  bool SyncOnePending(const Block& block);
+  absl::Status NoteFailure(ReplicaClaim* claim, absl::Status status, bool lost);
+  absl::Status MakeDurable(ReplicaClaim* claim);
+  using LimitOf = std::function<absl::StatusOr<uint64_t>(const Replica&)>;
+  absl::StatusOr<std::unique_ptr<ReplicaReader>> OpenAs(const Block& block,
+                                                        const LimitOf& limit_of);
+  absl::StatusOr<std::unique_ptr<ReplicaReader>> OpenFilesOf(const Replica& replica,
+                                                             uint64_t limit);
+  absl::Status CheckAllChunks(ReplicaReader& reader);
+  absl::Status CheckOptimistically(const Block& block);
+  void MarkBad(ReplicaClaim* claim, const absl::Status& why);
+  absl::Status Settle(ReplicaClaim* claim, const Block& settled);
+  absl::Status SettleOpen(ReplicaClaim* claim, const Block& settled);
+  absl::Status ReplaceByShorter(ReplicaClaim* claim, const Block& settled);
   bool MarkOne(const Block& block);
-  absl::Status CheckAllChunks(const Block& block);
-  void MarkBad(const Block& block, const absl::Status& why);
   void Notify(void (ReplicaObserver::*event)(size_t, const Block&), const Volume& volume,
               const Block& block);
 
@@ -134,6 +218,9 @@ class ReplicaStore {
 
   mutable Mutex mu_;  // of identity and of the files beside the replicas
   std::string cluster_id_ ABSL_GUARDED_BY(mu_);
+
+  Mutex pending_mu_;
+  std::deque<Block> pending_ ABSL_GUARDED_BY(pending_mu_);  // finalized, to be made durable
 };
 
 }  // namespace cairn::datanode

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <tuple>
 
 #include <nlohmann/json.hpp>
 
@@ -155,37 +156,50 @@ absl::Status ReplicaStore::LoadVolumes() {
 absl::Status ReplicaStore::LoadReplicas(Volume* volume) {
   ASSIGN_OR_RETURN(const std::vector<FoundReplica> found, volume->Scan());
   uint64_t bad = 0;
+  uint64_t open = 0;
   for (const FoundReplica& replica : found) {
+    Replica loaded{.block = replica.block, .place = replica.place, .volume = volume};
     if (replica.bad) {
       ++bad;
       LogError("block {} in {} is bad and will not be served: {}", replica.block.id, volume->path(),
                replica.reason);
+      loaded.state = ReplicaState::kBad;
+    } else if (replica.place == Place::kFinalized) {
+      loaded.state = ReplicaState::kFinalized;
+    } else {
+      ++open;
+      loaded.open = std::make_shared<OpenReplica>(replica.kept, 0, replica.durable);
+      loaded.restarted = true;
     }
-    LoadReplica(volume, replica.block, replica.bad ? ReplicaState::kBad : ReplicaState::kFinalized);
+    // An open replica that was never synced may be of any client that chose its numbers.
+    const bool promised = loaded.open == nullptr || replica.durable.sequence > 0;
+    if (promised) NoteSeen(replica.block);
+    LoadReplica(std::move(loaded));
   }
-  LogInfo("{}: {} replicas, {} of them bad", volume->path(), found.size(), bad);
+  LogInfo("{}: {} replicas, {} of them open, {} bad", volume->path(), found.size(), open, bad);
   return absl::OkStatus();
 }
 
-void ReplicaStore::LoadReplica(Volume* volume, const Block& block, ReplicaState state) {
-  NoteSeen(block);
-  volume->AddUsed(block.length);
+void ReplicaStore::LoadReplica(Replica loaded) {
+  Volume& volume = *loaded.volume;
+  volume.AddUsed(loaded.block.length);
   const auto rank = [](const Replica& replica) {
-    return std::pair(replica.state == ReplicaState::kFinalized, replica.block.generation);
+    const bool good = replica.state != ReplicaState::kBad;
+    const bool whole = replica.state == ReplicaState::kFinalized;
+    return std::tuple(good, replica.block.generation, whole);
   };
-  replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
-    const Replica loaded{.block = block, .state = state, .volume = volume};
-    Replica& entry = shard[block.id];
+  replicas_->WithShard(loaded.block.id, [&](ReplicaMap::Shard& shard) {
+    Replica& entry = shard[loaded.block.id];
     if (entry.volume != nullptr) {
       const bool better = rank(loaded) > rank(entry);
-      LogWarn("block {} is in both {} and {}: the former is left alone", block.id,
-              better ? entry.volume->path() : volume->path(),
-              better ? volume->path() : entry.volume->path());
+      LogWarn("block {} is in both {} and {}: the former is left alone", loaded.block.id,
+              better ? entry.volume->path() : volume.path(),
+              better ? volume.path() : entry.volume->path());
       if (!better) return;
       if (entry.state == ReplicaState::kFinalized) entry.volume->AddFinalized(-1);
     }
-    entry = loaded;
-    if (state == ReplicaState::kFinalized) volume->AddFinalized(1);
+    if (loaded.state == ReplicaState::kFinalized) volume.AddFinalized(1);
+    entry = std::move(loaded);
   });
 }
 

@@ -1,23 +1,27 @@
-// Writes one new replica: bytes in order, then everything durable under its final name, or nothing.
+// Writes one replica: a new one, a copy, or one that is here already and goes on.
 //
-// Why: the order in which files are synced and renamed is what makes "durable" true (P3) and what
-// lets a restart tell a whole replica from a cut one. Data goes to rbw/ with write-back started
-// every 8 MiB, so that the sync at the end is short; checksums stay in memory until then. Of one
-// thread. Made by ReplicaStore::Create, which must outlive it; used by the pipeline.
+// Why: the order in which bytes, checksums and names are synced is what makes "durable" true (P3)
+// and what lets a restart tell how much of a replica is whole (docs/formats/replica.md). Data and
+// checksums reach the page cache with every packet, write-back is started every 8 MiB, so that a
+// sync is short. The owner of the replica while it lives: nobody else changes its files. When it is
+// destroyed without Finalize, a client's replica stays, open; a copy goes. Of one thread, except
+// SetVisible. Made by the store, which must outlive it; used by the pipeline.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "common/env.h"
 #include "common/ids.h"
 #include "common/status.h"
+#include "datanode/store/replica.h"
 
 namespace cairn::datanode {
 
+class OpenFiles;
+class OpenReplica;
 class ReplicaStore;
 class SpacePromise;
 class Volume;
@@ -25,43 +29,57 @@ class Volume;
 class ReplicaWriter {
  public:
   // Used by the store, which has entered the replica in its map.
-  ReplicaWriter(ReplicaStore* store, Env* env, Volume* volume, Block block,
-                std::unique_ptr<SpacePromise> promise);
-  ~ReplicaWriter();  // removes what was written, unless Finalize succeeded
+  ReplicaWriter(ReplicaStore* store, Volume* volume, const Block& block,
+                std::unique_ptr<OpenFiles> files, std::unique_ptr<SpacePromise> promise);
+  ~ReplicaWriter();
   ReplicaWriter(const ReplicaWriter&) = delete;
   ReplicaWriter& operator=(const ReplicaWriter&) = delete;
 
-  absl::Status Open();
+  // Takes in `payload`, which begins at `offset` in the block (a multiple of 4 KiB, at most what
+  // was written), with the CRC of each of its chunks, which the caller has verified. What is there
+  // already is compared (DATA_LOSS with kChecksum when it differs), only what is new is written.
+  // INVALID_ARGUMENT for a gap or more than block.length bytes; ABORTED when the replica was
+  // deleted meanwhile; DATA_LOSS when it was found bad; kNoSpace when the disk is full. After an
+  // error of the disk every later call fails with it.
+  absl::Status Append(uint64_t offset, std::string_view payload, std::span<const uint32_t> crcs);
 
-  // Writes `payload` at the end of what was written, which is a chunk border, with the CRC of each
-  // of its chunks. Only the last payload may end within a chunk. The caller has verified the CRCs.
-  // ABORTED when the replica was deleted meanwhile; kNoSpace when the disk is full.
-  absl::Status Append(std::string_view payload, std::span<const uint32_t> crcs);
+  // Makes all that was written durable, to be found by a restart (hsync). After an error only what
+  // an earlier call made durable is left.
+  absl::Status Sync();
 
-  // Makes the replica durable and visible. After an error nothing of it is left.
-  absl::Status Finalize();
+  // All nodes behind this one have acknowledged `length` bytes; readers get what both they and this
+  // node have. Thread-safe.
+  void SetVisible(uint64_t length);
 
-  uint64_t length() const { return length_; }  // bytes written
+  // The replica is whole: it takes its final name, and (kNow) is durable and reported. kLater may
+  // do the same when too many wait to be synced. After an error it is open as before.
+  absl::Status Finalize(Durability durability = Durability::kNow);
+
+  // Of CreateJoin: the replica has all its bytes (else FAILED_PRECONDITION); makes it durable as an
+  // open replica.
+  absl::Status Seal();
+
+  const Block& block() const { return block_; }  // length: the most that may come
+  uint64_t length() const;                       // bytes written
+  uint64_t durable_length() const;               // bytes that outlive a power cut
   const Volume& volume() const { return *volume_; }
 
  private:
-  absl::Status PreallocateFor(uint64_t length);
-  absl::Status WriteChecksums();
-  absl::Status MoveToFinalized();
-  void Abort();
+  friend class ReplicaStore;
+
+  absl::Status Check();
+  // Of a sync: notes a failure. Returns `status`.
+  absl::Status NoteSync(absl::Status status);
 
   ReplicaStore* const store_;
-  Env* const env_;
   Volume* const volume_;
-  const Block block_;  // length: the most that may come
+  const Block block_;
+  const std::unique_ptr<OpenFiles> files_;
+  const std::shared_ptr<OpenReplica> open_;
   std::unique_ptr<SpacePromise> promise_;
-  std::unique_ptr<File> data_;
-  std::vector<uint32_t> crcs_;
-  uint64_t length_ = 0;
-  uint64_t preallocated_ = 0;
-  uint64_t writeback_from_ = 0;
-  bool moving_ = false;  // files may stand under their final names
-  bool done_ = false;
+  absl::Status failure_;  // the first one; the replica must not grow after it
+  bool named_ = false;    // its names outlive a power cut
+  bool done_ = false;     // finalized
 };
 
 }  // namespace cairn::datanode

@@ -34,47 +34,46 @@ Volume::Volume(Env* env, size_t index, std::string path, std::string storage_id,
       storage_id_(std::move(storage_id)),
       limits_(limits) {}
 
-std::string Volume::RbwDir() const { return current_ + "/rbw"; }
-
-std::string Volume::RbwData(const Block& block) const {
-  return fmt::format("{}/rbw/blk_{}", current_, block.id);
-}
-
-std::string Volume::RbwChecksums(const Block& block) const {
-  return fmt::format("{}/rbw/blk_{}_{}.meta", current_, block.id, block.generation);
-}
-
-// As in HDFS: neighbours share a folder, and no folder grows beyond what a file system likes.
-std::string Volume::FinalizedDir(BlockId id) const {
+std::string Volume::FolderOf(Place place, BlockId id) const {
+  if (place == Place::kRbw) return current_ + "/rbw";
+  if (place == Place::kTmp) return current_ + "/tmp";
+  // As in HDFS: neighbours share a folder, and no folder grows beyond what a file system likes.
   return fmt::format("{}/finalized/subdir{}/subdir{}", current_, (id >> 16) & 31, (id >> 8) & 31);
 }
 
-std::string Volume::FinalizedData(BlockId id) const {
-  return fmt::format("{}/blk_{}", FinalizedDir(id), id);
+std::string Volume::DataFile(Place place, BlockId id) const {
+  return fmt::format("{}/blk_{}", FolderOf(place, id), id);
 }
 
-std::string Volume::FinalizedChecksums(const Block& block) const {
-  return fmt::format("{}/blk_{}_{}.meta", FinalizedDir(block.id), block.id, block.generation);
+std::string Volume::ChecksumFile(Place place, const Block& block) const {
+  const std::string folder = FolderOf(place, block.id);
+  if (place == Place::kUnsynced) {
+    return fmt::format("{}/blk_{}_{}_{}.unsynced", folder, block.id, block.generation,
+                       block.length);
+  }
+  return fmt::format("{}/blk_{}_{}.meta", folder, block.id, block.generation);
 }
 
-std::string Volume::BadChecksums(const Block& block) const {
-  return fmt::format("{}/blk_{}_{}.bad", FinalizedDir(block.id), block.id, block.generation);
+std::string Volume::BadMark(Place place, const Block& block) const {
+  return fmt::format("{}/blk_{}_{}.bad", FolderOf(place, block.id), block.id, block.generation);
 }
 
 std::string Volume::HighestFile() const { return current_ + "/highest"; }
 
 absl::Status Volume::Prepare() {
   RETURN_IF_ERROR(env_->CreateDirs(current_ + "/finalized"));
-  RETURN_IF_ERROR(env_->CreateDirs(RbwDir()));
+  RETURN_IF_ERROR(env_->CreateDirs(current_ + "/rbw"));
+  const std::string tmp = current_ + "/tmp";
+  RETURN_IF_ERROR(env_->CreateDirs(tmp));
   // An earlier run may have made them and lost power before their names were durable.
   RETURN_IF_ERROR(env_->SyncDir(current_));
   RETURN_IF_ERROR(env_->SyncDir(path_));
-  ASSIGN_OR_RETURN(const std::vector<std::string> leftovers, env_->List(RbwDir()));
+  ASSIGN_OR_RETURN(const std::vector<std::string> leftovers, env_->List(tmp));
   for (const std::string& name : leftovers) {
-    LogInfo("{}/{}: removed, the write did not end before the last stop", RbwDir(), name);
-    RETURN_IF_ERROR(RemoveIfThere(env_, fmt::format("{}/{}", RbwDir(), name)));
+    LogInfo("{}/{}: removed, the copy did not end before the last stop", tmp, name);
+    RETURN_IF_ERROR(RemoveIfThere(env_, fmt::format("{}/{}", tmp, name)));
   }
-  return leftovers.empty() ? absl::OkStatus() : env_->SyncDir(RbwDir());
+  return leftovers.empty() ? absl::OkStatus() : env_->SyncDir(tmp);
 }
 
 absl::Status Volume::PrepareFinalizedDir(BlockId id) {
@@ -83,7 +82,7 @@ absl::Status Volume::PrepareFinalizedDir(BlockId id) {
     MutexLock lock(mu_);
     if (durable_folders_[place]) return absl::OkStatus();
   }
-  const std::string folder = FinalizedDir(id);
+  const std::string folder = FolderOf(Place::kFinalized, id);
   RETURN_IF_ERROR(env_->CreateDirs(folder));
   RETURN_IF_ERROR(env_->SyncDir(folder.substr(0, folder.rfind('/'))));
   RETURN_IF_ERROR(env_->SyncDir(current_ + "/finalized"));
@@ -92,15 +91,60 @@ absl::Status Volume::PrepareFinalizedDir(BlockId id) {
   return absl::OkStatus();
 }
 
-absl::Status Volume::RemoveFinalized(const Block& block) {
-  RETURN_IF_ERROR(RemoveIfThere(env_, FinalizedData(block.id)));
-  RETURN_IF_ERROR(RemoveIfThere(env_, FinalizedChecksums(block)));
-  return RemoveIfThere(env_, BadChecksums(block));
+absl::Status Volume::Remove(Place place, const Block& block) {
+  RETURN_IF_ERROR(RemoveIfThere(env_, DataFile(place, block.id)));
+  RETURN_IF_ERROR(RemoveIfThere(env_, ChecksumFile(place, block)));
+  return place == Place::kTmp ? absl::OkStatus() : RemoveIfThere(env_, BadMark(place, block));
 }
 
-absl::Status Volume::RemoveRbw(const Block& block) {
-  RETURN_IF_ERROR(RemoveIfThere(env_, RbwData(block)));
-  return RemoveIfThere(env_, RbwChecksums(block));
+absl::Status Volume::Move(Place from, const Block& block, Place to, const Block& renamed,
+                          bool durable) {
+  std::vector<std::pair<std::string, std::string>> names = {
+      {ChecksumFile(from, block), ChecksumFile(to, renamed)},
+      {DataFile(from, block.id), DataFile(to, block.id)}};
+  // Data under finalized/ always has its checksums: they go there first, and leave it last.
+  if (to == Place::kRbw && from != Place::kTmp) std::swap(names[0], names[1]);
+  std::vector<std::pair<std::string, std::string>> done;
+  absl::Status status;
+  for (const auto& [old_name, new_name] : names) {
+    if (!status.ok() || old_name == new_name) continue;
+    status = env_->Rename(old_name, new_name);
+    if (status.ok()) done.emplace_back(old_name, new_name);
+  }
+  const std::string folder = FolderOf(to, block.id);
+  if (status.ok() && durable) status = env_->SyncDir(folder);
+  const std::string left = FolderOf(from, block.id);
+  if (status.ok() && durable && left != folder) status = env_->SyncDir(left);
+  if (!status.ok()) UndoMove(status, done);
+  // Who removed a file is not known; the disk has answered.
+  return absl::IsNotFound(status) ? status : NoteWriteFailure(status);
+}
+
+void Volume::UndoMove(const absl::Status& why,
+                      const std::vector<std::pair<std::string, std::string>>& done) {
+  for (auto it = done.rbegin(); it != done.rend(); ++it) {
+    if (const absl::Status undone = env_->Rename(it->second, it->first); !undone.ok()) {
+      // Where its files are is not known any more.
+      Fail(why);
+      return;
+    }
+  }
+}
+
+absl::Status Volume::Replace(const Block& block, const Block& shorter) {
+  const std::string checksums = ChecksumFile(Place::kFinalized, shorter);
+  RETURN_IF_ERROR(NoteWriteFailure(env_->Rename(ChecksumFile(Place::kTmp, shorter), checksums)));
+  // From here to the next step there are two checksum files; a start takes the one that fits.
+  absl::Status replaced =
+      env_->Rename(DataFile(Place::kTmp, block.id), DataFile(Place::kFinalized, block.id));
+  if (!replaced.ok()) {
+    if (!RemoveIfThere(env_, checksums).ok()) Fail(replaced);
+    return NoteWriteFailure(replaced);
+  }
+  absl::Status status = RemoveIfThere(env_, ChecksumFile(Place::kFinalized, block));
+  if (status.ok()) status = env_->SyncDir(FolderOf(Place::kFinalized, block.id));
+  if (!status.ok()) Fail(status);  // the old one is gone, and the new one is not durable
+  return status;
 }
 
 std::unique_ptr<SpacePromise> Volume::Promise(uint64_t bytes) {
@@ -111,6 +155,18 @@ std::unique_ptr<SpacePromise> Volume::Promise(uint64_t bytes) {
   if (RemainingLocked(*space) < bytes) return nullptr;
   promised_ += bytes;
   return std::make_unique<SpacePromise>(this, bytes);
+}
+
+std::unique_ptr<SpacePromise> Volume::PromiseMore(uint64_t bytes, uint64_t length) {
+  const absl::StatusOr<DiskSpace> space = env_->Space(path_);
+  MutexLock lock(mu_);
+  if (failed_ || !space.ok()) return nullptr;
+  last_space_ = *space;
+  if (RemainingLocked(*space) < bytes - length) return nullptr;
+  used_ -= std::min(used_, length + ChecksumFileBytes(length));
+  promised_ += bytes;
+  allocated_ += length;
+  return std::make_unique<SpacePromise>(this, bytes, length);
 }
 
 void Volume::ReturnPromise(uint64_t bytes, uint64_t allocated) {

@@ -10,23 +10,27 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/env.h"
 #include "common/ids.h"
 #include "common/mutex.h"
 #include "common/status.h"
+#include "datanode/store/open_replica.h"
 #include "datanode/store/replica.h"
 
 namespace cairn::datanode {
 
 class Volume;
+struct FilesOfBlock;
 
 // Room for one open write, given back when this is destroyed. `allocated` bytes of it are already
 // taken from the disk (and so from the free space that the system states). Of one thread.
 class SpacePromise {
  public:
-  SpacePromise(Volume* volume, uint64_t bytes) : volume_(volume), bytes_(bytes) {}
+  SpacePromise(Volume* volume, uint64_t bytes, uint64_t allocated = 0)
+      : volume_(volume), bytes_(bytes), allocated_(allocated) {}
   ~SpacePromise();
   SpacePromise(const SpacePromise&) = delete;
   SpacePromise& operator=(const SpacePromise&) = delete;
@@ -36,14 +40,25 @@ class SpacePromise {
  private:
   Volume* const volume_;
   const uint64_t bytes_;
-  uint64_t allocated_ = 0;
+  uint64_t allocated_;
 };
 
-// Files of one block as a scan found them.
+// Where the files of a replica are.
+enum class Place {
+  kRbw,        // rbw/: open, of a client's write
+  kTmp,        // tmp/: a copy that is coming in; gone after a restart
+  kFinalized,  // finalized/: whole and durable
+  kUnsynced,   // finalized/: whole, to be synced; the checksum file's name says its length
+};
+
+// A replica as a scan found it.
 struct FoundReplica {
   Block block;
+  Place place = Place::kFinalized;
   bool bad = false;
-  std::string reason;  // when bad
+  std::string reason;        // when bad
+  OpenReplica::Extent kept;  // open: what is whole of it
+  ChecksumSlot durable;      // open: the newest slot
 };
 
 class Volume {
@@ -62,32 +77,38 @@ class Volume {
   const std::string& path() const { return path_; }
   const std::string& storage_id() const { return storage_id_; }
 
-  // Files. Generation and id are in decimal; replicas are spread over 32 x 32 folders.
-  std::string RbwDir() const;
-  std::string RbwData(const Block& block) const;
-  std::string RbwChecksums(const Block& block) const;
-  std::string FinalizedDir(BlockId id) const;
-  std::string FinalizedData(BlockId id) const;
-  std::string FinalizedChecksums(const Block& block) const;
-  std::string BadChecksums(const Block& block) const;  // the mark of a bad replica
+  // Files. Generation and id are in decimal; finalized replicas are spread over 32 x 32 folders.
+  std::string FolderOf(Place place, BlockId id) const;
+  std::string DataFile(Place place, BlockId id) const;
+  std::string ChecksumFile(Place place, const Block& block) const;  // kUnsynced: length as well
+  std::string BadMark(Place place, const Block& block) const;  // the checksum file of a bad replica
   std::string HighestFile() const;
 
-  // Makes the folders and removes what was being written when the last run ended: it was never
-  // acknowledged as durable.
+  // Makes the folders and removes the copies that were coming in when the last run ended.
   absl::Status Prepare();
-  // Makes FinalizedDir(id) and sees to it that it outlives a power cut, also when another thread,
-  // or a run that ended early, made it and did not get as far as that.
+  // Makes the folder of a finalized replica and sees to it that it outlives a power cut, also when
+  // another thread, or a run that ended early, made it and did not get as far as that.
   absl::Status PrepareFinalizedDir(BlockId id) ABSL_LOCKS_EXCLUDED(mu_);
-  // Finds all replicas under finalized/. Removes checksum files without data (a cut creation or
-  // deletion); names that are none of ours are logged and left alone.
+  // Finds all replicas, after Prepare. Open ones are verified and cut to what is whole of them;
+  // moves between folders that were cut short are settled, and what was to be synced later is
+  // synced or opened again. Removes checksum files without data (a cut creation or deletion); names
+  // that are none of ours are logged and left alone.
   absl::StatusOr<std::vector<FoundReplica>> Scan();
   // Removes a replica's files, data first, so that a cut leaves no data without checksums. Files
   // that are not there are fine.
-  absl::Status RemoveFinalized(const Block& block);
-  absl::Status RemoveRbw(const Block& block);
+  absl::Status Remove(Place place, const Block& block);
+  // Gives a replica's files other names, `to` being the block's and place's; with `durable`, for
+  // good. After an error they have the old ones; a volume where that cannot be done fails.
+  absl::Status Move(Place from, const Block& block, Place to, const Block& renamed, bool durable);
+  // Puts the files of a shorter replica (in tmp/, synced) in the place of a finalized one, for
+  // good. After an error the old one is there as before.
+  absl::Status Replace(const Block& block, const Block& shorter);
 
   // Promises room to an open write; null when less than `bytes` remain.
   std::unique_ptr<SpacePromise> Promise(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  // The same for going on with a replica of `length` bytes, which are counted as used until now.
+  std::unique_ptr<SpacePromise> PromiseMore(uint64_t bytes, uint64_t length)
+      ABSL_LOCKS_EXCLUDED(mu_);
   void AddUsed(uint64_t length) ABSL_LOCKS_EXCLUDED(mu_);  // a replica of `length` bytes
   void SubtractUsed(uint64_t length) ABSL_LOCKS_EXCLUDED(mu_);
   void AddFinalized(int64_t count) ABSL_LOCKS_EXCLUDED(mu_);
@@ -105,10 +126,21 @@ class Volume {
   void ReturnPromise(uint64_t bytes, uint64_t allocated) ABSL_LOCKS_EXCLUDED(mu_);
   void AddAllocated(int64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t RemainingLocked(const DiskSpace& disk) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void UndoMove(const absl::Status& why,
+                const std::vector<std::pair<std::string, std::string>>& done);
+  // Of the start (volume_scan.cc, rbw_scan.cc).
+  absl::Status ScanRbw(std::vector<FoundReplica>* found);
+  absl::Status SettleCutMove(BlockId id);
+  absl::Status ExamineOpen(BlockId id, const FilesOfBlock& files, std::vector<FoundReplica>* found);
+  absl::Status RemoveOpen(BlockId id, const FilesOfBlock& files);
+  absl::StatusOr<FoundReplica> ProveOpen(Place place, const Block& block);
+  absl::Status CutToKept(const FoundReplica& replica);
   absl::Status ScanFolder(const std::string& folder, std::vector<FoundReplica>* found);
-  FoundReplica Examine(BlockId id, const std::vector<GenerationStamp>& checksums,
-                       const std::vector<GenerationStamp>& marks);
-  absl::StatusOr<uint64_t> CheckLengths(const Block& block);
+  absl::Status ExamineWhole(BlockId id, const FilesOfBlock& files,
+                            std::vector<FoundReplica>* found);
+  absl::Status RemoveChecksums(const FilesOfBlock& files, const std::string& except);
+  absl::Status ExamineUnsynced(const FilesOfBlock& files, std::vector<FoundReplica>* found);
+  absl::Status CheckLengths(const Block& block);
 
   Env* const env_;
   const size_t index_;

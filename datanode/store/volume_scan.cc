@@ -1,65 +1,21 @@
-// What a Volume finds on its disk at the start.
+// What a Volume finds under finalized/ at the start.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <map>
-#include <optional>
 #include <string_view>
 
 #include "common/logging.h"
 #include "datanode/store/checksum_file.h"
+#include "datanode/store/open_files.h"
+#include "datanode/store/replica_names.h"
 #include "datanode/store/volume.h"
 
 namespace cairn::datanode {
-namespace {
-
-struct FileName {
-  enum Kind { kData, kChecksums, kMark };
-  Kind kind = kData;
-  BlockId id = 0;
-  GenerationStamp generation = 0;
-};
-
-// Takes a decimal number without leading zeros off the front of `text`.
-std::optional<uint64_t> TakeNumber(std::string_view* text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  const auto digits = static_cast<size_t>(end - text->data());
-  if (error != std::errc() || (digits > 1 && text->front() == '0')) return std::nullopt;
-  text->remove_prefix(digits);
-  return value;
-}
-
-// blk_<id>, blk_<id>_<generation>.meta, blk_<id>_<generation>.bad
-std::optional<FileName> ParseFileName(std::string_view name) {
-  constexpr std::string_view kPrefix = "blk_";
-  if (!name.starts_with(kPrefix)) return std::nullopt;
-  name.remove_prefix(kPrefix.size());
-  FileName parsed;
-  const auto id = TakeNumber(&name);
-  if (!id) return std::nullopt;
-  parsed.id = *id;
-  if (name.empty()) return parsed;
-  if (name.front() != '_') return std::nullopt;
-  name.remove_prefix(1);
-  const auto generation = TakeNumber(&name);
-  if (!generation || (name != ".meta" && name != ".bad")) return std::nullopt;
-  parsed.kind = name == ".meta" ? FileName::kChecksums : FileName::kMark;
-  parsed.generation = *generation;
-  return parsed;
-}
-
-struct FilesOfBlock {
-  bool data = false;
-  std::vector<GenerationStamp> checksums;
-  std::vector<GenerationStamp> marks;
-};
-
-}  // namespace
 
 absl::StatusOr<std::vector<FoundReplica>> Volume::Scan() {
   std::vector<FoundReplica> found;
+  // Open replicas first: some of their files may belong under finalized/.
+  RETURN_IF_ERROR(ScanRbw(&found));
   const std::string root = current_ + "/finalized";
   ASSIGN_OR_RETURN(const std::vector<std::string> outer, env_->List(root));
   for (const std::string& first : outer) {
@@ -86,59 +42,108 @@ absl::Status Volume::ScanFolder(const std::string& folder, std::vector<FoundRepl
   }
   std::map<BlockId, FilesOfBlock> blocks;
   for (const std::string& name : *names) {
-    const auto parsed = ParseFileName(name);
-    if (!parsed || folder != FinalizedDir(parsed->id)) {
+    const auto parsed = ParseReplicaFileName(name);
+    if (!parsed || folder != FolderOf(Place::kFinalized, parsed->block.id)) {
       LogWarn("{}/{}: not a file of a replica of this folder, left alone", folder, name);
       continue;
     }
-    FilesOfBlock& files = blocks[parsed->id];
-    if (parsed->kind == FileName::kData) files.data = true;
-    if (parsed->kind == FileName::kChecksums) files.checksums.push_back(parsed->generation);
-    if (parsed->kind == FileName::kMark) files.marks.push_back(parsed->generation);
+    blocks[parsed->block.id].Add(*parsed);
   }
-  for (auto& [id, files] : blocks) {
+  for (const auto& [id, files] : blocks) {
     if (files.data) {
-      found->push_back(Examine(id, files.checksums, files.marks));
-      continue;
-    }
-    files.checksums.insert(files.checksums.end(), files.marks.begin(), files.marks.end());
-    for (const GenerationStamp generation : files.checksums) {
-      LogInfo("{}: removed the checksums of block {} (generation {}), which has no data here",
-              folder, id, generation);
-      RETURN_IF_ERROR(RemoveFinalized({.id = id, .generation = generation, .length = 0}));
+      RETURN_IF_ERROR(ExamineWhole(id, files, found));
+    } else {
+      LogInfo("{}: removed the checksums of block {}, which has no data here", folder, id);
+      RETURN_IF_ERROR(RemoveChecksums(files, {}));
     }
   }
   return absl::OkStatus();
 }
 
-FoundReplica Volume::Examine(BlockId id, const std::vector<GenerationStamp>& checksums,
-                             const std::vector<GenerationStamp>& marks) {
-  FoundReplica found;
-  found.block.id = id;
-  found.bad = true;
-  found.reason = "its checksum file is missing";
-  if (const auto data = env_->Open(FinalizedData(id), OpenMode::kRead); data.ok()) {
-    found.block.length = (*data)->Size().value_or(0);
+absl::Status Volume::ExamineWhole(BlockId id, const FilesOfBlock& files,
+                                  std::vector<FoundReplica>* found) {
+  FoundReplica replica;
+  replica.block.id = id;
+  replica.bad = true;
+  replica.reason = "its checksum file is missing";
+  if (!files.bad_marks.empty()) {
+    replica.block.generation = files.bad_marks.front().generation;
+    replica.reason = "it was marked bad";
   }
-  if (!marks.empty()) {
-    found.block.generation = *std::max_element(marks.begin(), marks.end());
-    found.reason = "it was marked bad";
+  if (const auto data = env_->Open(DataFile(Place::kFinalized, id), OpenMode::kRead); data.ok()) {
+    replica.block.length = (*data)->Size().value_or(0);
   }
-  for (const GenerationStamp generation : checksums) {
-    found.block.generation = generation;
-    const absl::StatusOr<uint64_t> length = CheckLengths(found.block);
-    if (length.ok()) {
-      found.block.length = *length;
-      found.bad = false;
-      return found;
+  for (const Block& name : files.checksums) {
+    const Block block{id, name.generation, replica.block.length};
+    const absl::Status fits = CheckLengths(block);
+    if (fits.ok()) {
+      found->push_back({.block = block});
+      return RemoveChecksums(files, ChecksumFile(Place::kFinalized, block));
     }
-    found.reason = std::string(MessageOf(length.status()));
+    replica.block = block;
+    replica.reason = std::string(MessageOf(fits));
   }
-  return found;
+  if (!files.unsynced.empty()) return ExamineUnsynced(files, found);
+  found->push_back(std::move(replica));
+  return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> Volume::CheckLengths(const Block& block) {
-  ASSIGN_OR_RETURN(const auto file, env_->Open(FinalizedChecksums(block), OpenMode::kRead));
+// What an operation that was cut short left beside the checksum file that fits.
+absl::Status Volume::RemoveChecksums(const FilesOfBlock& files, const std::string& except) {
+  const auto remove = [&](const std::string& path) {
+    if (path == except) return absl::OkStatus();
+    absl::Status removed = env_->Remove(path);
+    return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
+  };
+  for (const Block& block : files.checksums) {
+    RETURN_IF_ERROR(remove(ChecksumFile(Place::kFinalized, block)));
+  }
+  for (const Block& block : files.unsynced) {
+    RETURN_IF_ERROR(remove(ChecksumFile(Place::kUnsynced, block)));
+  }
+  for (const Block& block : files.bad_marks) {
+    RETURN_IF_ERROR(remove(BadMark(Place::kFinalized, block)));
+  }
+  return absl::OkStatus();
+}
+
+// Finalized, to be synced later, when the last run ended: all of it may be there, or a part.
+absl::Status Volume::ExamineUnsynced(const FilesOfBlock& files, std::vector<FoundReplica>* found) {
+  const Block& block = files.unsynced.front();
+  const std::string checksums = ChecksumFile(Place::kUnsynced, block);
+  RETURN_IF_ERROR(RemoveChecksums(files, checksums));
+  ASSIGN_OR_RETURN(FoundReplica replica, ProveOpen(Place::kUnsynced, block));
+  if (replica.bad) {
+    found->push_back(std::move(replica));
+    return absl::OkStatus();
+  }
+  if (replica.kept.length == 0) {
+    LogWarn("block {} (generation {}) in {}: nothing of it outlived the power cut", block.id,
+            block.generation, path_);
+    return Remove(Place::kUnsynced, block);
+  }
+  ASSIGN_OR_RETURN(
+      const auto open_files,
+      OpenFiles::Open(env_, DataFile(Place::kUnsynced, block.id), checksums,
+                      std::make_shared<OpenReplica>(replica.kept, 0, replica.durable)));
+  if (replica.kept.length == block.length) {
+    RETURN_IF_ERROR(open_files->Sync());
+    replica.place = Place::kFinalized;
+  } else {
+    LogWarn("block {} (generation {}) in {}: {} of its {} bytes outlived the power cut", block.id,
+            block.generation, path_, replica.kept.length, block.length);
+    RETURN_IF_ERROR(open_files->SyncFiles());
+    replica.place = Place::kRbw;
+  }
+  RETURN_IF_ERROR(Move(Place::kUnsynced, block, replica.place, block, /*durable=*/true));
+  replica.block.length = replica.kept.length;
+  found->push_back(std::move(replica));
+  return absl::OkStatus();
+}
+
+absl::Status Volume::CheckLengths(const Block& block) {
+  ASSIGN_OR_RETURN(const auto file,
+                   env_->Open(ChecksumFile(Place::kFinalized, block), OpenMode::kRead));
   ASSIGN_OR_RETURN(const uint64_t file_bytes, file->Size());
   std::string bytes(kChecksumHeaderBytes, '\0');
   ASSIGN_OR_RETURN(const size_t n, file->ReadAt(0, {bytes.data(), bytes.size()}));
@@ -153,7 +158,7 @@ absl::StatusOr<uint64_t> Volume::CheckLengths(const Block& block) {
     return absl::DataLossError(fmt::format("its checksum file has {} bytes instead of {}",
                                            file_bytes, ChecksumFileBytes(length)));
   }
-  return length;
+  return absl::OkStatus();
 }
 
 }  // namespace cairn::datanode

@@ -44,17 +44,19 @@ TEST_F(StoreStartTest, FindsItsReplicasAgain) {
   EXPECT_EQ(store->highest().generation, 20u);
 }
 
-TEST_F(StoreStartTest, WhatWasBeingWrittenIsGone) {
+TEST_F(StoreStartTest, CopiesThatWereComingInAreGone) {
   auto store = Open();
-  auto writer = store->Create({1, 1, 1 << 20});
+  auto writer = store->CreateCopy({1, 1, 1 << 20});
   ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 8192), 4096).ok());
-  env_.Crash(/*keep_some_by_seed=*/7);
+  EXPECT_EQ(env_.List("/d0/current/tmp")->size(), 2u);
+  env_.SetHook([](FaultOp op, const std::string& path) {  // the process is killed
+    return op == FaultOp::kRemove ? ErrnoStatus(path, EIO) : absl::OkStatus();
+  });
   writer->reset();
   store.reset();
-  WriteFile("/d0/current/rbw/blk_9", "leftover");
-  WriteFile("/d0/current/rbw/blk_9_1.meta", "leftover");
+  env_.SetHook({});
   store = Open();
-  EXPECT_THAT(*env_.List("/d0/current/rbw"), IsEmpty());
+  EXPECT_THAT(*env_.List("/d0/current/tmp"), IsEmpty());
   EXPECT_THAT(store->Replicas(0), IsEmpty());
   EXPECT_THAT(store->BadReplicas(), IsEmpty());
 }

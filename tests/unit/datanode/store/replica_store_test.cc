@@ -29,20 +29,21 @@ TEST_F(StoreTest, ReadsNameGenerationAndLength) {
   const auto store = Open();
   ASSERT_TRUE(Put(*store, kBlock, BytesOf(1, 10'000)).ok());
   EXPECT_TRUE(store->OpenReader({1001, 5, 10'000}).ok());
-  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 4, 0}).status()));
-  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 6, 0}).status()));
+  EXPECT_EQ((*store->OpenReader({1001, 4, 0}))->block(), (Block{1001, 5, 10'000}));
+  EXPECT_EQ(KindOf(store->OpenReader({1001, 6, 0}).status()), ErrorKind::kStaleReplica);
   EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 5, 10'001}).status()));
   EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1002, 5, 0}).status()));
 }
 
-TEST_F(StoreTest, AnOpenReplicaIsReportedAndNeverServed) {
+TEST_F(StoreTest, AnOpenReplicaIsReportedAsOpen) {
   const auto store = Open();
   auto writer = store->Create(kBlock);
   ASSERT_TRUE(writer.ok());
   ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 8192), 4096).ok());
-  EXPECT_TRUE(absl::IsNotFound(store->OpenReader({1001, 5, 0}).status()));
   ASSERT_EQ(store->Replicas(0).size(), 1u);
   EXPECT_EQ(store->Replicas(0)[0].state, ReplicaState::kOpen);
+  EXPECT_EQ(store->Replicas(0)[0].block, (Block{1001, 5, 8192}));
+  EXPECT_FALSE(store->Replicas(0)[0].waiting);
   EXPECT_TRUE(absl::IsAlreadyExists(store->Create(kBlock).status()));
   ASSERT_TRUE((*writer)->Finalize().ok());
   EXPECT_EQ(store->Replicas(0)[0].state, ReplicaState::kFinalized);
@@ -51,12 +52,11 @@ TEST_F(StoreTest, AnOpenReplicaIsReportedAndNeverServed) {
   EXPECT_THAT(observer_.Take(), ElementsAre("received 1001/5"));
 }
 
-TEST_F(StoreTest, AnAbandonedWriteLeavesNothing) {
+TEST_F(StoreTest, AWriteWithoutAByteLeavesNothing) {
   const auto store = Open();
   {
     auto writer = store->Create(kBlock);
-    ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 8192), 4096).ok());
-    EXPECT_THAT(*env_.List("/d0/current/rbw"), ElementsAre("blk_1001"));
+    EXPECT_THAT(*env_.List("/d0/current/rbw"), ElementsAre("blk_1001", "blk_1001_5.meta"));
   }
   EXPECT_THAT(*env_.List("/d0/current/rbw"), IsEmpty());
   EXPECT_THAT(store->Replicas(0), IsEmpty());
@@ -115,6 +115,7 @@ TEST_F(StoreTest, WhatWaitsForItsDeletionIsNeitherServedNorReported) {
   EXPECT_EQ(store->MarkDeleting({{1001, 5, 0}, {1002, 5, 0}}).size(), 2u);
   for (const BlockId id : {1001, 1002, 1003}) EXPECT_TRUE(store->RemoveMarked({id, 5, 0}).ok());
   EXPECT_TRUE(absl::IsAborted((*writer)->Finalize()));
+  writer->reset();
   EXPECT_THAT(observer_.Take(), ElementsAre("deleted 1001/5", "deleted 1002/5", "deleted 1003/5"));
   EXPECT_THAT(*env_.List("/d0/current/finalized/subdir0/subdir3"), IsEmpty());
   EXPECT_EQ(store->Volumes()[0].used_bytes, 0u);
@@ -126,9 +127,12 @@ TEST_F(StoreTest, ADeletedOpenReplicaStopsItsWriter) {
   ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 4096), 4096).ok());
   ASSERT_TRUE(store->Delete({1001, 5, 0}).ok());
   EXPECT_TRUE(absl::IsAborted(AppendAll(**writer, BytesOf(1, 4096), 4096)));
+  EXPECT_TRUE(absl::IsAborted((*writer)->Sync()));
   EXPECT_TRUE(absl::IsAborted((*writer)->Finalize()));
+  writer->reset();
   EXPECT_THAT(observer_.Take(), ElementsAre("deleted 1001/5"));
   EXPECT_THAT(store->Replicas(0), IsEmpty());
+  EXPECT_THAT(*env_.List("/d0/current/rbw"), IsEmpty());
   EXPECT_FALSE(store->Volumes()[0].failed);
   EXPECT_TRUE(Put(*store, kBlock, "again").ok());
 }
@@ -155,7 +159,7 @@ TEST_F(StoreTest, ABadReplicaIsMarkedKeptAndNeverServed) {
   EXPECT_EQ(KindOf(Get(*store, kBlock).status()), ErrorKind::kChecksum);
   EXPECT_FALSE(*store->Verify({1001, 5, 0}));
   EXPECT_FALSE(*store->Verify({1001, 5, 0}));
-  EXPECT_TRUE(absl::IsNotFound(store->Verify({1001, 6, 0}).status()));
+  EXPECT_EQ(KindOf(store->Verify({1001, 6, 0}).status()), ErrorKind::kStaleReplica);
   EXPECT_THAT(observer_.Take(), ElementsAre("received 1001/5", "bad 1001/5"));
   EXPECT_EQ(KindOf(store->OpenReader({1001, 5, 0}).status()), ErrorKind::kChecksum);
   EXPECT_THAT(store->Replicas(0), IsEmpty());
@@ -207,7 +211,7 @@ TEST_F(StoreTest, AFullDiskIsAnErrorOfTheWriteAlone) {
   EXPECT_TRUE(Put(*store, {1004, 5, 100'000}, BytesOf(4, 100'000)).ok());
 }
 
-TEST_F(StoreTest, AFullDiskAtTheEndOfAWriteLeavesNothing) {
+TEST_F(StoreTest, AFullDiskAtTheEndOfAWriteLeavesItOpen) {
   const auto store = Open();
   auto writer = store->Create(kBlock);
   ASSERT_TRUE(AppendAll(**writer, BytesOf(1, 10'000), 64 << 10).ok());
@@ -217,9 +221,11 @@ TEST_F(StoreTest, AFullDiskAtTheEndOfAWriteLeavesNothing) {
   });
   EXPECT_EQ(KindOf((*writer)->Finalize()), ErrorKind::kNoSpace);
   env_.SetHook({});
+  EXPECT_EQ(KindOf((*writer)->Finalize()), ErrorKind::kNoSpace);  // it stays at its first failure
+  writer->reset();
   EXPECT_FALSE(store->Volumes()[0].failed);
-  EXPECT_THAT(*env_.List("/d0/current/rbw"), IsEmpty());
-  EXPECT_THAT(observer_.Take(), IsEmpty());
+  EXPECT_THAT(observer_.Take(), ElementsAre("waiting 1001/5"));
+  EXPECT_EQ(store->Replicas(0)[0].block.length, 10'000u);
 }
 
 TEST_F(StoreTest, ADiskThatFailsIsNotUsedAnyMore) {
@@ -286,10 +292,11 @@ TEST_F(StoreTest, TheFolderOfAReplicaIsDurableWhoeverMadeIt) {
     return absl::OkStatus();
   });
   const std::string folder = root + "/subdir0/subdir3";
+  const std::string rbw = "/d0/current/rbw";
   ASSERT_TRUE(Put(*store, kBlock, "x").ok());
-  EXPECT_THAT(std::exchange(synced, {}), ElementsAre(root + "/subdir0", root, folder));
+  EXPECT_THAT(std::exchange(synced, {}), ElementsAre(root + "/subdir0", root, folder, rbw));
   ASSERT_TRUE(Put(*store, {1002, 5, 4096}, "x").ok());
-  EXPECT_THAT(std::exchange(synced, {}), ElementsAre(folder));  // once is enough
+  EXPECT_THAT(std::exchange(synced, {}), ElementsAre(folder, rbw));  // once is enough
   // Another folder of the same number within another one.
   ASSERT_TRUE(Put(*store, {(1 << 16) + 1001, 5, 4096}, "x").ok());
   EXPECT_THAT(synced, testing::IsSupersetOf({root + "/subdir1", root}));

@@ -38,12 +38,21 @@ inline std::vector<uint32_t> CrcsOf(std::string_view bytes) {
   return crcs;
 }
 
+// Appends `bytes` behind what was written, which ends at a chunk border, in pieces.
 inline absl::Status AppendAll(ReplicaWriter& writer, std::string_view bytes, size_t piece) {
+  const uint64_t start = writer.length();
   for (size_t at = 0; at < bytes.size(); at += piece) {
     const std::string_view part = bytes.substr(at, piece);
-    RETURN_IF_ERROR(writer.Append(part, CrcsOf(part)));
+    RETURN_IF_ERROR(writer.Append(start + at, part, CrcsOf(part)));
   }
   return absl::OkStatus();
+}
+
+// Brings a replica of the first bytes of `bytes` to `length` of them, in one packet.
+inline absl::Status GrowTo(ReplicaWriter& writer, std::string_view bytes, uint64_t length) {
+  const uint64_t start = writer.length() / kChunkBytes * kChunkBytes;
+  const std::string_view part = bytes.substr(start, length - start);
+  return writer.Append(start, part, CrcsOf(part));
 }
 
 // Writes and finalizes a replica with these bytes.
@@ -53,15 +62,22 @@ inline absl::Status Put(ReplicaStore& store, const Block& block, std::string_vie
   return writer->Finalize();
 }
 
-// All bytes of a replica, verified.
-inline absl::StatusOr<std::string> Get(ReplicaStore& store, const Block& block) {
-  ASSIGN_OR_RETURN(const auto reader, store.OpenReader({block.id, block.generation, 0}));
-  std::string bytes((reader->block().length + kChunkBytes - 1) / kChunkBytes * kChunkBytes, '\0');
+// All bytes that a reader gets, verified.
+inline absl::StatusOr<std::string> ReadAll(ReplicaReader& reader) {
+  std::string bytes((reader.block().length + kChunkBytes - 1) / kChunkBytes * kChunkBytes, '\0');
   std::vector<uint32_t> crcs;
-  ASSIGN_OR_RETURN(const size_t n,
-                   reader->Read(0, {bytes.data(), bytes.size()}, /*verify=*/true, &crcs));
+  ASSIGN_OR_RETURN(const size_t n, reader.Read(0, bytes, /*verify=*/true, &crcs));
   bytes.resize(n);
   return bytes;
+}
+
+// All bytes of a replica that may be read, at least block.length.
+inline absl::StatusOr<std::string> GetAs(ReplicaStore& store, const Block& block, ReadAs as) {
+  ASSIGN_OR_RETURN(const auto reader, store.OpenReader(block, as));
+  return ReadAll(*reader);
+}
+inline absl::StatusOr<std::string> Get(ReplicaStore& store, const Block& block) {
+  return GetAs(store, {block.id, block.generation, 0}, ReadAs::kVisible);
 }
 
 class RecordingObserver final : public ReplicaObserver {
@@ -69,6 +85,7 @@ class RecordingObserver final : public ReplicaObserver {
   void OnReceived(size_t, const Block& b) override { Add("received", b); }
   void OnDeleted(size_t, const Block& b) override { Add("deleted", b); }
   void OnBad(size_t, const Block& b) override { Add("bad", b); }
+  void OnWaiting(size_t, const Block& b) override { Add("waiting", b); }
 
   std::vector<std::string> Take() {
     MutexLock lock(mu_);
