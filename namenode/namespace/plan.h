@@ -95,6 +95,8 @@ struct AbandonFileRequest {
   INodeId inode = 0;
   ClientId holder{};
 };
+// Removes a new file. One that was appended to is no longer its writer's to remove: its lease ends,
+// and the NameNode settles it.
 Planned PlanAbandonFile(const FsState&, const Caller&, const AbandonFileRequest&, const Facts&);
 
 struct NewStampRequest {

@@ -284,10 +284,7 @@ Planned PlanAbandonFile(const FsState& state, const Caller& caller,
                         const AbandonFileRequest& request, const Facts& facts) {
   return MakePlan(state, caller, facts.limits, [&](Lookup& lookup) -> absl::StatusOr<Decision> {
     ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
-    if (inode->file().open->appended) {
-      return absl::FailedPreconditionError(
-          "a file that was appended to cannot be abandoned; close it");
-    }
+    if (inode->file().open->appended) return Decision{TakeOverEdit{inode->id}, NoAnswer{}};
     return Decision{DeleteEdit{inode->id}, NoAnswer{}};
   });
 }

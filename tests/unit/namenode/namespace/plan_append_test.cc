@@ -150,7 +150,22 @@ TEST_F(PlanAppendTest, AppendRefusals) {
   EXPECT_EQ(KindOf(Truncate("/f", 1)), ErrorKind::kRecoveryInProgress);
 }
 
-TEST_F(PlanAppendTest, AppendedFilesAreNotTheirWritersToRemoveOrMove) {
+TEST_F(PlanAppendTest, AnAppendedFileThatIsGivenUpStays) {
+  ASSERT_THAT(Put("/f", {904}), Succeeds());
+  const INodeId inode = IdOf("/f");
+  ASSERT_THAT(Append("/f"), Succeeds());
+  ASSERT_THAT(Do(PlanAbandonFile(state, caller, {inode, holder}, facts)), Succeeds());
+  EXPECT_FALSE(Stat("/f")->open) << "nobody touched it";
+  EXPECT_EQ(Stat("/f")->length, 904u);
+  ASSERT_THAT(Append("/f"), Succeeds());
+  ASSERT_THAT(NewStamp(inode, Reopened().id), Succeeds());
+  ASSERT_THAT(Do(PlanAbandonFile(state, caller, {inode, holder}, facts)), Succeeds());
+  EXPECT_EQ(FilesInRecovery(state).size(), 1u);
+  EXPECT_EQ(KindOf(Do(PlanAbandonFile(state, caller, {inode, holder}, facts))),
+            ErrorKind::kLeaseLost);
+}
+
+TEST_F(PlanAppendTest, AppendedFilesAreNotTheirWritersToMove) {
   ASSERT_THAT(Put("/f", {904}), Succeeds());
   ASSERT_THAT(Chown("/f", "ann", "staff"), Succeeds());
   ASSERT_THAT(Chmod("/f", 0666), Succeeds());
@@ -158,8 +173,6 @@ TEST_F(PlanAppendTest, AppendedFilesAreNotTheirWritersToRemoveOrMove) {
   ASSERT_THAT(Append("/f"), Succeeds());
   const Block block = Reopened();
   const INodeId inode = IdOf("/f");
-  EXPECT_THAT(Do(PlanAbandonFile(state, caller, {inode, holder}, facts)),
-              Fails(kFailedPrecondition, "appended"));
   EXPECT_THAT(Do(PlanAbandonBlock(state, caller, {inode, holder, block.id}, facts)),
               Fails(kFailedPrecondition, "904 bytes"));
   EXPECT_THAT(Complete(inode, {{block, {}}}, "/g"), Fails(kInvalidArgument, "keeps its name"));

@@ -101,11 +101,10 @@ void RandomOps::AbandonStep(INodeId inode, const std::string& path) {
     EXPECT_EQ(status.ok(), may) << path << ": " << status;
     return;
   }
-  const bool appended = file.open->appended;
-  const auto status =
-      fs_.Do(PlanAbandonFile(fs_.state, fs_.caller, {inode, fs_.holder}, fs_.facts));
-  EXPECT_EQ(status.ok(), !appended) << path << ": " << status;
-  if (!appended) model_.Delete(FsFixture::Superuser(), path, false);
+  const Planned plan = PlanAbandonFile(fs_.state, fs_.caller, {inode, fs_.holder}, fs_.facts);
+  if (file.open->appended) return EndLease(inode, path, plan);
+  EXPECT_THAT(fs_.Do(plan), Succeeds()) << path;
+  model_.Delete(FsFixture::Superuser(), path, false);
 }
 
 void RandomOps::CloseStep(INodeId inode, const std::string& path) {
@@ -186,11 +185,14 @@ void RandomOps::TakeOverStep() {
   if (open.empty()) return;
   const INodeId inode = open[Pick(open.size())];
   const std::string path = fs_.state.PathOf(inode);
-  if (path.empty()) return;
+  if (!path.empty()) EndLease(inode, path, PlanTakeOver(fs_.state, inode, fs_.holder));
+}
+
+void RandomOps::EndLease(INodeId inode, const std::string& path, const Planned& plan) {
   const bool unpublished = fs_.state.FindINode(inode)->file().open->unpublished;
   const std::vector<BlockId> blocks = OpenBlocksOf(inode);
   const bool as_it_was = !blocks.empty() && fs_.state.FindBlock(blocks[0])->open->untouched;
-  EXPECT_THAT(fs_.Do(PlanTakeOver(fs_.state, inode, fs_.holder)), Succeeds());
+  EXPECT_THAT(fs_.Do(plan), Succeeds());
   if (unpublished) {
     model_.Delete(FsFixture::Superuser(), path, false);
     return;

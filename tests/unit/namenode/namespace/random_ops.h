@@ -40,6 +40,7 @@ class RandomOps {
   void ReopenStep();  // append, truncate
   void OwnStep(uint64_t kind);
   void TakeOverStep();
+  void EndLease(INodeId inode, const std::string& path, const Planned& plan);
   void RecoveryStep();
   // A stamp, and the pipeline that has it, for a block that is to be written.
   void Touch(INodeId inode, BlockId block);
