@@ -21,8 +21,10 @@
 #include "namenode/monitors/checkpoint_monitor.h"
 #include "namenode/monitors/cluster_metrics.h"
 #include "namenode/monitors/disk_space_monitor.h"
+#include "namenode/monitors/lease_monitor.h"
 #include "namenode/namesystem/client_operations.h"
 #include "namenode/namesystem/cluster_operations.h"
+#include "namenode/namesystem/load_blocks.h"
 #include "namenode/namesystem/state_store.h"
 #include "namenode/service/admin_service.h"
 #include "namenode/service/control_service.h"
@@ -109,7 +111,7 @@ absl::Status NameNode::Begin() {
   blocks_ = std::make_unique<BlockManager>(
       MakeBlockOptions(options_), clock_, [journal = journal_.get()] { return journal->durable(); },
       RandomU64());
-  LoadBlocks(loaded);
+  LoadBlocks(*loaded.state, blocks_.get());
   namesystem_ = std::make_unique<Namesystem>(std::move(loaded.state), journal_.get(), blocks_.get(),
                                              clock_, metrics_.get());
   RETURN_IF_ERROR(journal_->Start(loaded.last_txid + 1));
@@ -139,6 +141,11 @@ absl::Status NameNode::Begin() {
   disk_space_ =
       std::make_unique<DiskSpaceMonitor>(store_.get(), options_.reserved_bytes, forced_.get());
   RETURN_IF_ERROR(disk_space_->RunOnce());
+  LeaseOptions lease_options;
+  lease_options.hard_limit_ms = options_.lease_hard_limit_ms;
+  lease_options.heartbeat_interval_ms = options_.heartbeat_interval_ms;
+  leases_ = std::make_unique<LeaseMonitor>(clock_, namesystem_.get(), blocks_.get(), lease_options,
+                                           metrics_.get());
   cluster_metrics_ =
       std::make_unique<ClusterMetrics>(namesystem_.get(), blocks_.get(), metrics_.get());
   StartTasks();
@@ -209,36 +216,6 @@ absl::StatusOr<LoadedState> NameNode::LoadState() {
   return loaded;
 }
 
-void NameNode::LoadBlocks(const LoadedState& loaded) {
-  const FsState& state = *loaded.state;
-  state.registry().ForEachNode([&](const NodeEntry& entry) {
-    NodeRegistration node;
-    node.number = entry.number;
-    node.id = entry.id;
-    node.rack = entry.rack;
-    for (const StorageNumber number : entry.storages) {
-      StorageReport storage;
-      storage.number = number;
-      storage.id = state.registry().FindStorage(number)->id;
-      node.storages.push_back(std::move(storage));
-    }
-    blocks_->LoadNode(node);
-  });
-  state.ForEachBlock([&](const BlockInfo& info, bool file_closed) {
-    BlockChange change;
-    change.kind = info.open     ? BlockChange::Kind::kOpened
-                  : file_closed ? BlockChange::Kind::kFileClosed
-                                : BlockChange::Kind::kFinished;
-    change.block = info.block;
-    change.inode = info.inode;
-    change.replication = info.replication;
-    change.block_size = info.block_size;
-    change.pipeline = info.pipeline;
-    blocks_->LoadBlock(change);
-  });
-  blocks_->SetIdLimits(state.next_block() - 1, state.next_generation() - 1);
-}
-
 NamespaceConfig NameNode::MakeConfig() const {
   NamespaceConfig config;
   config.cluster = options_.cluster;
@@ -249,6 +226,7 @@ NamespaceConfig NameNode::MakeConfig() const {
   config.superuser = superuser_;
   config.lease_soft_limit_ms = options_.lease_soft_limit_ms;
   config.lease_hard_limit_ms = options_.lease_hard_limit_ms;
+  config.accept_older_journal = options_.accept_older_journal;
   return config;
 }
 
@@ -303,8 +281,10 @@ void NameNode::StartTasks() {
     blocks_->RunReplicationRound();
     return absl::OkStatus();
   });
-  add("leases", std::min<int64_t>(options_.lease_hard_limit_ms / 2 + 1, 2000),
-      [this] { return namesystem_->CloseExpiredLeases(options_.lease_hard_limit_ms).status(); });
+  BackgroundTask* leases =
+      add("leases", std::min<int64_t>(options_.lease_hard_limit_ms / 2 + 1, 1000),
+          [this] { return leases_->RunOnce(); });
+  namesystem_->SetLeaseWaker([leases] { leases->Wake(); });
   add("checkpoint", 1000, [this] { return checkpoints_->RunOnce(); });
   add("cluster-metrics", 5000, [this] { return cluster_metrics_->RunOnce(); });
   add("disk-space", 5000, [this] { return disk_space_->RunOnce(); });

@@ -36,6 +36,7 @@ class ControlService;
 class DiskSpaceMonitor;
 class FileJournal;
 class ForcedSafeMode;
+class LeaseMonitor;
 class NameNodeService;
 class Namesystem;
 class StateStore;
@@ -67,7 +68,6 @@ class NameNode {
   absl::Status CheckAddresses() const;
   absl::Status OpenDataDirs();
   absl::StatusOr<LoadedState> LoadState();
-  void LoadBlocks(const LoadedState& loaded);
   NamespaceConfig MakeConfig() const;
   absl::Status StartServers();
   absl::Status StartHttp();
@@ -93,6 +93,7 @@ class NameNode {
   std::unique_ptr<ClusterOperations> cluster_operations_;
   std::unique_ptr<CheckpointMonitor> checkpoints_;
   std::unique_ptr<DiskSpaceMonitor> disk_space_;
+  std::unique_ptr<LeaseMonitor> leases_;
   std::unique_ptr<ClusterMetrics> cluster_metrics_;
   std::unique_ptr<CallerResolver> callers_;
   std::unique_ptr<NameNodeService> namenode_service_;

@@ -62,6 +62,9 @@ void NameNodeOptions::Declare(OptionTable& table) {
                     "time after which a checkpoint is taken");
   table.AddSize("reserved", &reserved_bytes,
                 "free space of a --data-dir below which safe mode begins");
+  table.AddBool("accept-older-journal", &accept_older_journal,
+                "go on, counters raised, where DataNodes know of later blocks than the journal: "
+                "what it has lost stays lost");
 }
 
 absl::Status NameNodeOptions::Validate() const {

@@ -38,6 +38,7 @@ struct NameNodeOptions {
   uint64_t checkpoint_txns = 1'000'000;
   int64_t checkpoint_interval_ms = 3600 * 1000;
   uint64_t reserved_bytes = 100ull << 20;
+  bool accept_older_journal = false;
 
   // The program whose `checkpoint` command writes images; empty: cairn-namenode beside this
   // program.

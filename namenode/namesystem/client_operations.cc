@@ -1,38 +1,10 @@
 #include "namenode/namesystem/client_operations.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "common/clock.h"
-#include "common/status.h"
 
 namespace cairn::namenode {
-namespace {
-
-// A plan for a new block is asked even when placement found no targets: a refusal of the path or
-// the lease is the better answer, and a call that needs no block goes on. But why there are none,
-// placement tells better than the plan.
-Planned WithTargets(Planned planned, const absl::StatusOr<std::vector<NodeNumber>>& targets) {
-  const bool want = planned.status.ok() || KindOf(planned.status) == ErrorKind::kNotEnoughDataNodes;
-  if (!want || targets.ok()) return planned;
-  planned.status = targets.status();
-  planned.edit.reset();
-  return planned;
-}
-
-// The answer as the call's own kind. A retry that names another kind of call gets no answer of it.
-template <typename T>
-absl::StatusOr<T> AnswerAs(absl::StatusOr<Answer> answer) {
-  RETURN_IF_ERROR(answer.status());
-  T* value = std::get_if<T>(&*answer);
-  if (value == nullptr) {
-    return absl::InvalidArgumentError("this call id was used for a call of another kind");
-  }
-  return std::move(*value);
-}
-
-}  // namespace
-
 ClientOperations::ClientOperations(Namesystem* namesystem, BlockManager* blocks, Clock* clock,
                                    NamespaceConfig config)
     : namesystem_(namesystem), blocks_(blocks), clock_(clock), config_(std::move(config)) {}
@@ -55,22 +27,9 @@ void ClientOperations::CommitStatus(const CallContext& call, const Namesystem::P
       [reply = std::move(reply)](absl::StatusOr<Answer> answer) { reply(answer.status()); });
 }
 
-absl::StatusOr<std::vector<NodeNumber>> ClientOperations::Targets(
-    const CallContext& call, uint32_t replication, uint64_t block_size,
-    const std::vector<NodeNumber>& excluded) {
-  TargetRequest request;
-  request.count = replication;
-  request.min_required = std::min(config_.min_replicas, replication);
-  request.writer_host = call.host;
-  request.writer_rack = call.rack;
-  request.excluded = excluded;
-  request.block_size = block_size;
-  return blocks_->ChooseTargets(request);
-}
-
-LocatedBlock ClientOperations::Locate(const NewBlock& block) const {
+LocatedBlock ClientOperations::Locate(const NewBlock& block, uint64_t length) const {
   LocatedBlock located;
-  located.block = {block.id, block.generation, 0};
+  located.block = {block.id, block.generation, length};
   located.offset = block.offset;
   located.nodes = blocks_->NodeAddresses(block.targets);
   located.open = true;
@@ -83,7 +42,8 @@ LocatedBlock ClientOperations::Locate(const BlockInfo& info, const CallContext& 
   located.offset = info.offset;
   located.open = info.open;
   if (info.open) {
-    located.nodes = blocks_->NodeAddresses(info.pipeline);
+    // What they have readers ask them themselves: more than is known here, and none is stale.
+    located.nodes = blocks_->FindMembers(info.pipeline).alive;
     return located;
   }
   BlockLocations found = blocks_->Locate(info.block.id, call.host, call.rack);
@@ -97,91 +57,6 @@ void ClientOperations::Mkdirs(const CallContext& call, MkdirsRequest request, St
   CommitStatus(
       call, [&](const FsState& s) { return PlanMkdirs(s, call.caller, request, FactsNow()); },
       std::move(reply));
-}
-
-void ClientOperations::Create(const CallContext& call, CreateRequest request,
-                              Reply<CreatedFile> reply) {
-  if (request.mode == 0) request.mode = 0666 & ~config_.umask;
-  Facts facts = FactsNow();
-  absl::StatusOr<std::vector<NodeNumber>> targets = std::vector<NodeNumber>();
-  if (request.with_block) {
-    // Replication and size may be out of range here; the plan refuses them.
-    targets =
-        Targets(call, request.replication == 0 ? facts.default_replication : request.replication,
-                request.block_size == 0 ? facts.default_block_size : request.block_size, {});
-    if (targets.ok()) facts.targets = *targets;
-  }
-  request.holder = call.key.client;
-  RenewLease(call);
-  namesystem_->Commit(
-      Origin::kClient, call.key,
-      [&](const FsState& s) {
-        return WithTargets(PlanCreate(s, call.caller, request, facts), targets);
-      },
-      [this, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
-        const auto created = AnswerAs<CreatedAnswer>(std::move(answer));
-        if (!created.ok()) return reply(created.status());
-        CreatedFile file;
-        file.inode = created->inode;
-        file.replication = created->replication;
-        file.block_size = created->block_size;
-        file.min_replicas = std::min(config_.min_replicas, created->replication);
-        if (created->block.has_value()) file.block = Locate(*created->block);
-        reply(std::move(file));
-      });
-}
-
-void ClientOperations::AddBlock(const CallContext& call, AddBlockRequest request,
-                                const std::vector<NodeNumber>& excluded,
-                                Reply<LocatedBlock> reply) {
-  request.holder = call.key.client;
-  Facts facts = FactsNow();
-  absl::StatusOr<std::vector<NodeNumber>> targets = std::vector<NodeNumber>();
-  ReadResult<OpenFileInfo> file;
-  namesystem_->Peek(
-      [&](const FsState& s) { file = ReadOpenFile(s, request.inode, request.holder); });
-  if (file.value.ok()) {
-    targets = Targets(call, file.value->replication, file.value->block_size, excluded);
-    if (targets.ok()) facts.targets = *targets;
-  }
-  namesystem_->Commit(
-      Origin::kClient, call.key,
-      [&](const FsState& s) {
-        return WithTargets(PlanAddBlock(s, call.caller, request, facts), targets);
-      },
-      [this, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
-        const auto added = AnswerAs<NewBlockAnswer>(std::move(answer));
-        if (!added.ok()) return reply(added.status());
-        reply(Locate(added->block));
-      });
-}
-
-void ClientOperations::AbandonBlock(const CallContext& call, AbandonBlockRequest request,
-                                    StatusReply reply) {
-  request.holder = call.key.client;
-  CommitStatus(
-      call, [&](const FsState& s) { return PlanAbandonBlock(s, call.caller, request, FactsNow()); },
-      std::move(reply));
-}
-
-void ClientOperations::Complete(const CallContext& call, CompleteRequest request,
-                                StatusReply reply) {
-  request.holder = call.key.client;
-  CommitStatus(
-      call, [&](const FsState& s) { return PlanComplete(s, call.caller, request, FactsNow()); },
-      std::move(reply));
-}
-
-void ClientOperations::AbandonFile(const CallContext& call, AbandonFileRequest request,
-                                   StatusReply reply) {
-  request.holder = call.key.client;
-  CommitStatus(
-      call, [&](const FsState& s) { return PlanAbandonFile(s, call.caller, request, FactsNow()); },
-      std::move(reply));
-}
-
-void ClientOperations::RenewLease(const CallContext& call) {
-  namesystem_->RenewLease(call.key.client);
 }
 
 void ClientOperations::Rename(const CallContext& call, RenameRequest request, StatusReply reply) {

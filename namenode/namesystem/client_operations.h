@@ -29,6 +29,8 @@ struct NamespaceConfig {
   std::string superuser_group = "supergroup";
   int64_t lease_soft_limit_ms = 60'000;
   int64_t lease_hard_limit_ms = 20 * 60'000;
+  // Go on, counters raised, where DataNodes know of later ids than the journal.
+  bool accept_older_journal = false;
 };
 
 // Who calls, from where, and which call it is.
@@ -54,6 +56,24 @@ struct CreatedFile {
   uint64_t block_size = 0;
   uint32_t min_replicas = 0;
 };
+struct AppendedFile {
+  INodeId inode = 0;
+  uint64_t length = 0;
+  uint32_t replication = 0;
+  uint64_t block_size = 0;
+  uint32_t min_replicas = 0;
+  std::optional<LocatedBlock> block;  // the last one, open again; absent when it is full
+};
+struct IssuedStamp {
+  GenerationStamp generation = 0;
+  std::vector<NodeAddress> additional;  // to be taken into the pipeline
+};
+// Nodes for a pipeline that has lost some.
+struct Replacements {
+  std::vector<NodeNumber> survivors;
+  std::vector<NodeNumber> excluded;  // that failed this writer
+  uint32_t wanted = 0;               // fewer may be found
+};
 struct LocatedFile {
   FileStatus status;
   std::vector<LocatedBlock> blocks;
@@ -70,16 +90,31 @@ class ClientOperations {
 
   const NamespaceConfig& config() const { return config_; }
 
-  // In both, a mode of 0 is the default: 0777 or 0666 less the umask.
-  void Mkdirs(const CallContext& call, MkdirsRequest request, StatusReply reply);
+  // --- Files that are written (client_operations_writing.cc)
+  // Here and in Mkdirs, a mode of 0 is the default: 0666 or 0777 less the umask.
   void Create(const CallContext& call, CreateRequest request, Reply<CreatedFile> reply);
   // `excluded`: nodes that failed this writer.
   void AddBlock(const CallContext& call, AddBlockRequest request,
                 const std::vector<NodeNumber>& excluded, Reply<LocatedBlock> reply);
   void AbandonBlock(const CallContext& call, AbandonBlockRequest request, StatusReply reply);
+  void NewStamp(const CallContext& call, NewStampRequest request, const Replacements& replacements,
+                Reply<IssuedStamp> reply);
+  void UpdatePipeline(const CallContext& call, UpdatePipelineRequest request, StatusReply reply);
   void Complete(const CallContext& call, CompleteRequest request, StatusReply reply);
   void AbandonFile(const CallContext& call, AbandonFileRequest request, StatusReply reply);
   void RenewLease(const CallContext& call);
+
+  // --- Files that are opened again (client_operations_writing.cc)
+  // A file whose writer was silent for the soft limit is taken from it first: the caller may get
+  // kRecoveryInProgress until its blocks are settled.
+  void Append(const CallContext& call, AppendRequest request, Reply<AppendedFile> reply);
+  // True: done; false: the last block is still being cut.
+  void Truncate(const CallContext& call, TruncateRequest request, Reply<bool> reply);
+  // Takes the file from whoever writes it. True: it is closed; false: its blocks are being settled.
+  void RecoverLease(const CallContext& call, const std::string& path, Reply<bool> reply);
+
+  // --- The tree
+  void Mkdirs(const CallContext& call, MkdirsRequest request, StatusReply reply);
   void Rename(const CallContext& call, RenameRequest request, StatusReply reply);
   void Delete(const CallContext& call, DeleteRequest request, StatusReply reply);
   void SetReplication(const CallContext& call, std::string path, uint32_t replication,
@@ -101,10 +136,20 @@ class ClientOperations {
  private:
   Facts FactsNow() const;
   void CommitStatus(const CallContext& call, const Namesystem::PlanFn& plan, StatusReply reply);
-  absl::StatusOr<std::vector<NodeNumber>> Targets(const CallContext& call, uint32_t replication,
-                                                  uint64_t block_size,
-                                                  const std::vector<NodeNumber>& excluded);
-  LocatedBlock Locate(const NewBlock& block) const;
+  TargetRequest TargetsFor(const CallContext& call, uint32_t count, uint32_t min_required,
+                           uint64_t block_size, const std::vector<NodeNumber>& excluded) const;
+  // Runs `next` once a writer of the file that was silent for the soft limit has lost it.
+  void TakeFromSilent(const CallContext& call, const std::string& path, StatusReply next);
+  // Ends the lease and wakes who recovers the file's blocks.
+  void TakeOver(const OpenHolder& open, StatusReply next);
+  // Facts with the nodes of the block that an append or a truncation to `length` would open.
+  void FindReplicas(const CallContext& call, const std::string& path, uint64_t length,
+                    std::function<void(Facts)> next);
+  void CommitAppend(const CallContext& call, const AppendRequest& request, const Facts& facts,
+                    Reply<AppendedFile> reply);
+  void CommitTruncate(const CallContext& call, const TruncateRequest& request, const Facts& facts,
+                      Reply<bool> reply);
+  LocatedBlock Locate(const NewBlock& block, uint64_t length = 0) const;
   LocatedBlock Locate(const BlockInfo& info, const CallContext& call) const;
 
   Namesystem* const namesystem_;

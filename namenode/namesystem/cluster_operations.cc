@@ -34,7 +34,9 @@ ClusterOperations::ClusterOperations(Namesystem* namesystem, BlockManager* block
       default_replication_(config.default_replication),
       block_size_(config.default_block_size),
       heartbeat_interval_ms_(heartbeat_interval_ms),
-      at_start_(CountersOf(*namesystem)) {}
+      accept_older_journal_(config.accept_older_journal),
+      at_start_(CountersOf(*namesystem)),
+      epoch_(at_start_.epoch) {}
 
 absl::Status ClusterOperations::CheckRegistration(const RegisterNode& request) const {
   if (!request.cluster_id.empty() && request.cluster_id != cluster_id_) {
@@ -48,33 +50,69 @@ absl::Status ClusterOperations::CheckRegistration(const RegisterNode& request) c
   return absl::OkStatus();
 }
 
-void ClusterOperations::CheckAge(const RegisterNode& request) {
-  bool first = false;
+bool ClusterOperations::KnowsMore(const RegisterNode& request, const Counters& counters) const {
+  return request.highest_block >= counters.next_block ||
+         request.highest_generation >= counters.next_generation ||
+         request.highest_epoch > counters.epoch;
+}
+
+Counters ClusterOperations::CountersFor(const std::string& node_id) {
   {
     MutexLock lock(mu_);
-    first = registered_.insert(request.node.id).second;
+    // What a node knows when it comes for the first time, others gave it before this start: ids
+    // that were given out since then are no proof that the journal holds them.
+    if (registered_.insert(node_id).second) return at_start_;
   }
-  // What a node knows when it comes for the first time, others gave it before this start: ids that
-  // were given out since then are no proof that the journal holds them.
-  const Counters counters = first ? at_start_ : CountersOf(*namesystem_);
-  if (request.highest_block < counters.next_block &&
-      request.highest_generation < counters.next_generation &&
-      request.highest_epoch <= counters.epoch) {
-    return;
-  }
-  const std::string reason = fmt::format(
-      "safe mode: this NameNode runs on an older copy of its journal: DataNode {} knows block {}, "
-      "generation {}, "
-      "epoch {}; the journal ends at {}, {}, {}. Stop it and start it on its newest --data-dir",
+  return CountersOf(*namesystem_);
+}
+
+void ClusterOperations::CheckAge(const RegisterNode& request, StatusReply next) {
+  const Counters counters = CountersFor(request.node.id);
+  if (!KnowsMore(request, counters)) return next(absl::OkStatus());
+  const std::string knows = fmt::format(
+      "this NameNode runs on an older copy of its journal: DataNode {} knows block {}, "
+      "generation {}, epoch {}; the journal ends at {}, {}, {}",
       request.node.id, request.highest_block, request.highest_generation, request.highest_epoch,
       counters.next_block - 1, counters.next_generation - 1, counters.epoch);
-  LogError("{}", reason);
-  forced_->SetOlderJournal(reason);
+  if (accept_older_journal_) {
+    LogWarn("{}. It is accepted: the counters go on behind these", knows);
+    return RaiseCounters(request, std::move(next));
+  }
+  LogError("{}", knows);
+  forced_->SetOlderJournal(
+      fmt::format("safe mode: {}. Stop it and start it on its newest --data-dir, or, if that is "
+                  "lost, with --accept-older-journal",
+                  knows));
+  next(absl::OkStatus());
+}
+
+void ClusterOperations::RaiseCounters(const RegisterNode& request, StatusReply next) {
+  // Of what was given out after the journal's end nothing is known: nothing of it is deleted, also
+  // once new blocks have raised the limits.
+  blocks_->SpareIds(at_start_.next_block, request.highest_block, at_start_.next_generation,
+                    request.highest_generation);
+  namesystem_->Commit(
+      Origin::kInternal, std::nullopt,
+      [&](const FsState& s) {
+        return PlanRaiseCounters(s, request.highest_block, request.highest_generation,
+                                 request.highest_epoch);
+      },
+      [this, next = std::move(next)](absl::StatusOr<Answer> answer) {
+        if (answer.ok()) epoch_.store(CountersOf(*namesystem_).epoch);
+        next(answer.status());
+      });
 }
 
 void ClusterOperations::Register(RegisterNode request, Reply<RegisteredNode> reply) {
   if (absl::Status valid = CheckRegistration(request); !valid.ok()) return reply(std::move(valid));
-  CheckAge(request);
+  auto held = std::make_shared<RegisterNode>(std::move(request));
+  CheckAge(*held, [this, held, reply = std::move(reply)](const absl::Status& checked) {
+    if (!checked.ok()) return reply(checked);
+    CommitRegistration(std::move(*held), reply);
+  });
+}
+
+void ClusterOperations::CommitRegistration(RegisterNode request, Reply<RegisteredNode> reply) {
   RegisterNodeRequest plan_request{request.node.id, request.node.rack, {}};
   for (const StorageReport& storage : request.node.storages) {
     plan_request.storage_ids.push_back(storage.id);
@@ -93,6 +131,26 @@ void ClusterOperations::Register(RegisterNode request, Reply<RegisteredNode> rep
         if (absl::Status taken = blocks_->Register(*node); !taken.ok()) return reply(taken);
         reply(RegisteredNode{cluster_id_, numbers.node, numbers.storages, epoch(),
                              heartbeat_interval_ms_});
+      });
+}
+
+void ClusterOperations::CommitRecovery(const RecoveredBlock& request, StatusReply reply) {
+  if (absl::Status known = blocks_->CheckSpeaker(request.node_id, request.incarnation);
+      !known.ok()) {
+    return reply(std::move(known));
+  }
+  // Refused in safe mode, as clients' changes are: the journal may be an older one.
+  namesystem_->Commit(
+      Origin::kClient, std::nullopt,
+      [&](const FsState& s) { return PlanCommitRecovery(s, request.block, request.storages); },
+      [this, block = request.block, node = request.node_id,
+       reply = std::move(reply)](absl::StatusOr<Answer> answer) {
+        if (answer.ok()) {
+          LogInfo("block {} was recovered by DataNode {}: {} bytes, generation {}", block.id, node,
+                  block.length, block.generation);
+          namesystem_->WakeLeases();  // for the file's next block
+        }
+        reply(answer.status());
       });
 }
 

@@ -5,6 +5,7 @@
 // thread, or before the call returns.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -36,6 +37,13 @@ struct RegisteredNode {
   int64_t heartbeat_interval_ms = 0;
 };
 
+struct RecoveredBlock {  // the end of a block recovery, as its primary tells it
+  std::string node_id;
+  uint64_t incarnation = 0;
+  Block block;  // generation: the recovery's stamp; length: as agreed
+  std::vector<StorageNumber> storages;
+};
+
 struct ClusterOverview {
   ClusterReport report;
   uint64_t files = 0;
@@ -64,7 +72,8 @@ class ClusterOperations {
   // --- DataNodes ---
   void Register(RegisterNode request, Reply<RegisteredNode> reply);
   BlockManager& blocks() { return *blocks_; }  // heartbeats and reports go there as they are
-  uint64_t epoch() const { return at_start_.epoch; }
+  uint64_t epoch() const { return epoch_.load(); }
+  void CommitRecovery(const RecoveredBlock& request, StatusReply reply);
 
   // --- Administrators ---
   void Report(Reply<ClusterOverview> reply);
@@ -75,8 +84,14 @@ class ClusterOperations {
 
  private:
   absl::Status CheckRegistration(const RegisterNode& request) const;
-  // Forces safe mode when a node knows of later ids than this NameNode ever gave out.
-  void CheckAge(const RegisterNode& request) ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether the node knows of later ids than this NameNode can have given it.
+  bool KnowsMore(const RegisterNode& request, const Counters& counters) const;
+  Counters CountersFor(const std::string& node_id) ABSL_LOCKS_EXCLUDED(mu_);
+  // What follows from that: safe mode, or, where an older journal is accepted, counters past what
+  // the node knows.
+  void CheckAge(const RegisterNode& request, StatusReply next) ABSL_LOCKS_EXCLUDED(mu_);
+  void RaiseCounters(const RegisterNode& request, StatusReply next);
+  void CommitRegistration(RegisterNode request, Reply<RegisteredNode> reply);
 
   Namesystem* const namesystem_;
   BlockManager* const blocks_;
@@ -85,7 +100,9 @@ class ClusterOperations {
   const uint32_t default_replication_;
   const uint64_t block_size_;
   const int64_t heartbeat_interval_ms_;
+  const bool accept_older_journal_;
   const Counters at_start_;  // what the journal knew when this NameNode began to serve
+  std::atomic<uint64_t> epoch_;
   CheckpointFn checkpoint_;
 
   Mutex mu_;

@@ -176,30 +176,19 @@ absl::Status Namesystem::DropEditsBefore(TxId txid) { return journal_->DropBefor
 
 void Namesystem::RenewLease(const ClientId& holder) { leases_.Renew(holder, clock_->SteadyMs()); }
 
-absl::StatusOr<int> Namesystem::CloseExpiredLeases(int64_t hard_limit_ms) {
-  const int64_t now_ms = clock_->SteadyMs();
+bool Namesystem::LeaseExpired(const ClientId& holder, int64_t limit_ms) {
+  return holder != kNameNodeHolder && leases_.Expired(holder, clock_->SteadyMs(), limit_ms);
+}
+
+std::vector<Lease> Namesystem::ExpiredLeases(int64_t limit_ms) {
   std::vector<Lease> expired;
   Peek([&](const FsState& state) {
     state.ForEachLease([&](const Lease& lease) {
-      if (leases_.Expired(lease.holder, now_ms, hard_limit_ms)) expired.push_back(lease);
+      if (LeaseExpired(lease.holder, limit_ms)) expired.push_back(lease);
     });
   });
-  int closed = 0;
-  for (const Lease& lease : expired) {
-    for (const INodeId inode : lease.inodes) {
-      absl::StatusOr<Answer> answer =
-          CommitAndWait(Origin::kInternal, std::nullopt,
-                        [&](const FsState& s) { return PlanCloseExpired(s, inode, lease.holder); });
-      // Closed or deleted meanwhile: nothing is left to do.
-      if (!answer.ok() && KindOf(answer.status()) != ErrorKind::kLeaseLost &&
-          !absl::IsNotFound(answer.status())) {
-        return answer.status();
-      }
-      if (answer.ok()) ++closed;
-    }
-  }
-  leases_.DropOlderThan(now_ms, 2 * hard_limit_ms);
-  return closed;
+  leases_.DropOlderThan(clock_->SteadyMs(), 2 * limit_ms);
+  return expired;
 }
 
 absl::Status Namesystem::Reclaim(int max_slices) {

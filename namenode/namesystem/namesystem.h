@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/function_ref.h"
@@ -94,9 +95,15 @@ class Namesystem {
   absl::Status DropEditsBefore(TxId txid);
 
   void RenewLease(const ClientId& holder);
-  // Ends what leases older than `hard_limit_ms` left open. Blocks; returns how many files were
-  // closed.
-  absl::StatusOr<int> CloseExpiredLeases(int64_t hard_limit_ms) ABSL_LOCKS_EXCLUDED(fs_mu_);
+  // Whether `holder` was silent for longer than `limit_ms`; the NameNode itself never is.
+  bool LeaseExpired(const ClientId& holder, int64_t limit_ms);
+  // All leases of such holders. Those that are twice as old and hold nothing are forgotten.
+  std::vector<Lease> ExpiredLeases(int64_t limit_ms) ABSL_LOCKS_EXCLUDED(fs_mu_);
+  // Called (from any thread, no lock held) when a file may have come to be recovered, or may go on.
+  void SetLeaseWaker(std::function<void()> wake) { wake_leases_ = std::move(wake); }
+  void WakeLeases() const {
+    if (wake_leases_) wake_leases_();
+  }
   // Frees the next slices of deleted trees until none is left or `max_slices` are done. Blocks.
   absl::Status Reclaim(int max_slices) ABSL_LOCKS_EXCLUDED(fs_mu_);
   // Called (from any thread) whenever a deleted tree begins to wait.
@@ -128,6 +135,7 @@ class Namesystem {
   Histogram* const lock_held_;
   Gauge* const waiting_;
   std::function<void()> wake_reclaim_;
+  std::function<void()> wake_leases_;
   LeaseClock leases_;
 
   mutable SharedMutex fs_mu_;

@@ -1,5 +1,6 @@
 #include "namenode/service/control_service.h"
 
+#include <optional>
 #include <variant>
 
 #include "common/net/rpc_status.h"
@@ -71,6 +72,26 @@ void ToProto(const NodeCommand& command, v1::Command* out) {
     for (const StorageNumber storage : report->storages) {
       out->mutable_send_full_report()->add_storages(storage);
     }
+  } else if (const auto* recovery = std::get_if<RecoverBlock>(&command)) {
+    v1::RecoverBlock* message = out->mutable_recover_block();
+    ToProto(recovery->block, message->mutable_block());
+    message->set_recovery_generation(recovery->recovery);
+    for (const NodeAddress& member : recovery->members) ToProto(member, message->add_members());
+    message->set_cut(recovery->cut);
+  }
+}
+
+// nullopt: of a kind that this NameNode does not know.
+std::optional<ReplicaChange::Kind> FromProto(v1::ReplicaChange::Kind kind) {
+  switch (kind) {
+    case v1::ReplicaChange::RECEIVED:
+      return ReplicaChange::Kind::kReceived;
+    case v1::ReplicaChange::DELETED:
+      return ReplicaChange::Kind::kDeleted;
+    case v1::ReplicaChange::WAITING:
+      return ReplicaChange::Kind::kWaiting;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -88,7 +109,7 @@ class FullReportReader final : public grpc::ServerReadReactor<v1::FullReportPiec
     std::vector<ReplicaRecord> replicas;
     replicas.reserve(piece_.replicas_size());
     for (const v1::ReplicaRecord& replica : piece_.replicas()) {
-      replicas.push_back({FromProto(replica.block()), replica.open()});
+      replicas.push_back({FromProto(replica.block()), replica.open(), replica.waiting()});
     }
     const absl::Status taken = blocks_->FullReportPiece(
         piece_.node_id(), piece_.incarnation(), piece_.storage(), first_, piece_.last(), replicas);
@@ -151,9 +172,10 @@ Reactor* ControlService::IncrementalReport(Context* context,
   std::vector<ReplicaChange> changes;
   changes.reserve(request->changes_size());
   for (const v1::ReplicaChange& change : request->changes()) {
-    changes.push_back({change.kind() == v1::ReplicaChange::RECEIVED ? ReplicaChange::Kind::kReceived
-                                                                    : ReplicaChange::Kind::kDeleted,
-                       change.storage(), FromProto(change.block())});
+    const std::optional<ReplicaChange::Kind> kind = FromProto(change.kind());
+    if (kind.has_value()) {
+      changes.push_back({*kind, change.storage(), FromProto(change.block())});
+    }
   }
   Finish(reactor, operations_->blocks().IncrementalReport(
                       request->node_id(), request->incarnation(), request->sequence(), changes));
@@ -166,6 +188,17 @@ Reactor* ControlService::BadReplica(Context* context, const v1::BadReplicaReques
   Finish(reactor,
          operations_->blocks().BadReplica(request->node_id(), request->incarnation(),
                                           request->storage(), FromProto(request->block())));
+  return reactor;
+}
+
+Reactor* ControlService::CommitRecovery(Context* context, const v1::CommitRecoveryRequest* request,
+                                        v1::CommitRecoveryReply*) {
+  Reactor* reactor = context->DefaultReactor();
+  operations_->CommitRecovery({request->node_id(),
+                               request->incarnation(),
+                               FromProto(request->block()),
+                               {request->storages().begin(), request->storages().end()}},
+                              FinishWith(reactor));
   return reactor;
 }
 

@@ -20,6 +20,8 @@ class ControlService final : public v1::DataNodeControl::CallbackService {
   Reactor* IncrementalReport(Context*, const v1::IncrementalReportRequest*,
                              v1::IncrementalReportReply*) override;
   Reactor* BadReplica(Context*, const v1::BadReplicaRequest*, v1::BadReplicaReply*) override;
+  Reactor* CommitRecovery(Context*, const v1::CommitRecoveryRequest*,
+                          v1::CommitRecoveryReply*) override;
 
  private:
   ClusterOperations* const operations_;

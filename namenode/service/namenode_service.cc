@@ -44,6 +44,35 @@ Reactor* NameNodeService::AbandonBlock(Context* context, const v1::AbandonBlockR
   });
 }
 
+Reactor* NameNodeService::NewStamp(Context* context, const v1::NewStampRequest* request,
+                                   v1::NewStampReply* reply) {
+  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
+    const Replacements replacements{{request->survivors().begin(), request->survivors().end()},
+                                    {request->excluded().begin(), request->excluded().end()},
+                                    request->additional()};
+    operations_->NewStamp(call, {request->inode(), {}, FromProto(request->block())}, replacements,
+                          FinishWith<IssuedStamp>(reactor, [reply](const IssuedStamp& stamp) {
+                            reply->set_generation(stamp.generation);
+                            for (const NodeAddress& node : stamp.additional) {
+                              ToProto(node, reply->add_additional());
+                            }
+                          }));
+  });
+}
+
+Reactor* NameNodeService::UpdatePipeline(Context* context, const v1::UpdatePipelineRequest* request,
+                                         v1::UpdatePipelineReply*) {
+  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
+    operations_->UpdatePipeline(call,
+                                {request->inode(),
+                                 {},
+                                 FromProto(request->block()),
+                                 request->generation(),
+                                 {request->nodes().begin(), request->nodes().end()}},
+                                FinishWith(reactor));
+  });
+}
+
 Reactor* NameNodeService::Complete(Context* context, const v1::CompleteRequest* request,
                                    v1::CompleteReply*) {
   return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
@@ -63,6 +92,32 @@ Reactor* NameNodeService::RenewLease(Context* context, const v1::RenewLeaseReque
   return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
     operations_->RenewLease(call);
     Finish(reactor, absl::OkStatus());
+  });
+}
+
+Reactor* NameNodeService::Append(Context* context, const v1::AppendRequest* request,
+                                 v1::AppendReply* reply) {
+  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
+    operations_->Append(call, {request->path(), {}, FromProto(request->consistency())},
+                        FinishWith<AppendedFile>(
+                            reactor, [reply](const AppendedFile& file) { ToProto(file, reply); }));
+  });
+}
+
+Reactor* NameNodeService::Truncate(Context* context, const v1::TruncateRequest* request,
+                                   v1::TruncateReply* reply) {
+  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
+    operations_->Truncate(call, {request->path(), request->length()},
+                          FinishWith<bool>(reactor, [reply](bool done) { reply->set_done(done); }));
+  });
+}
+
+Reactor* NameNodeService::RecoverLease(Context* context, const v1::RecoverLeaseRequest* request,
+                                       v1::RecoverLeaseReply* reply) {
+  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
+    operations_->RecoverLease(
+        call, request->path(),
+        FinishWith<bool>(reactor, [reply](bool closed) { reply->set_closed(closed); }));
   });
 }
 

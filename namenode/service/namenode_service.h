@@ -20,9 +20,15 @@ class NameNodeService final : public v1::NameNode::CallbackService {
   Reactor* Create(Context*, const v1::CreateRequest*, v1::CreateReply*) override;
   Reactor* AddBlock(Context*, const v1::AddBlockRequest*, v1::AddBlockReply*) override;
   Reactor* AbandonBlock(Context*, const v1::AbandonBlockRequest*, v1::AbandonBlockReply*) override;
+  Reactor* NewStamp(Context*, const v1::NewStampRequest*, v1::NewStampReply*) override;
+  Reactor* UpdatePipeline(Context*, const v1::UpdatePipelineRequest*,
+                          v1::UpdatePipelineReply*) override;
   Reactor* Complete(Context*, const v1::CompleteRequest*, v1::CompleteReply*) override;
   Reactor* AbandonFile(Context*, const v1::AbandonFileRequest*, v1::AbandonFileReply*) override;
   Reactor* RenewLease(Context*, const v1::RenewLeaseRequest*, v1::RenewLeaseReply*) override;
+  Reactor* Append(Context*, const v1::AppendRequest*, v1::AppendReply*) override;
+  Reactor* Truncate(Context*, const v1::TruncateRequest*, v1::TruncateReply*) override;
+  Reactor* RecoverLease(Context*, const v1::RecoverLeaseRequest*, v1::RecoverLeaseReply*) override;
   Reactor* Rename(Context*, const v1::RenameRequest*, v1::RenameReply*) override;
   Reactor* Delete(Context*, const v1::DeleteRequest*, v1::DeleteReply*) override;
   Reactor* SetReplication(Context*, const v1::SetReplicationRequest*,

@@ -14,6 +14,17 @@ std::vector<FinishedBlock> FromProto(
   return blocks;
 }
 
+Consistency FromProto(v1::Consistency consistency) {
+  switch (consistency) {
+    case v1::EVENTUAL:
+      return Consistency::kEventual;
+    case v1::WEAK:
+      return Consistency::kWeak;
+    default:  // of a later client too: the strongest promise
+      return Consistency::kStrong;
+  }
+}
+
 CreateRequest FromProto(const v1::CreateRequest& request) {
   CreateRequest out;
   out.path = request.path();
@@ -23,6 +34,7 @@ CreateRequest FromProto(const v1::CreateRequest& request) {
   out.overwrite = request.overwrite();
   out.unpublished = request.unpublished();
   out.with_block = request.with_block();
+  out.consistency = FromProto(request.consistency());
   return out;
 }
 
@@ -75,6 +87,15 @@ void ToProto(const FileStatus& status, v1::FileStatus* out) {
   out->set_blocks(status.blocks);
   out->set_children(status.children);
   out->set_open(status.open);
+}
+
+void ToProto(const AppendedFile& file, v1::AppendReply* out) {
+  out->set_inode(file.inode);
+  out->set_length(file.length);
+  out->set_replication(file.replication);
+  out->set_block_size(file.block_size);
+  out->set_min_replicas(file.min_replicas);
+  if (file.block.has_value()) ToProto(*file.block, out->mutable_block());
 }
 
 void ToProto(const CreatedFile& file, v1::CreateReply* out) {

@@ -11,6 +11,7 @@ namespace cairn::namenode {
 Block FromProto(const v1::Block& block);
 std::vector<FinishedBlock> FromProto(
     const google::protobuf::RepeatedPtrField<v1::FinishedBlock>& finished);
+Consistency FromProto(v1::Consistency consistency);
 CreateRequest FromProto(const v1::CreateRequest& request);
 CompleteRequest FromProto(const v1::CompleteRequest& request);
 
@@ -19,5 +20,6 @@ void ToProto(const NodeAddress& node, v1::NodeAddress* out);
 void ToProto(const LocatedBlock& block, v1::LocatedBlock* out);
 void ToProto(const FileStatus& status, v1::FileStatus* out);
 void ToProto(const CreatedFile& file, v1::CreateReply* out);
+void ToProto(const AppendedFile& file, v1::AppendReply* out);
 
 }  // namespace cairn::namenode

@@ -13,6 +13,7 @@
 #include "namenode/blocks/block_manager.h"
 #include "namenode/journal/journal.h"
 #include "namenode/namesystem/client_operations.h"
+#include "namenode/namesystem/load_blocks.h"
 #include "namenode/namesystem/namesystem.h"
 
 namespace cairn::namenode {
@@ -48,6 +49,8 @@ class HeldJournal final : public Journal {
     flowing_ = true;
     Sync();
   }
+  // From now on the test says again when records become durable.
+  void Hold() { flowing_ = false; }
   const std::vector<std::string>& records() const { return records_; }
 
  private:
@@ -58,15 +61,16 @@ class HeldJournal final : public Journal {
   bool flowing_ = false;
 };
 
-// The door with an empty namespace behind it, out of safe mode.
+// The door with an empty namespace behind it, or one that was loaded; out of safe mode unless that
+// has blocks.
 struct Door {
-  Door()
+  explicit Door(FsState state = FsState::Format("root", "supergroup", 0))
       : blocks(
             {}, &clock, [this] { return journal.durable(); }, 1),
-        namesystem(std::make_unique<FsState>(FsState::Format("root", "supergroup", 0)), &journal,
-                   &blocks, &clock, &metrics),
+        first_txid(state.applied_txid() + 1),
+        namesystem(Loaded(std::move(state), &blocks), &journal, &blocks, &clock, &metrics),
         operations(&namesystem, &blocks, &clock, {}) {
-    (void)journal.Start(1);
+    (void)journal.Start(first_txid);
     blocks.FinishLoading();
   }
   ~Door() { journal.Flow(); }  // nothing may wait when the namesystem stops
@@ -80,10 +84,16 @@ struct Door {
     return call;
   }
 
+  static std::unique_ptr<FsState> Loaded(FsState state, BlockManager* blocks) {
+    LoadBlocks(state, blocks);
+    return std::make_unique<FsState>(std::move(state));
+  }
+
   ManualClock clock;
   Metrics metrics;
   HeldJournal journal;
   BlockManager blocks;
+  const TxId first_txid;
   Namesystem namesystem;
   ClientOperations operations;
 };

@@ -168,33 +168,6 @@ TEST(DoorTest, APathIsRefusedForItsOwnReasonEvenWithoutDataNodes) {
   EXPECT_EQ(MessageOf(no_nodes.Await()->status()), "need 2 healthy DataNodes, 0 available; add 2");
 }
 
-TEST(DoorTest, ALeaseThatIsNotRenewedEndsAndItsTemporaryGoes) {
-  Door door;
-  door.journal.Flow();
-  CreateRequest request;
-  request.path = "/f._COPYING_.1";
-  request.unpublished = true;
-  Slot<absl::StatusOr<CreatedFile>> created;
-  door.operations.Create(door.Call(1), request, created.Reply());
-  ASSERT_TRUE(created.Await()->ok());
-
-  door.clock.AdvanceMs(900);
-  door.operations.RenewLease(door.Call(0));
-  door.clock.AdvanceMs(900);
-  EXPECT_EQ(door.namesystem.CloseExpiredLeases(1000).value(), 0);
-  door.clock.AdvanceMs(200);
-  EXPECT_EQ(door.namesystem.CloseExpiredLeases(1000).value(), 1);
-  Slot<absl::StatusOr<FileStatus>> info;
-  door.operations.GetFileInfo(door.Call(0), request.path, info.Reply());
-  EXPECT_TRUE(absl::IsNotFound(info.Await()->status()));
-
-  CompleteRequest complete;
-  complete.inode = (*created.Await())->inode;
-  Slot<absl::Status> late;
-  door.operations.Complete(door.Call(2), complete, late.Reply());
-  EXPECT_FALSE(late.Await()->ok());
-}
-
 TEST(DoorTest, NothingIsTakenAfterStop) {
   Door door;
   door.journal.Flow();

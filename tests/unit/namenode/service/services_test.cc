@@ -6,6 +6,7 @@
 #include "common/net/channel.h"
 #include "common/net/rpc_server.h"
 #include "common/net/rpc_status.h"
+#include "namenode/monitors/lease_monitor.h"
 #include "namenode/service/admin_service.h"
 #include "namenode/service/control_service.h"
 #include "namenode/service/namenode_service.h"
@@ -70,6 +71,20 @@ class ServicesTest : public ::testing::Test {
     v1::RegisterReply reply;
     RETURN_IF_ERROR(FromRpcStatus(control_->Register(&context, request, &reply), "the server"));
     return reply;
+  }
+  absl::Status Heartbeat(const std::string& id, v1::HeartbeatReply* reply) {
+    v1::HeartbeatRequest request;
+    request.set_node_id(id);
+    request.set_incarnation(1);
+    grpc::ClientContext context;
+    SetupContext(context, kDeadlineMs);
+    return FromRpcStatus(control_->Heartbeat(&context, request, reply), "the server");
+  }
+  absl::Status Commit(const v1::CommitRecoveryRequest& request) {
+    grpc::ClientContext context;
+    SetupContext(context, kDeadlineMs);
+    v1::CommitRecoveryReply reply;
+    return FromRpcStatus(control_->CommitRecovery(&context, request, &reply), "the server");
   }
   absl::Status SendReport(const std::vector<v1::FullReportPiece>& pieces) {
     grpc::ClientContext context;
@@ -189,6 +204,170 @@ TEST_F(ServicesTest, ANodeThatKnewIdsBeforeTheyWereGivenOutIsNoticed) {
   EXPECT_FALSE(door_.blocks.InSafeMode());
   ASSERT_TRUE(RegisterNode("n3", 3).ok());  // block 3 was given out, but not to this one
   EXPECT_TRUE(door_.blocks.InSafeMode());
+}
+
+// A writer's life over the wire: a pipeline that changes, an append, a lease that is taken, and the
+// recovery that ends it.
+TEST_F(ServicesTest, AFileIsWrittenAppendedToTakenAndRecovered) {
+  const absl::StatusOr<v1::RegisterReply> node = RegisterNode("n1");
+  ASSERT_TRUE(node.ok());
+  ASSERT_TRUE(RegisterNode("n2").ok());
+  const uint32_t storage = node->storage_numbers(0);
+  v1::CreateRequest create;
+  create.set_path("/f");
+  create.set_with_block(true);
+  create.set_consistency(v1::WEAK);
+  v1::CreateReply created;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::Create, create, &created), absl::OkStatus());
+  EXPECT_EQ(created.min_replicas(), 1u);
+  v1::Block block = created.block().block();
+
+  v1::NewStampRequest stamp;
+  stamp.set_inode(created.inode());
+  *stamp.mutable_block() = block;
+  stamp.add_survivors(1);
+  stamp.set_additional(1);
+  v1::NewStampReply stamped;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::NewStamp, stamp, &stamped), absl::OkStatus());
+  ASSERT_EQ(stamped.additional_size(), 1);
+  EXPECT_EQ(stamped.additional(0).number(), 2u);
+  stamp.add_excluded(2);
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::NewStamp, stamp, &stamped), absl::OkStatus());
+  EXPECT_EQ(stamped.additional_size(), 0);
+
+  v1::UpdatePipelineRequest update;
+  update.set_inode(created.inode());
+  *update.mutable_block() = block;
+  update.set_generation(stamped.generation());
+  update.add_nodes(1);
+  v1::UpdatePipelineReply updated;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::UpdatePipeline, update, &updated),
+            absl::OkStatus());
+  block.set_generation(stamped.generation());
+  block.set_length(5);
+  v1::CompleteRequest complete;
+  complete.set_inode(created.inode());
+  *complete.add_finished()->mutable_block() = block;
+  complete.mutable_finished(0)->add_storages(storage);
+  v1::CompleteReply completed;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::Complete, complete, &completed),
+            absl::OkStatus());
+
+  v1::AppendRequest append;
+  append.set_path("/f");
+  v1::AppendReply appended;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::Append, append, &appended), absl::OkStatus());
+  EXPECT_EQ(appended.inode(), created.inode());
+  EXPECT_EQ(appended.length(), 5u);
+  EXPECT_EQ(appended.replication(), 3u);
+  EXPECT_EQ(appended.min_replicas(), 2u);  // strong
+  EXPECT_EQ(appended.block_size(), created.block_size());
+  EXPECT_EQ(appended.block().block().generation(), block.generation());
+  EXPECT_EQ(appended.block().block().length(), 5u);
+  ASSERT_EQ(appended.block().nodes_size(), 1);
+  EXPECT_EQ(appended.block().nodes(0).id(), "n1");
+  stamp.set_inode(appended.inode());
+  *stamp.mutable_block() = block;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::NewStamp, stamp, &stamped), absl::OkStatus());
+
+  v1::RecoverLeaseRequest recover;
+  recover.set_path("/f");
+  v1::RecoverLeaseReply recovered;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::RecoverLease, recover, &recovered),
+            absl::OkStatus());
+  EXPECT_FALSE(recovered.closed());
+  LeaseMonitor monitor(&door_.clock, &door_.namesystem, &door_.blocks, {}, &door_.metrics);
+  ASSERT_EQ(monitor.RunOnce(), absl::OkStatus());
+  v1::HeartbeatReply beat;
+  ASSERT_EQ(Heartbeat("n1", &beat), absl::OkStatus());
+  ASSERT_EQ(beat.commands_size(), 1);
+  const v1::RecoverBlock& order = beat.commands(0).recover_block();
+  EXPECT_EQ(order.block().id(), block.id());
+  EXPECT_EQ(order.block().generation(), block.generation());
+  EXPECT_FALSE(order.cut());
+  ASSERT_EQ(order.members_size(), 1);
+  EXPECT_EQ(order.members(0).addresses(0), "127.0.0.1:1");
+
+  v1::CommitRecoveryRequest commit;
+  commit.set_node_id("n1");
+  commit.set_incarnation(1);
+  *commit.mutable_block() = block;
+  commit.mutable_block()->set_generation(order.recovery_generation());
+  commit.mutable_block()->set_length(7);
+  commit.add_storages(storage);
+  ASSERT_EQ(Commit(commit), absl::OkStatus());
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::RecoverLease, recover, &recovered),
+            absl::OkStatus());
+  EXPECT_TRUE(recovered.closed());
+
+  v1::TruncateRequest truncate;
+  truncate.set_path("/f");
+  truncate.set_length(3);
+  v1::TruncateReply truncated;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::Truncate, truncate, &truncated),
+            absl::OkStatus());
+  EXPECT_FALSE(truncated.done());
+  ASSERT_EQ(monitor.RunOnce(), absl::OkStatus());
+  ASSERT_EQ(Heartbeat("n1", &beat), absl::OkStatus());
+  ASSERT_EQ(beat.commands_size(), 1);
+  EXPECT_TRUE(beat.commands(0).recover_block().cut());
+  EXPECT_EQ(beat.commands(0).recover_block().block().length(), 3u);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Commit(commit)));  // the recovery before this one
+}
+
+TEST_F(ServicesTest, WaitingReplicasAreToldApartFromReceivedAndDeletedOnes) {
+  const absl::StatusOr<v1::RegisterReply> node = RegisterNode("n1");
+  ASSERT_TRUE(node.ok());
+  v1::CreateRequest create;
+  create.set_path("/f");
+  create.set_replication(1);
+  create.set_with_block(true);
+  v1::CreateReply created;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::Create, create, &created), absl::OkStatus());
+  v1::CompleteRequest complete;
+  complete.set_inode(created.inode());
+  v1::FinishedBlock* finished = complete.add_finished();
+  *finished->mutable_block() = created.block().block();
+  finished->mutable_block()->set_length(5);
+  finished->add_storages(node->storage_numbers(0));
+  v1::CompleteReply completed;
+  ASSERT_EQ(Call(*namenode_, &v1::NameNode::Stub::Complete, complete, &completed),
+            absl::OkStatus());
+  const auto good = [&] { return door_.blocks.Report().blocks.missing == 0; };
+  EXPECT_TRUE(good());
+  v1::IncrementalReportRequest report;
+  report.set_node_id("n1");
+  report.set_incarnation(1);
+  v1::ReplicaChange* change = report.add_changes();
+  change->set_storage(node->storage_numbers(0));
+  *change->mutable_block() = finished->block();
+  const auto send = [&](v1::ReplicaChange::Kind kind) {
+    change->set_kind(kind);
+    grpc::ClientContext context;
+    SetupContext(context, kDeadlineMs);
+    v1::IncrementalReportReply reply;
+    return FromRpcStatus(control_->IncrementalReport(&context, report, &reply), "the server");
+  };
+  EXPECT_EQ(send(v1::ReplicaChange::WAITING), absl::OkStatus());
+  EXPECT_FALSE(good());
+  EXPECT_EQ(door_.blocks.Report().datanodes[0].blocks, 1u);
+  EXPECT_EQ(send(v1::ReplicaChange::RECEIVED), absl::OkStatus());
+  EXPECT_TRUE(good());
+  EXPECT_EQ(send(static_cast<v1::ReplicaChange::Kind>(17)), absl::OkStatus());  // not known here
+  EXPECT_TRUE(good());
+
+  v1::FullReportPiece piece;
+  piece.set_node_id("n1");
+  piece.set_incarnation(1);
+  piece.set_storage(node->storage_numbers(0));
+  piece.set_last(true);
+  v1::ReplicaRecord* record = piece.add_replicas();
+  *record->mutable_block() = finished->block();
+  record->set_open(true);
+  record->set_waiting(true);
+  ASSERT_TRUE(RegisterNode("n1").ok());  // its next report is the truth
+  EXPECT_EQ(SendReport({piece}), absl::OkStatus());
+  EXPECT_FALSE(good());
 }
 
 TEST_F(ServicesTest, ReportsCountNodesAndOnlySuperusersChangeSafeMode) {
