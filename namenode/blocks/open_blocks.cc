@@ -1,5 +1,5 @@
-// Blocks that are being written or settled: what their pipelines were promised, who can be asked
-// what it holds, orders of block recovery.
+// Blocks that are being written or settled: what their pipelines were promised, who can join them,
+// who can be asked what it holds, orders of block recovery.
 #include <algorithm>
 #include <utility>
 
@@ -68,6 +68,19 @@ std::vector<NodeNumber> ReportedState::GoodNodes(const Block& wanted) const {
                         [&](const DataNode* node) { return !nodes_.Late(*node, now); });
   for (const DataNode* node : nodes) numbers.push_back(node->number);
   return numbers;
+}
+
+bool ReportedState::MayJoin(NodeNumber node, BlockId id, bool stale_too) const {
+  const BlockEntry* block = blocks_.Find(id);
+  if (block == nullptr) return true;
+  if (deletions_.Contains(node, id)) return false;
+  return std::all_of(block->replicas.begin(), block->replicas.end(), [&](const Replica& replica) {
+    if (replica.storage->node->number != node) return true;
+    // Nobody writes to it any more, and no recovery will ask for it.
+    const bool left =
+        replica.state == ReplicaState::kWaiting && replica.generation == block->generation;
+    return stale_too && (left || replica.generation < block->generation);
+  });
 }
 
 RecoveryMembers ReportedState::FindMembers(const std::vector<NodeNumber>& pipeline) const {

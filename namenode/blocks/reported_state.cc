@@ -39,7 +39,11 @@ void ReportedState::Evaluate(BlockId id, BlockEntry& block) {
   const Redundancy redundancy = RedundancyOf(block, counts);
   index_.Move(id, block.redundancy, redundancy);
 
-  if (redundancy == Redundancy::kUnder && !copies_.Pending(id)) {
+  // Those of a file that stays open for long too, though they do not count yet.
+  const bool under =
+      redundancy == Redundancy::kUnder ||
+      (block.phase == BlockPhase::kFinished && counts.good > 0 && counts.good < block.replication);
+  if (under && !copies_.Pending(id)) {
     const RepairPriority priority = counts.good == 1 ? RepairPriority::kLastReplica
                                     : counts.bad > 0 ? RepairPriority::kHasBad
                                                      : RepairPriority::kOther;
@@ -134,18 +138,12 @@ void ReportedState::ApplyRemoved(BlockId id, BlockEntry& block) {
 // --- For clients ----------------------------------------------------------------------------
 
 absl::StatusOr<std::vector<NodeNumber>> ReportedState::ChooseTargets(const TargetRequest& request) {
-  const BlockEntry* block = blocks_.Find(request.block);
-  const auto holds = [&](NodeNumber node) {
-    return block != nullptr &&
-           std::any_of(block->replicas.begin(), block->replicas.end(),
-                       [&](const Replica& r) { return r.storage->node->number == node; });
-  };
-  const auto among = [](const std::vector<NodeNumber>& nodes, NodeNumber node) {
-    return std::count(nodes.begin(), nodes.end(), node) > 0;
-  };
+  std::vector<NodeNumber> taken = request.excluded;
+  taken.insert(taken.end(), request.existing.begin(), request.existing.end());
+  bool stale_too = false;
   const auto allowed = [&](NodeNumber node) {
-    return !among(request.excluded, node) && !among(request.existing, node) && !holds(node) &&
-           !deletions_.Contains(node, request.block);
+    return std::count(taken.begin(), taken.end(), node) == 0 &&
+           MayJoin(node, request.block, stale_too);
   };
   // A count may come from anyone; what is computed from it must stay within the cluster's size.
   const auto nodes = static_cast<uint32_t>(nodes_.view().size());
@@ -160,8 +158,18 @@ absl::StatusOr<std::vector<NodeNumber>> ReportedState::ChooseTargets(const Targe
     if (const DataNode* node = nodes_.Find(number)) wanted.existing.push_back(node->view_index);
   }
   std::vector<NodeNumber> targets;
-  for (const uint32_t index : placement_->Choose(nodes_.view(), wanted, random_)) {
-    targets.push_back(nodes_.view().node(index).number);
+  const auto choose = [&] {
+    for (const uint32_t index : placement_->Choose(nodes_.view(), wanted, random_)) {
+      targets.push_back(nodes_.view().node(index).number);
+      taken.push_back(targets.back());
+      wanted.existing.push_back(index);
+      --wanted.count;
+    }
+  };
+  choose();
+  if (request.block != 0 && wanted.count > 0) {
+    stale_too = true;
+    choose();
   }
   if (targets.size() < request.min_required) return TooFewTargets(request, targets.size());
   return targets;

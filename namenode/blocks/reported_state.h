@@ -140,6 +140,8 @@ class ReportedState {
   void GiveBack(BlockId id);
   void AddRecoveries(DataNode& node, std::vector<NodeCommand>* commands);
 
+  // Whether the node can take a replica of the block; one that holds a stale one can replace it.
+  bool MayJoin(NodeNumber node, BlockId id, bool stale_too) const;
   absl::Status TooFewTargets(const TargetRequest& request, size_t found) const;
 
   void TakeReported(Storage& storage, const Block& reported, ReplicaState state, bool incremental);

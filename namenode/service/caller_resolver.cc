@@ -73,6 +73,9 @@ absl::StatusOr<CallContext> CallerResolver::Resolve(const v1::Caller& caller) {
     return absl::InvalidArgumentError("the call has no valid client id (16 bytes)");
   }
   std::copy(caller.client_id().begin(), caller.client_id().end(), call.key.client.begin());
+  if (call.key.client == kNameNodeHolder) {
+    return absl::InvalidArgumentError("the call has the NameNode's own client id");
+  }
   call.key.call_id = caller.call_id();
   call.key.done_below = caller.done_below();
   call.host = caller.host();

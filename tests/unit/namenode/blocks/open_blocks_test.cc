@@ -262,6 +262,41 @@ TEST_F(OpenBlocksTest, NodesThatHoldAReplicaCannotJoinThePipeline) {
   EXPECT_THAT(*manager().ChooseTargets(Join(block.id, {1, 2})), IsEmpty());
 }
 
+TEST_F(OpenBlocksTest, ANodeWithAStaleReplicaJoinsWhereThereIsNoOther) {
+  const Block block = cluster_.AddBlock({1, 3}, 2);
+  cluster_.Open(Stamped(block, NewStamp(), kMiB), {1}, 2);  // node 3 has what was before
+  EXPECT_THAT(*manager().ChooseTargets(Join(block.id, {1})), ElementsAre(2));
+  EXPECT_THAT(*manager().ChooseTargets(Join(block.id, {1, 2})), ElementsAre(3));
+  TargetRequest both = Join(block.id, {1});
+  both.count = 5;
+  EXPECT_THAT(*manager().ChooseTargets(both), ElementsAre(2, 3));
+  // One that it was to write, and whose writer is gone, is no reason either; a later one is.
+  cluster_.Write(node(3), Stamped(block, block.generation + 1, 5));
+  cluster_.Leave(node(3), block.id);
+  Send(3);
+  EXPECT_THAT(*manager().ChooseTargets(Join(block.id, {1, 2})), ElementsAre(3));
+  cluster_.Receive(node(3), Stamped(block, block.generation + 2, 5));
+  Send(3);
+  EXPECT_THAT(*manager().ChooseTargets(Join(block.id, {1, 2})), IsEmpty());
+}
+
+TEST_F(OpenBlocksTest, FinishedBlocksOfAnOpenFileAreKeptAtTheirTargetToo) {
+  const Block block = cluster_.NewBlock();
+  cluster_.Open({block.id, block.generation, 0}, {1, 2}, 2);
+  BlockChange finished = cluster_.Change(Kind::kFinished, block, 2);
+  for (const NodeNumber n : {1, 2}) {
+    cluster_.Receive(node(n), block);
+    Send(n);
+    finished.storages.push_back(node(n).storage());
+  }
+  cluster_.Push({finished});
+  node(1).up = false;
+  cluster_.Run(90'000);
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(2, 3));
+  EXPECT_EQ(cluster_.Counts().total, 0u);
+  ExpectCountsAreRight();
+}
+
 TEST_F(OpenBlocksTest, MembersAreAwaitedAfterAStartUntilTheyAreDead) {
   const Block block = cluster_.NewBlock();
   cluster_.Open({block.id, block.generation, 0}, {1, 2}, 2);

@@ -103,7 +103,10 @@ void Writers::RecoverPipeline(Open& open) {
     ASSERT_TRUE(joining.ok());
     for (const NodeNumber n : *joining) {
       // A node may have more than was reported of it; it refuses then.
-      if (cluster_.node(n).up && !cluster_.node(n).disk.contains(next.id)) nodes.push_back(n);
+      const auto old = cluster_.node(n).disk.find(next.id);
+      const bool takes = old == cluster_.node(n).disk.end() ||
+                         old->second.block.generation < open.block.generation;
+      if (cluster_.node(n).up && takes) nodes.push_back(n);
     }
   }
   const size_t taken = Draw(5) == 0 ? Draw(nodes.size()) : nodes.size();

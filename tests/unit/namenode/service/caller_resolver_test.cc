@@ -52,6 +52,9 @@ TEST_F(CallerResolverTest, BadCallersAreRefused) {
   v1::Caller no_id = From("alice");
   no_id.set_client_id("short");
   EXPECT_FALSE(callers_.Resolve(no_id).ok());
+  v1::Caller namenode = From("root");
+  namenode.set_client_id(std::string(16, '\xff'));  // who holds the files that are recovered
+  EXPECT_FALSE(callers_.Resolve(namenode).ok());
 }
 
 }  // namespace
