@@ -64,10 +64,22 @@ absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Open(Env* env, const std::
   ASSIGN_OR_RETURN(auto checksum_file, env->Open(checksums, OpenMode::kReadWrite));
   std::unique_ptr<OpenFiles> files(
       new OpenFiles(std::move(data_file), std::move(checksum_file), std::move(open)));
-  files->torn_ = true;
-  files->writeback_from_ = files->open_->written().length;
+  ASSIGN_OR_RETURN(files->torn_, files->DoFilesDiffer());
   RETURN_IF_ERROR(files->Trim());
   return files;
+}
+
+// Whether the files end otherwise than open_ says.
+absl::StatusOr<bool> OpenFiles::DoFilesDiffer() {
+  const OpenReplica::Extent end = open_->written();
+  writeback_from_ = end.length;
+  ASSIGN_OR_RETURN(const uint64_t data_bytes, data_->Size());
+  ASSIGN_OR_RETURN(const uint64_t checksum_bytes, checksums_->Size());
+  if (data_bytes != end.length || checksum_bytes != ChecksumFileBytes(end.length)) return true;
+  if (end.length == 0) return false;
+  ASSIGN_OR_RETURN(const std::vector<uint32_t> crcs,
+                   ReadChecksums(*checksums_, LastChunkStart(end.length), 1));
+  return crcs.front() != end.tail_crc;
 }
 
 absl::Status OpenFiles::Append(uint64_t offset, std::string_view payload,
@@ -149,6 +161,8 @@ absl::Status OpenFiles::Trim() {
     if (end.length > 0) {
       RETURN_IF_ERROR(WriteChecksums(LastChunkStart(end.length), {&end.tail_crc, 1}));
     }
+    // A power cut must not bring back what other bytes will be written over.
+    RETURN_IF_ERROR(SyncFiles());
   } else if (preallocated_ > end.length) {
     RETURN_IF_ERROR(data_->Truncate(end.length));
   }
@@ -209,7 +223,6 @@ absl::Status OpenFiles::CutFiles(const OpenReplica::Extent& end) {
   open_->SetWritten(end);
   torn_ = true;
   RETURN_IF_ERROR(Trim());
-  RETURN_IF_ERROR(SyncFiles());
   unsynced_ = false;
   return absl::OkStatus();
 }

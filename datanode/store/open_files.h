@@ -37,7 +37,8 @@ class OpenFiles {
   // As ReplicaWriter::Append. `limit`: the most bytes that may come.
   absl::Status Append(uint64_t offset, std::string_view payload, std::span<const uint32_t> crcs,
                       uint64_t limit);
-  // Gives back what was preallocated beyond the end, and what an Append that failed left there.
+  // Gives back what was preallocated beyond the end; what an Append that failed left there goes for
+  // good.
   absl::Status Trim();
   // Makes all that was written durable. After an error the files may have lost some of it.
   absl::Status Sync();
@@ -55,6 +56,7 @@ class OpenFiles {
             std::shared_ptr<OpenReplica> open)
       : data_(std::move(data)), checksums_(std::move(checksums)), open_(std::move(open)) {}
 
+  absl::StatusOr<bool> DoFilesDiffer();
   absl::Status Compare(uint64_t offset, std::string_view payload, std::span<const uint32_t> crcs,
                        const OpenReplica::Extent& end);
   absl::Status PreallocateFor(uint64_t length, uint64_t limit);

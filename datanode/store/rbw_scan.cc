@@ -64,8 +64,9 @@ absl::StatusOr<bool> SlotHolds(File& data, const ChecksumSlot& slot,
   return n == bytes.size() && Crc32c(bytes) == slot.tail_crc;
 }
 
-bool IsAllZero(std::string_view bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == '\0'; });
+bool HasNoHeader(std::string_view bytes) {
+  const std::string_view fixed = bytes.substr(0, ChecksumSlotOffset(1));
+  return std::all_of(fixed.begin(), fixed.end(), [](char c) { return c == '\0'; });
 }
 
 }  // namespace
@@ -126,7 +127,8 @@ absl::Status Volume::ExamineOpen(BlockId id, const FilesOfBlock& files,
   for (const Block& block : files.checksums) {
     if (!files.data) break;
     ASSIGN_OR_RETURN(FoundReplica replica, ProveOpen(Place::kRbw, block));
-    if (replica.bad && !best.bad) best = replica;
+    // An older one beside it is what a removal left that failed: the data is not its.
+    if (replica.bad && block.generation == files.checksums.front().generation) best = replica;
     if (replica.bad || replica.kept.length == 0) continue;
     best = std::move(replica);
     break;
@@ -169,7 +171,7 @@ absl::StatusOr<FoundReplica> Volume::ProveOpen(Place place, const Block& block) 
     std::string header(kChecksumHeaderBytes, '\0');
     ASSIGN_OR_RETURN(const size_t n, checksums->ReadAt(0, header));
     header.resize(n);
-    if (IsAllZero(header)) return absl::OkStatus();  // it did not reach the disk
+    if (HasNoHeader(header)) return absl::OkStatus();  // it did not reach the disk
     ASSIGN_OR_RETURN(const ChecksumHeader decoded, DecodeOpenChecksumHeader(header, block.id));
     found.durable = decoded.newest;
     ASSIGN_OR_RETURN(found.kept, ProveByChecksums(*data, *checksums));

@@ -93,8 +93,17 @@ absl::Status Volume::PrepareFinalizedDir(BlockId id) {
 
 absl::Status Volume::Remove(Place place, const Block& block) {
   RETURN_IF_ERROR(RemoveIfThere(env_, DataFile(place, block.id)));
-  RETURN_IF_ERROR(RemoveIfThere(env_, ChecksumFile(place, block)));
-  return place == Place::kTmp ? absl::OkStatus() : RemoveIfThere(env_, BadMark(place, block));
+  // Without data it is gone; the next start removes what is left.
+  absl::Status removed = RemoveIfThere(env_, ChecksumFile(place, block));
+  if (removed.ok() && place != Place::kTmp) removed = RemoveIfThere(env_, BadMark(place, block));
+  return NoteLeftOver(block, removed);
+}
+
+// A disk that failed is told of; on one that is only full a file is left that says nothing.
+absl::Status Volume::NoteLeftOver(const Block& block, const absl::Status& removed) {
+  if (removed.ok()) return removed;
+  LogWarn("block {}: a checksum file was not removed: {}", block.id, MessageOf(removed));
+  return absl::IsResourceExhausted(removed) ? absl::OkStatus() : NoteWriteFailure(removed);
 }
 
 absl::Status Volume::Move(Place from, const Block& block, Place to, const Block& renamed,
@@ -111,24 +120,23 @@ absl::Status Volume::Move(Place from, const Block& block, Place to, const Block&
     status = env_->Rename(old_name, new_name);
     if (status.ok()) done.emplace_back(old_name, new_name);
   }
-  const std::string folder = FolderOf(to, block.id);
-  if (status.ok() && durable) status = env_->SyncDir(folder);
-  const std::string left = FolderOf(from, block.id);
-  if (status.ok() && durable && left != folder) status = env_->SyncDir(left);
-  if (!status.ok()) UndoMove(status, done);
+  const auto sync = [&]() -> absl::Status {
+    const std::string folder = FolderOf(to, block.id);
+    const std::string left = FolderOf(from, block.id);
+    RETURN_IF_ERROR(env_->SyncDir(folder));
+    return left == folder ? absl::OkStatus() : env_->SyncDir(left);
+  };
+  if (status.ok() && durable) status = sync();
+  if (status.ok()) return status;
+  absl::Status undone;
+  for (auto it = done.rbegin(); it != done.rend() && undone.ok(); ++it) {
+    undone = env_->Rename(it->second, it->first);
+  }
+  // Some of it may have become durable, so the way back must, too.
+  if (undone.ok() && !done.empty()) undone = sync();
+  if (!undone.ok()) Fail(undone);  // where its files are is not known any more
   // Who removed a file is not known; the disk has answered.
   return absl::IsNotFound(status) ? status : NoteWriteFailure(status);
-}
-
-void Volume::UndoMove(const absl::Status& why,
-                      const std::vector<std::pair<std::string, std::string>>& done) {
-  for (auto it = done.rbegin(); it != done.rend(); ++it) {
-    if (const absl::Status undone = env_->Rename(it->second, it->first); !undone.ok()) {
-      // Where its files are is not known any more.
-      Fail(why);
-      return;
-    }
-  }
 }
 
 absl::Status Volume::Replace(const Block& block, const Block& shorter) {
@@ -141,7 +149,8 @@ absl::Status Volume::Replace(const Block& block, const Block& shorter) {
     if (!RemoveIfThere(env_, checksums).ok()) Fail(replaced);
     return NoteWriteFailure(replaced);
   }
-  absl::Status status = RemoveIfThere(env_, ChecksumFile(Place::kFinalized, block));
+  absl::Status status =
+      NoteLeftOver(block, RemoveIfThere(env_, ChecksumFile(Place::kFinalized, block)));
   if (status.ok()) status = env_->SyncDir(FolderOf(Place::kFinalized, block.id));
   if (!status.ok()) Fail(status);  // the old one is gone, and the new one is not durable
   return status;

@@ -95,7 +95,7 @@ class Volume {
   // that are none of ours are logged and left alone.
   absl::StatusOr<std::vector<FoundReplica>> Scan();
   // Removes a replica's files, data first, so that a cut leaves no data without checksums. Files
-  // that are not there are fine.
+  // that are not there are fine. An error when it is still there.
   absl::Status Remove(Place place, const Block& block);
   // Gives a replica's files other names, `to` being the block's and place's; with `durable`, for
   // good. After an error they have the old ones; a volume where that cannot be done fails.
@@ -126,8 +126,7 @@ class Volume {
   void ReturnPromise(uint64_t bytes, uint64_t allocated) ABSL_LOCKS_EXCLUDED(mu_);
   void AddAllocated(int64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t RemainingLocked(const DiskSpace& disk) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void UndoMove(const absl::Status& why,
-                const std::vector<std::pair<std::string, std::string>>& done);
+  absl::Status NoteLeftOver(const Block& block, const absl::Status& removed);
   // Of the start (volume_scan.cc, rbw_scan.cc).
   absl::Status ScanRbw(std::vector<FoundReplica>* found);
   absl::Status SettleCutMove(BlockId id);

@@ -68,16 +68,20 @@ class FaultEnv::MemoryFile final : public File {
     RETURN_IF_ERROR(Begin(FaultOp::kWrite));
     Change change{.offset = offset, .bytes = "", .resize = false};
     for (const std::string_view piece : pieces) change.bytes += piece;
-    RETURN_IF_ERROR(env_->Reserve(*inode_, offset + change.bytes.size(), path_));
-    Do(std::move(change));
-    return absl::OkStatus();
+    const uint64_t end = offset + change.bytes.size();
+    const uint64_t fits = env_->FitsUpTo(*inode_);
+    if (end > fits) change.bytes.resize(fits > offset ? fits - offset : 0);
+    if (!change.bytes.empty()) Do(std::move(change));
+    return end > fits ? ErrnoStatus(path_, ENOSPC) : absl::OkStatus();
   }
 
   absl::Status Sync() override {
     MutexLock lock(env_->mu_);
     if (env_->life_ != life_ || env_->PowerIsOff()) return ErrnoStatus(path_, EIO);
     const absl::Status begun = Begin(FaultOp::kSync);
-    if (begun.ok()) inode_->durable = inode_->data;
+    if (begun.ok()) {
+      for (const Change& change : inode_->unsynced) Apply(change, inode_->durable);
+    }
     inode_->unsynced.clear();  // after a failure: lost, as on Linux
     return begun;
   }
@@ -85,7 +89,7 @@ class FaultEnv::MemoryFile final : public File {
   absl::Status Preallocate(uint64_t bytes, bool keep_size) override {
     MutexLock lock(env_->mu_);
     RETURN_IF_ERROR(Begin(FaultOp::kPreallocate));
-    RETURN_IF_ERROR(env_->Reserve(*inode_, bytes, path_));
+    if (bytes > env_->FitsUpTo(*inode_)) return ErrnoStatus(path_, ENOSPC);
     inode_->reserved = std::max(inode_->reserved, bytes);
     if (!keep_size && bytes > inode_->data.size()) {
       Do({.offset = bytes, .bytes = "", .resize = true});
@@ -155,6 +159,13 @@ void FaultEnv::Flip(const std::string& path, uint64_t offset, uint8_t mask) {
   for (std::string* data : {&it->second->data, &it->second->durable}) {
     if (offset < data->size()) (*data)[offset] = static_cast<char>((*data)[offset] ^ mask);
   }
+}
+
+void FaultEnv::Kill() {
+  MutexLock lock(mu_);
+  ++life_;
+  power_until_.reset();
+  locked_.clear();
 }
 
 void FaultEnv::Crash(std::optional<uint32_t> seed) {
@@ -243,10 +254,9 @@ uint64_t FaultEnv::UsedBytes() const {
   return used;
 }
 
-absl::Status FaultEnv::Reserve(INode& inode, uint64_t bytes, const std::string& path) {
-  if (bytes <= inode.used()) return absl::OkStatus();
-  if (UsedBytes() + (bytes - inode.used()) > capacity_) return ErrnoStatus(path, ENOSPC);
-  return absl::OkStatus();
+uint64_t FaultEnv::FitsUpTo(const INode& inode) const {
+  const uint64_t others = UsedBytes() - std::min(UsedBytes(), inode.used());
+  return std::max(inode.used(), capacity_ - std::min(capacity_, others));
 }
 
 absl::StatusOr<std::unique_ptr<File>> FaultEnv::Open(const std::string& path, OpenMode mode) {

@@ -7,6 +7,7 @@
 //     SyncDir also takes along what happened before). CreateDirs and RemoveDir count at once.
 //   - Crash drops everything else, or with a seed keeps a random part of it: any 512-byte sector of
 //     an unsynced write, any prefix of the unsynced changes of folders.
+//   - a write to a disk that gets full writes what fits.
 //   - a Sync that fails loses what it was to write, as Linux does: a later one that succeeds does
 //     not bring it back.
 // Thread-safe. Used by tests alone.
@@ -58,6 +59,8 @@ class FaultEnv final : public Env {
   // Loses what is not synced, and closes: files opened and locks taken before are dead. With a
   // seed, a random part of it survives.
   void Crash(std::optional<uint32_t> keep_some_by_seed = std::nullopt);
+  // The process is killed: nothing is lost, but files opened and locks taken before are dead.
+  void Kill();
   // All files together may take this much (with preallocation); then the disk is full.
   void SetCapacity(uint64_t bytes);
   // Flips bits of a byte that is on the disk.
@@ -109,8 +112,8 @@ class FaultEnv final : public Env {
   absl::Status Begin(FaultOp op, const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<INodePtr> Find(const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ChangeDir(DirChange change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status Reserve(INode& inode, uint64_t bytes, const std::string& path)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // How far the file can grow before the disk is full.
+  uint64_t FitsUpTo(const INode& inode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool PowerIsOff() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return power_until_ && changes_ >= *power_until_;
   }
