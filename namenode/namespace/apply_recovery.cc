@@ -201,7 +201,8 @@ absl::Status Applier::operator()(const CommitRecoveryEdit& edit) {
   ASSIGN_OR_RETURN(BlockMeta * meta, FindOpenBlock(*inode, edit.block));
   const FileBody& file = inode->file();
   if (edit.generation == 0 || meta->open->recovery != edit.generation ||
-      edit.length > file.block_size || (meta->open->cut && edit.length != meta->length)) {
+      edit.length > file.block_size || edit.length < meta->length ||
+      (meta->open->cut && edit.length != meta->length)) {
     return Misfit("block {} cannot be settled with stamp {} and {} bytes", edit.block,
                   edit.generation, edit.length);
   }

@@ -1,5 +1,6 @@
 #include "namenode/codec/edit_codec.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 
 #include <random>
@@ -183,6 +184,12 @@ TEST(EditCodecTest, JsonIsOneLineWithTheFieldNames) {
   EXPECT_THAT(json, testing::StartsWith("{\"txid\":42,\"record\":{"));
   EXPECT_THAT(json, testing::HasSubstr("\"rename\":{\"inode\":\"9\""));
   EXPECT_THAT(json, testing::HasSubstr("\"new_name\":\"x\""));
+  std::string all;
+  for (const EditRecord& record : AllEdits()) all += EditToJson(1, record);
+  for (const char* kind : {"new_stamp_edit", "update_pipeline", "append", "truncate", "take_over",
+                           "begin_recovery", "commit_recovery", "raise_counters"}) {
+    EXPECT_THAT(all, testing::HasSubstr(fmt::format("\"{}\":{{\"", kind)));
+  }
 }
 
 }  // namespace

@@ -139,6 +139,7 @@ TEST_F(ApplyTest, MisfitsOfRecoveryAreRefused) {
       CommitRecoveryEdit{held, block_of(held), recovery, 4097, {1}},
       CommitRecoveryEdit{held, block_of(open), recovery, 1, {1}},
       CommitRecoveryEdit{cut, block_of(cut), cutting, 4, {1}},
+      CommitRecoveryEdit{cut, block_of(cut), cutting, 6, {1}},
       RaiseCountersEdit{at.next_block - 1, at.next_generation, at.epoch},
       RaiseCountersEdit{at.next_block, at.next_generation - 1, at.epoch},
       RaiseCountersEdit{},
