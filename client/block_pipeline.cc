@@ -27,7 +27,7 @@ absl::Status BlockPipeline::Open() {
                            .weak = spec_.consistency == Consistency::kWeak,
                            .find_slow_nodes = spec_.find_slow_nodes,
                            .transfer = options},
-      &core_->clock(), &core_->pipelines());
+      &core_->clock(), &core_->pipelines(), &core_->packet_size());
   stream_->Start(std::make_shared<v1::WritePacket>(Header()));
   return Take(stream_->WaitForSetup());
 }
@@ -49,7 +49,10 @@ v1::WritePacket BlockPipeline::Header() const {
 }
 
 absl::Status BlockPipeline::Take(absl::Status status) {
-  if (!status.ok()) failed_nodes_ = {spec_.target.nodes(stream_->failed_index()).number()};
+  if (status.ok()) return status;
+  const int index = stream_->failed_index();
+  failed_nodes_ = {spec_.target.nodes(index).number()};
+  before_failed_ = index == 0 ? 0 : spec_.target.nodes(index - 1).number();
   return status;
 }
 

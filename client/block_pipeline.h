@@ -55,8 +55,9 @@ class BlockPipeline {
   WriteStream::Progress progress();
   // After Finish: the block, with the storages that hold it.
   const v1::FinishedBlock& finished() const { return finished_; }
-  // After an error: the nodes to leave out.
+  // After an error: the nodes to blame, and who is before the first of them (0: the writer).
   const std::vector<NodeNumber>& failed_nodes() const { return failed_nodes_; }
+  NodeNumber before_failed() const { return before_failed_; }
 
  private:
   absl::Status Take(absl::Status status);  // notes who failed
@@ -67,6 +68,7 @@ class BlockPipeline {
   const Spec spec_;
   std::unique_ptr<WriteStream> stream_;
   std::vector<NodeNumber> failed_nodes_;
+  NodeNumber before_failed_ = 0;
   v1::FinishedBlock finished_;
 };
 

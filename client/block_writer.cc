@@ -158,7 +158,7 @@ absl::Status BlockWriter::AbandonBlock() {
 
 absl::Status BlockWriter::GiveUpPipeline(const absl::Status& failure) {
   LogDebug("block {} failed: {}", state_.target.block().id(), MessageOf(failure));
-  for (const NodeNumber node : pipeline_->failed_nodes()) tries_.LeaveOut(node);
+  tries_.LeaveOutFailed(*pipeline_, failure);
   Collect();
   const uint64_t acked_seq = pipeline_->progress().acked_seq;
   pipeline_.reset();

@@ -35,7 +35,6 @@ class BlockWriter {
   // A block that has bytes already: packets go on at its end.
   void ResumeBlock(v1::LocatedBlock target);
   bool has_block() const { return state_.target.has_block(); }
-  const v1::Block& block() const { return state_.target.block(); }
 
   // An empty packet, with memory that was used before where there is some.
   Packet NewPacket();

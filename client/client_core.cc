@@ -69,6 +69,7 @@ ClientCore::ClientCore(ClientOptions options)
                  .timeout_ms = options_.timeout_ms},
                 &channels_, clock_.get()),
       datanodes_(&channels_),
-      leases_(&namenode_) {}
+      leases_(&namenode_),
+      packet_size_(options_.transfer.packet_bytes) {}
 
 }  // namespace cairn

@@ -11,6 +11,7 @@
 #include "client/file_system.h"
 #include "client/lease_renewer.h"
 #include "client/namenode_client.h"
+#include "client/packet_size.h"
 #include "client/pipeline_keeper.h"
 #include "common/clock.h"
 #include "common/net/channel.h"
@@ -29,6 +30,7 @@ class ClientCore {
   DataNodeChannels& datanodes() { return datanodes_; }
   LeaseRenewer& leases() { return leases_; }
   PipelineKeeper& pipelines() { return pipelines_; }
+  PacketSize& packet_size() { return packet_size_; }
   // How DataNodes' logs name this client: "user@host".
   const std::string& name() const { return name_; }
 
@@ -41,6 +43,7 @@ class ClientCore {
   DataNodeChannels datanodes_;
   LeaseRenewer leases_;
   PipelineKeeper pipelines_;
+  PacketSize packet_size_;
 };
 
 }  // namespace cairn

@@ -81,7 +81,7 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(std::string_vie
   std::unique_ptr<LeaseRenewer::Hold> lease = core_->leases().Acquire();
   ASSIGN_OR_RETURN(v1::AppendReply opened, core_->namenode().Append(std::move(request)));
   return std::make_unique<FileWriter>(core_, std::move(lease), std::move(opened),
-                                      options.consistency, std::string(path));
+                                      options.consistency);
 }
 
 absl::StatusOr<std::unique_ptr<InputStream>> FileSystem::Open(std::string_view path) {

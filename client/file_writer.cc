@@ -24,11 +24,6 @@ WrittenFile FileOf(const Reply& reply, Consistency consistency) {
           .consistency = consistency};
 }
 
-// Somebody else has the file by now, or nobody.
-bool IsNotOurs(const absl::Status& status) {
-  return KindOf(status) == ErrorKind::kLeaseLost || absl::IsNotFound(status);
-}
-
 }  // namespace
 
 FileWriter::FileWriter(std::shared_ptr<ClientCore> core, std::unique_ptr<LeaseRenewer::Hold> lease,
@@ -42,11 +37,10 @@ FileWriter::FileWriter(std::shared_ptr<ClientCore> core, std::unique_ptr<LeaseRe
 }
 
 FileWriter::FileWriter(std::shared_ptr<ClientCore> core, std::unique_ptr<LeaseRenewer::Hold> lease,
-                       v1::AppendReply opened, Consistency consistency, std::string path)
+                       v1::AppendReply opened, Consistency consistency)
     : core_(std::move(core)),
       lease_(std::move(lease)),
       file_(FileOf(opened, consistency)),
-      appended_path_(std::move(path)),
       length_(opened.length()),
       blocks_(core_.get(), file_) {
   if (opened.has_block()) untouched_ = std::move(*opened.mutable_block());
@@ -108,57 +102,26 @@ absl::Status FileWriter::Abandon() {
   if (state_ == State::kClosed || state_ == State::kAbandoned) return absl::OkStatus();
   state_ = State::kAbandoned;
   blocks_.BreakOff();
-  absl::Status status;
-  if (appended_path_.empty()) {
-    v1::AbandonFileRequest request;
-    request.set_inode(file_.inode);
-    status = core_->namenode().AbandonFile(std::move(request), kAbandonMs).status();
-  } else {
-    status = GiveUpAppended();
-  }
+  v1::AbandonFileRequest request;
+  request.set_inode(file_.inode);
+  const auto reply = core_->namenode().AbandonFile(std::move(request), kAbandonMs);
   lease_.reset();
-  return status;
-}
-
-// There is no way back to what the file was: the NameNode settles what its DataNodes have.
-absl::Status FileWriter::GiveUpAppended() {
-  // RecoverLease takes the file from anybody: first make sure that it is ours.
-  if (!blocks_.has_block()) {
-    std::vector<v1::FinishedBlock> finished = blocks_.finished();
-    if (untouched_) *finished.emplace_back().mutable_block() = untouched_->block();
-    const absl::Status completed = Complete(std::move(finished), kAbandonMs);
-    if (completed.ok() || IsNotOurs(completed)) return absl::OkStatus();
-  } else {
-    v1::NewStampRequest request;
-    request.set_inode(file_.inode);
-    *request.mutable_block() = blocks_.block();
-    const absl::Status stamped =
-        core_->namenode().NewStamp(std::move(request), kAbandonMs).status();
-    if (IsNotOurs(stamped)) return absl::OkStatus();
-  }
-  v1::GetFileInfoRequest info;
-  info.set_path(appended_path_);
-  ASSIGN_OR_RETURN(const v1::GetFileInfoReply there,
-                   core_->namenode().GetFileInfo(std::move(info), kAbandonMs));
-  if (there.status().inode() != file_.inode) return absl::OkStatus();  // it was moved
-  v1::RecoverLeaseRequest request;
-  request.set_path(appended_path_);
-  return core_->namenode().RecoverLease(std::move(request), kAbandonMs).status();
+  return reply.status();
 }
 
 absl::Status FileWriter::Append(std::string_view data) {
   if (untouched_ && !data.empty()) RETURN_IF_ERROR(ResumeBlock());
-  const uint64_t packet_bytes = core_->options().transfer.packet_bytes;
   while (!data.empty()) {
-    if (filling_ != nullptr && filling_->payload().size() == packet_bytes) {
+    if (filling_ != nullptr && filling_->payload().size() == filling_limit_) {
       RETURN_IF_ERROR(SendPacket(/*sync=*/false));
     }
-    if (filling_ == nullptr) filling_ = blocks_.NewPacket();
+    if (filling_ == nullptr) StartPacket();
     std::string& payload = *filling_->mutable_payload();
-    const uint64_t room = std::min(packet_bytes - payload.size(), file_.block_size - block_bytes_);
+    const uint64_t room =
+        std::min(filling_limit_ - payload.size(), file_.block_size - block_bytes_);
     const std::string_view piece = data.substr(0, room);
     // One big write takes exactly what it needs; many small ones get their room at once.
-    if (!payload.empty()) payload.reserve(packet_bytes);
+    if (!payload.empty()) payload.reserve(filling_limit_);
     payload.append(piece);
     data.remove_prefix(piece.size());
     new_bytes_ += piece.size();
@@ -186,23 +149,18 @@ absl::Status FileWriter::FinishFile() {
   } else if (blocks_.has_block()) {
     RETURN_IF_ERROR(blocks_.AbandonBlock());  // asked for, but the file ended before it
   }
-  std::vector<v1::FinishedBlock> finished = blocks_.finished();
-  // As it was, without storages: nothing changed.
-  if (untouched_) *finished.emplace_back().mutable_block() = untouched_->block();
-  return Complete(std::move(finished));
-}
-
-absl::Status FileWriter::Complete(std::vector<v1::FinishedBlock> finished, int64_t timeout_ms) {
   v1::CompleteRequest request;
   request.set_inode(file_.inode);
-  for (v1::FinishedBlock& block : finished) *request.add_finished() = std::move(block);
+  for (const v1::FinishedBlock& block : blocks_.finished()) *request.add_finished() = block;
+  // As it was, without storages: nothing changed.
+  if (untouched_) *request.add_finished()->mutable_block() = untouched_->block();
   request.set_publish_as(on_close_.publish_as);
   request.set_overwrite(on_close_.overwrite);
   request.set_mtime_ms(on_close_.mtime_ms);
   request.set_atime_ms(on_close_.atime_ms);
   request.set_set_mode(on_close_.mode.has_value());
   request.set_mode(on_close_.mode.value_or(0));
-  return core_->namenode().Complete(std::move(request), timeout_ms).status();
+  return core_->namenode().Complete(std::move(request)).status();
 }
 
 absl::Status FileWriter::ResumeBlock() {
@@ -211,7 +169,7 @@ absl::Status FileWriter::ResumeBlock() {
   std::string tail;
   RETURN_IF_ERROR(ReadTail(block, &tail));
   if (!tail.empty()) {
-    filling_ = blocks_.NewPacket();
+    StartPacket();
     filling_->set_payload(std::move(tail));
   }
   blocks_.ResumeBlock(block);
@@ -245,6 +203,11 @@ absl::Status FileWriter::ReadTailFrom(const v1::LocatedBlock& block, const v1::N
   return absl::OkStatus();
 }
 
+void FileWriter::StartPacket() {
+  filling_ = blocks_.NewPacket();
+  filling_limit_ = core_->packet_size().bytes();
+}
+
 BlockWriter::Packet FileWriter::Seal(bool sync, bool last) {
   BlockWriter::Packet packet =
       filling_ == nullptr ? blocks_.NewPacket() : std::exchange(filling_, nullptr);
@@ -256,7 +219,7 @@ BlockWriter::Packet FileWriter::Seal(bool sync, bool last) {
   new_bytes_ = 0;
   // The next packet begins with the chunk that is not full.
   if (const uint64_t tail = block_bytes_ % kChunkBytes; tail > 0 && !last) {
-    filling_ = blocks_.NewPacket();
+    StartPacket();
     filling_->mutable_payload()->append(payload, payload.size() - tail, tail);
   }
   return packet;

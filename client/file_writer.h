@@ -34,7 +34,7 @@ class FileWriter final : public OutputStream {
   FileWriter(std::shared_ptr<ClientCore> core, std::unique_ptr<LeaseRenewer::Hold> lease,
              v1::CreateReply created, Consistency consistency, CloseOptions on_close);
   FileWriter(std::shared_ptr<ClientCore> core, std::unique_ptr<LeaseRenewer::Hold> lease,
-             v1::AppendReply opened, Consistency consistency, std::string path);
+             v1::AppendReply opened, Consistency consistency);
   ~FileWriter() override;
 
   absl::Status Write(std::string_view data) override;
@@ -54,15 +54,14 @@ class FileWriter final : public OutputStream {
   absl::Status FlushBytes(bool sync);
   // The file's bytes are all there: finishes the last block and closes.
   absl::Status FinishFile();
-  absl::Status Complete(std::vector<v1::FinishedBlock> finished, int64_t timeout_ms = 0);
-  absl::Status GiveUpAppended();
 
   // Goes on in the block that Append opened: reads the start of its last chunk.
   absl::Status ResumeBlock();
   absl::Status ReadTail(const v1::LocatedBlock& block, std::string* tail);
   absl::Status ReadTailFrom(const v1::LocatedBlock& block, const v1::NodeAddress& node,
                             int64_t stall_ms, std::span<char> tail);
-  // The packet being filled, complete but for its last bytes.
+  void StartPacket();
+  // The packet being filled, complete.
   BlockWriter::Packet Seal(bool sync, bool last);
   absl::Status SendPacket(bool sync);
   absl::Status FinishBlock();
@@ -71,7 +70,6 @@ class FileWriter final : public OutputStream {
   std::unique_ptr<LeaseRenewer::Hold> lease_;
   const WrittenFile file_;
   const CloseOptions on_close_;
-  const std::string appended_path_;  // of a file that Append opened
 
   State state_ = State::kOpen;
   absl::Status failure_;
@@ -83,6 +81,7 @@ class FileWriter final : public OutputStream {
   BlockWriter blocks_;
   uint64_t block_bytes_ = 0;     // of the block being written, the packet being filled included
   BlockWriter::Packet filling_;  // from a chunk's border on; full ones stay until more bytes come
+  uint64_t filling_limit_ = 0;   // bytes of a full one
   uint64_t new_bytes_ = 0;       // of its payload; those before them were sent already
 };
 

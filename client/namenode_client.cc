@@ -209,17 +209,15 @@ absl::StatusOr<v1::AbandonBlockReply> NameNodeClient::AbandonBlock(
     v1::AbandonBlockRequest request) {
   return impl_->Call(&NameNodeStub::AbandonBlock, CallType::kMutation, std::move(request));
 }
-absl::StatusOr<v1::NewStampReply> NameNodeClient::NewStamp(v1::NewStampRequest request,
-                                                           int64_t timeout_ms) {
-  return impl_->Call(&NameNodeStub::NewStamp, CallType::kMutation, std::move(request), timeout_ms);
+absl::StatusOr<v1::NewStampReply> NameNodeClient::NewStamp(v1::NewStampRequest request) {
+  return impl_->Call(&NameNodeStub::NewStamp, CallType::kMutation, std::move(request));
 }
 absl::StatusOr<v1::UpdatePipelineReply> NameNodeClient::UpdatePipeline(
     v1::UpdatePipelineRequest request) {
   return impl_->Call(&NameNodeStub::UpdatePipeline, CallType::kMutation, std::move(request));
 }
-absl::StatusOr<v1::CompleteReply> NameNodeClient::Complete(v1::CompleteRequest request,
-                                                           int64_t timeout_ms) {
-  return impl_->Call(&NameNodeStub::Complete, CallType::kMutation, std::move(request), timeout_ms);
+absl::StatusOr<v1::CompleteReply> NameNodeClient::Complete(v1::CompleteRequest request) {
+  return impl_->Call(&NameNodeStub::Complete, CallType::kMutation, std::move(request));
 }
 absl::StatusOr<v1::AbandonFileReply> NameNodeClient::AbandonFile(v1::AbandonFileRequest request,
                                                                  int64_t timeout_ms) {
@@ -237,10 +235,9 @@ absl::StatusOr<v1::AppendReply> NameNodeClient::Append(v1::AppendRequest request
 absl::StatusOr<v1::TruncateReply> NameNodeClient::Truncate(v1::TruncateRequest request) {
   return impl_->Call(&NameNodeStub::Truncate, CallType::kMutation, std::move(request));
 }
-absl::StatusOr<v1::RecoverLeaseReply> NameNodeClient::RecoverLease(v1::RecoverLeaseRequest request,
-                                                                   int64_t timeout_ms) {
-  return impl_->Call(&NameNodeStub::RecoverLease, CallType::kMutation, std::move(request),
-                     timeout_ms);
+absl::StatusOr<v1::RecoverLeaseReply> NameNodeClient::RecoverLease(
+    v1::RecoverLeaseRequest request) {
+  return impl_->Call(&NameNodeStub::RecoverLease, CallType::kMutation, std::move(request));
 }
 absl::StatusOr<v1::RenameReply> NameNodeClient::Rename(v1::RenameRequest request) {
   return impl_->Call(&NameNodeStub::Rename, CallType::kMutation, std::move(request));
@@ -263,9 +260,8 @@ absl::StatusOr<v1::SetPermissionReply> NameNodeClient::SetPermission(
   return impl_->Call(&NameNodeStub::SetPermission, CallType::kMutation, std::move(request));
 }
 
-absl::StatusOr<v1::GetFileInfoReply> NameNodeClient::GetFileInfo(v1::GetFileInfoRequest request,
-                                                                 int64_t timeout_ms) {
-  return impl_->Call(&NameNodeStub::GetFileInfo, CallType::kRead, std::move(request), timeout_ms);
+absl::StatusOr<v1::GetFileInfoReply> NameNodeClient::GetFileInfo(v1::GetFileInfoRequest request) {
+  return impl_->Call(&NameNodeStub::GetFileInfo, CallType::kRead, std::move(request));
 }
 absl::StatusOr<v1::ListReply> NameNodeClient::List(v1::ListRequest request) {
   return impl_->Call(&NameNodeStub::List, CallType::kRead, std::move(request));

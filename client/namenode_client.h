@@ -47,16 +47,15 @@ class NameNodeClient {
   absl::StatusOr<v1::CreateReply> Create(v1::CreateRequest request);
   absl::StatusOr<v1::AddBlockReply> AddBlock(v1::AddBlockRequest request);
   absl::StatusOr<v1::AbandonBlockReply> AbandonBlock(v1::AbandonBlockRequest request);
-  absl::StatusOr<v1::NewStampReply> NewStamp(v1::NewStampRequest request, int64_t timeout_ms = 0);
+  absl::StatusOr<v1::NewStampReply> NewStamp(v1::NewStampRequest request);
   absl::StatusOr<v1::UpdatePipelineReply> UpdatePipeline(v1::UpdatePipelineRequest request);
-  absl::StatusOr<v1::CompleteReply> Complete(v1::CompleteRequest request, int64_t timeout_ms = 0);
+  absl::StatusOr<v1::CompleteReply> Complete(v1::CompleteRequest request);
   absl::StatusOr<v1::AbandonFileReply> AbandonFile(v1::AbandonFileRequest request,
                                                    int64_t timeout_ms = 0);
   absl::StatusOr<v1::RenewLeaseReply> RenewLease(int64_t timeout_ms);
   absl::StatusOr<v1::AppendReply> Append(v1::AppendRequest request);
   absl::StatusOr<v1::TruncateReply> Truncate(v1::TruncateRequest request);
-  absl::StatusOr<v1::RecoverLeaseReply> RecoverLease(v1::RecoverLeaseRequest request,
-                                                     int64_t timeout_ms = 0);
+  absl::StatusOr<v1::RecoverLeaseReply> RecoverLease(v1::RecoverLeaseRequest request);
   absl::StatusOr<v1::RenameReply> Rename(v1::RenameRequest request);
   absl::StatusOr<v1::DeleteReply> Delete(v1::DeleteRequest request);
   absl::StatusOr<v1::SetReplicationReply> SetReplication(v1::SetReplicationRequest request);
@@ -64,8 +63,7 @@ class NameNodeClient {
   absl::StatusOr<v1::SetOwnerReply> SetOwner(v1::SetOwnerRequest request);
   absl::StatusOr<v1::SetPermissionReply> SetPermission(v1::SetPermissionRequest request);
 
-  absl::StatusOr<v1::GetFileInfoReply> GetFileInfo(v1::GetFileInfoRequest request,
-                                                   int64_t timeout_ms = 0);
+  absl::StatusOr<v1::GetFileInfoReply> GetFileInfo(v1::GetFileInfoRequest request);
   absl::StatusOr<v1::ListReply> List(v1::ListRequest request);
   absl::StatusOr<v1::GetBlockLocationsReply> GetBlockLocations(
       v1::GetBlockLocationsRequest request);

@@ -169,8 +169,8 @@ absl::Status PipelineRecovery::BringUpToDate(const Nodes& survivors, const Nodes
     }
   } else if (result.source_is_gone) {
     tries_.LeaveOut(source.number());
-  } else if (KindOf(result.status) != ErrorKind::kChecksum) {
-    // Bytes that fail their checksum come from another survivor the next time.
+  } else if (KindOf(result.status) != ErrorKind::kChecksum || survivors.size() == 1) {
+    // Bytes that fail their checksum come from another survivor the next time, if there is one.
     for (const v1::NodeAddress& node : newcomers) tries_.LeaveOut(node.number());
   }
   return result.status;
@@ -188,7 +188,7 @@ absl::StatusOr<std::unique_ptr<BlockPipeline>> PipelineRecovery::OpenPipeline(
   spec.target.mutable_nodes()->Assign(nodes.begin(), nodes.end());
   auto pipeline = std::make_unique<BlockPipeline>(core_, std::move(spec));
   if (const absl::Status status = pipeline->Open(); !status.ok()) {
-    for (const NodeNumber node : pipeline->failed_nodes()) tries_.LeaveOut(node);
+    tries_.LeaveOutFailed(*pipeline, status);
     return status;
   }
   return pipeline;

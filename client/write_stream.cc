@@ -41,12 +41,13 @@ std::string DataNodeName(const v1::NodeAddress& node) {
 // Start... functions are called without the lock, because gRPC may call back at once. Writes go out
 // one at a time: whoever sets `writing_` starts the write.
 WriteStream::WriteStream(std::shared_ptr<grpc::Channel> channel, Options options, Clock* clock,
-                         PipelineKeeper* keeper)
+                         PipelineKeeper* keeper, PacketSize* packet_size)
     : channel_(std::move(channel)),
       stub_(v1::DataTransfer::NewStub(channel_)),
       options_(std::move(options)),
       clock_(clock),
       keeper_(keeper),
+      packet_size_(packet_size),
       last_sent_ms_(clock->SteadyMs()),
       last_heard_ms_(last_sent_ms_),
       last_progress_ms_(last_sent_ms_),
@@ -118,7 +119,10 @@ const v1::WritePacket* WriteStream::Enqueue(Packet packet) {
   const uint64_t bytes = packet->payload().size();
   sent_end_ = std::max(sent_end_, packet->offset() + bytes);
   last_sent_ = packet->last();
-  in_flight_.push_back({last_seq_, bytes, packet->sync() ? packet->offset() + bytes : 0});
+  in_flight_.push_back({.seq = last_seq_,
+                        .bytes = bytes,
+                        .sync_to = packet->sync() ? packet->offset() + bytes : 0,
+                        .sent_us = clock_->SteadyUs()});
   if (writing_ != nullptr) {
     queue_.push_back(std::move(packet));
     return nullptr;
@@ -310,6 +314,7 @@ void WriteStream::TakeAck() {
   }
   last_progress_ms_ = last_heard_ms_;
   progress_.acked_seq = ack_.seq();
+  NoteServiceTime();
   while (!in_flight_.empty() && in_flight_.front().seq <= ack_.seq()) {
     totals_.bytes += in_flight_.front().bytes;
     in_flight_.pop_front();
@@ -342,6 +347,17 @@ void WriteStream::TakeSetup() {
   setup_acked_ = true;
   setup_ack_ = ack_;
   last_progress_ms_ = last_heard_ms_;
+}
+
+// Packets are served one after another: the time since the last one was done, or since it was sent.
+void WriteStream::NoteServiceTime() {
+  const InFlight& packet = in_flight_.front();
+  const int64_t now_us = clock_->SteadyUs();
+  // Disks have their own times to sync and to finish.
+  if (packet.bytes > 0 && packet.sync_to == 0 && !(last_sent_ && in_flight_.size() == 1)) {
+    packet_size_->Served(packet.bytes, now_us - std::max(packet.sent_us, last_ack_us_));
+  }
+  last_ack_us_ = now_us;
 }
 
 void WriteStream::StartWindow(int64_t now_us) {

@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "client/file_system.h"
+#include "client/packet_size.h"
 #include "client/pipeline_keeper.h"
 #include "client/slow_node.h"
 #include "common/clock.h"
@@ -43,9 +44,9 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
     uint64_t written_seq = 0;  // gRPC has no hold on these any more
   };
 
-  // The clock and the keeper must outlive it.
+  // What it uses of the client must outlive it.
   WriteStream(std::shared_ptr<grpc::Channel> channel, Options options, Clock* clock,
-              PipelineKeeper* keeper);
+              PipelineKeeper* keeper, PacketSize* packet_size);
   ~WriteStream() override;  // breaks off what is not finished
 
   void Start(Packet header);
@@ -68,6 +69,7 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
     uint64_t seq = 0;
     uint64_t bytes = 0;
     uint64_t sync_to = 0;  // of a sync packet: what must then be durable
+    int64_t sent_us = 0;   // steady time
   };
 
   void Write(const v1::WritePacket* packet);
@@ -89,6 +91,7 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
   void TakeAck() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool TakeFailure() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeSetup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteServiceTime() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void JudgeSpeed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartWindow(int64_t now_us) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -97,6 +100,7 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
   const Options options_;
   Clock* const clock_;
   PipelineKeeper* const keeper_;
+  PacketSize* const packet_size_;
   grpc::ClientContext context_;
   v1::WriteAck ack_;  // being read; between reads of OnReadDone alone
 
@@ -123,6 +127,7 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
   int64_t last_heard_ms_ ABSL_GUARDED_BY(mu_);     // anything; or when something became owed
   int64_t last_progress_ms_ ABSL_GUARDED_BY(mu_);  // an ack; or when something became owed
   int64_t last_look_ms_ ABSL_GUARDED_BY(mu_);
+  int64_t last_ack_us_ ABSL_GUARDED_BY(mu_) = 0;
 
   // What slow nodes are judged by.
   int64_t waiting_since_us_ ABSL_GUARDED_BY(mu_) = 0;  // the writer; 0: it does not wait

@@ -1,8 +1,10 @@
 #include "client/write_tries.h"
 
+#include "client/block_pipeline.h"
 #include "client/file_system.h"
 #include "common/background_task.h"
 #include "common/clock.h"
+#include "common/status.h"
 #include "common/strings.h"
 
 namespace cairn {
@@ -15,6 +17,15 @@ constexpr int64_t kMaxRetryPauseMs = 4'000;  // less than the grace of an interr
 
 void WriteTries::LeaveOut(NodeNumber node) {
   left_out_until_ms_[node] = clock_->SteadyMs() + kLeaveOutMs;
+}
+
+void WriteTries::LeaveOutFailed(const BlockPipeline& pipeline, const absl::Status& failure) {
+  const NodeNumber sender = pipeline.before_failed();
+  if (KindOf(failure) == ErrorKind::kChecksum && sender != 0 &&
+      complained_.insert(pipeline.failed_nodes().front()).second) {
+    return LeaveOut(sender);
+  }
+  for (const NodeNumber node : pipeline.failed_nodes()) LeaveOut(node);
 }
 
 bool WriteTries::IsLeftOut(NodeNumber node) const {

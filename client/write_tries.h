@@ -8,12 +8,15 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "common/ids.h"
 
 namespace cairn {
 
+class BlockPipeline;
 class Clock;
 struct TransferOptions;
 
@@ -23,6 +26,9 @@ class WriteTries {
   WriteTries(const TransferOptions* options, Clock* clock) : options_(options), clock_(clock) {}
 
   void LeaveOut(NodeNumber node);
+  // The nodes to blame for a pipeline's failure. Of bytes that fail their checksum, the node that
+  // sent them is suspected first, as in HDFS; a node that complains once more is at fault itself.
+  void LeaveOutFailed(const BlockPipeline& pipeline, const absl::Status& failure);
   void TakeBack(NodeNumber node) { left_out_until_ms_.erase(node); }
   bool IsLeftOut(NodeNumber node) const;
   std::vector<NodeNumber> LeftOut() const;
@@ -39,6 +45,7 @@ class WriteTries {
   const TransferOptions* const options_;
   Clock* const clock_;
   std::map<NodeNumber, int64_t> left_out_until_ms_;  // steady time
+  std::set<NodeNumber> complained_;                  // of bytes that fail their checksum
   int count_ = 0;
 };
 

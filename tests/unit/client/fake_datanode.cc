@@ -210,9 +210,10 @@ absl::Status FakeDataNode::Store(const v1::WriteHeader& header, const v1::WriteP
   const uint64_t end = packet.offset() + payload.size();
   const bool heartbeat = payload.empty() && !packet.last() && !packet.sync();
   const bool fits = packet.offset() % kChunkBytes == 0 && packet.offset() <= bytes.size() &&
-                    packet.seq() == static_cast<uint64_t>(count) + 1 && ChecksumsFit(packet) &&
+                    packet.seq() == static_cast<uint64_t>(count) + 1 &&
                     end <= header.block().length() && (!packet.last() || end >= bytes.size());
   if (!fits) return absl::DataLossError("the packet does not fit");
+  if (!ChecksumsFit(packet)) return Refusal(ErrorKind::kChecksum, false);
   if (Reached(faults_.refuse_after_packets, count)) {
     return Refusal(faults_.refuse_kind, faults_.cancels);
   }
@@ -284,8 +285,13 @@ grpc::Status FakeDataNode::WriteBlock(grpc::ServerContext* context, Stream* stre
       times[i].worked_us += ms * 1000;
       for (size_t before = 0; before < i; ++before) times[before].waited_us += ms * 1000;
     }
+    v1::WritePacket passed_on = packet;
     v1::WriteAck ack = AckOf(nodes, context, stream, packet.seq(), [&](FakeDataNode& node) {
-      return node.TakePacket(header, packet, count);
+      const v1::NodeAck own = node.TakePacket(header, passed_on, count);
+      if (node.faults().corrupts_mirror && !packet.payload().empty()) {
+        passed_on.mutable_payload()->front() ^= 1;
+      }
+      return own;
     });
     for (size_t i = 0; i < nodes.size(); ++i) {
       ack.mutable_nodes(static_cast<int>(i))->set_waited_us(times[i].waited_us);

@@ -37,6 +37,7 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     int die_after_last = -1;           // 0: has finished the block, and dies before its ack
     int wrong_ack_after_packets = -1;  // acknowledges another packet
     int packet_ms = 0;                 // works this long at each packet
+    bool corrupts_mirror = false;      // damages what it passes on
     bool short_on_disk = false;        // has one byte less durable than it should
     bool no_storage = false;           // does not say which storage has the replica
     bool cancels = false;              // its errors are CANCELLED, as those of a node that stops

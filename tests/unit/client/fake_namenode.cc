@@ -297,6 +297,7 @@ grpc::Status FakeNameNode::Append(grpc::ServerContext*, const v1::AppendRequest*
                       ErrorKind::kBeingWritten);
     }
     file->closed = false;
+    file->appended = true;
     file->holder = request->caller().client_id();
     reply->set_inode(file->inode);
     reply->set_length(StatusOf(*file).length());
@@ -365,8 +366,13 @@ grpc::Status FakeNameNode::Complete(grpc::ServerContext*, const v1::CompleteRequ
 grpc::Status FakeNameNode::AbandonFile(grpc::ServerContext*, const v1::AbandonFileRequest* request,
                                        v1::AbandonFileReply* reply) {
   return Handle("AbandonFile", *request, reply, [&]() -> absl::Status {
-    RETURN_IF_ERROR(FindHeld(request->inode(), request->caller()).status());
-    files_.erase(request->inode());
+    ASSIGN_OR_RETURN(FileState * file, FindHeld(request->inode(), request->caller()));
+    if (file->appended) {
+      file->closed = true;
+      file->pipelines.clear();
+    } else {
+      files_.erase(request->inode());
+    }
     return absl::OkStatus();
   });
 }

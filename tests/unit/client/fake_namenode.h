@@ -37,6 +37,7 @@ class FakeNameNode final : public v1::NameNode::Service {
     std::vector<v1::FinishedBlock> blocks;                // without storages while they are written
     std::map<uint64_t, std::vector<uint32_t>> pipelines;  // of open blocks, by id
     bool closed = false;
+    bool appended = false;
   };
 
   // Listens on `port`, or on a free one.
