@@ -88,7 +88,7 @@ BlockLocations BlockManager::Locate(BlockId block, std::string_view reader_host,
   return state_->Locate(block, reader_host, reader_rack);
 }
 
-std::vector<NodeNumber> BlockManager::GoodNodes(const Block& block) {
+std::optional<std::vector<NodeNumber>> BlockManager::GoodNodes(const Block& block) {
   MutexLock lock(mu_);
   Drain();
   return state_->GoodNodes(block);

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,8 +82,9 @@ class BlockManager {
   // random order; degraded nodes last. Nodes and an empty list for a block that is not known.
   BlockLocations Locate(BlockId block, std::string_view reader_host, std::string_view reader_rack)
       ABSL_LOCKS_EXCLUDED(mu_);
-  // All nodes with a good replica of exactly this generation and length, those that are late last.
-  std::vector<NodeNumber> GoodNodes(const Block& block) ABSL_LOCKS_EXCLUDED(mu_);
+  // All nodes with a good replica of a finished block, those that are late last; nullopt when it is
+  // not finished with exactly this generation and length (any more).
+  std::optional<std::vector<NodeNumber>> GoodNodes(const Block& block) ABSL_LOCKS_EXCLUDED(mu_);
   // In the order of `nodes`; those that never registered since the start are left out.
   std::vector<NodeAddress> NodeAddresses(const std::vector<NodeNumber>& nodes)
       ABSL_LOCKS_EXCLUDED(mu_);

@@ -55,13 +55,13 @@ void ReportedState::DeleteInPipeline(BlockId id, const BlockEntry& block) {
   }
 }
 
-std::vector<NodeNumber> ReportedState::GoodNodes(const Block& wanted) const {
-  std::vector<NodeNumber> numbers;
+std::optional<std::vector<NodeNumber>> ReportedState::GoodNodes(const Block& wanted) const {
   const BlockEntry* block = blocks_.Find(wanted.id);
   if (block == nullptr || block->phase == BlockPhase::kOpen ||
       block->generation != wanted.generation || block->length != wanted.length) {
-    return numbers;
+    return std::nullopt;
   }
+  std::vector<NodeNumber> numbers;
   std::vector<DataNode*> nodes = BlockMap::GoodNodes(*block);
   const int64_t now = Now();
   std::stable_partition(nodes.begin(), nodes.end(),

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,7 +55,7 @@ class ReportedState {
   }
 
   // --- Block recovery (open_blocks.cc)
-  std::vector<NodeNumber> GoodNodes(const Block& wanted) const;
+  std::optional<std::vector<NodeNumber>> GoodNodes(const Block& wanted) const;
   RecoveryMembers FindMembers(const std::vector<NodeNumber>& pipeline) const;
   bool OrderRecovery(NodeNumber primary, RecoverBlock order);
   absl::Status CheckSpeaker(std::string_view id, uint64_t incarnation) const {

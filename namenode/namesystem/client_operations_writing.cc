@@ -215,8 +215,13 @@ void ClientOperations::FindReplicas(const CallContext& call, const std::string& 
       [this, next = std::move(next)](absl::StatusOr<std::optional<BlockInfo>> block) {
         Facts facts = FactsNow();
         if (block.ok() && block->has_value()) {
-          facts.targets_block = (*block)->block;
-          facts.targets = blocks_->GoodNodes(facts.targets_block);
+          // Where another has opened it meanwhile, the plan must not take it for one that nobody
+          // has, even if it is closed again by then.
+          auto nodes = blocks_->GoodNodes((*block)->block);
+          if (nodes.has_value()) {
+            facts.targets_block = (*block)->block;
+            facts.targets = *std::move(nodes);
+          }
         }
         next(std::move(facts));
       });

@@ -244,15 +244,20 @@ TEST_F(OpenBlocksTest, SparedIdsAreNeverDeleted) {
 
 TEST_F(OpenBlocksTest, GoodNodesAreThoseOfExactlyThisBlock) {
   const Block block = cluster_.AddBlock({1, 2, 3}, 3);
-  EXPECT_THAT(manager().GoodNodes(block), UnorderedElementsAre(1, 2, 3));
-  EXPECT_THAT(manager().GoodNodes(Stamped(block, block.generation + 1, kMiB)), IsEmpty());
-  EXPECT_THAT(manager().GoodNodes(Stamped(block, block.generation, 5)), IsEmpty());
-  EXPECT_THAT(manager().GoodNodes({999, 1, 1}), IsEmpty());
+  EXPECT_THAT(*manager().GoodNodes(block), UnorderedElementsAre(1, 2, 3));
+  EXPECT_EQ(manager().GoodNodes(Stamped(block, block.generation + 1, kMiB)), std::nullopt);
+  EXPECT_EQ(manager().GoodNodes(Stamped(block, block.generation, 5)), std::nullopt);
+  EXPECT_EQ(manager().GoodNodes({999, 1, 1}), std::nullopt);
   node(1).up = false;
   cluster_.Run(15'000);
-  EXPECT_EQ(manager().GoodNodes(block).back(), 1u);  // late: it may hold the only good one
+  EXPECT_EQ(manager().GoodNodes(block)->back(), 1u);  // late: it may hold the only good one
   cluster_.Open(block, {1, 2, 3}, 3);
-  EXPECT_THAT(manager().GoodNodes(block), IsEmpty());
+  EXPECT_EQ(manager().GoodNodes(block), std::nullopt);
+  cluster_.Finish(block, {}, 3);
+  EXPECT_THAT(*manager().GoodNodes(block), SizeIs(3));
+  for (NodeNumber n = 1; n <= 3; ++n) node(n).up = false;
+  cluster_.Run(70'000);
+  EXPECT_THAT(*manager().GoodNodes(block), IsEmpty());
 }
 
 TEST_F(OpenBlocksTest, NodesThatHoldAReplicaCannotJoinThePipeline) {

@@ -16,7 +16,7 @@ void Writers::OpenNew(const std::vector<NodeNumber>& targets, uint32_t replicati
 
 void Writers::Append(BlockId id) {
   const KnownBlock known = closed_.at(id);
-  const std::vector<NodeNumber> nodes = cluster_.manager().GoodNodes(known.block);
+  const std::vector<NodeNumber> nodes = *cluster_.manager().GoodNodes(known.block);
   if (nodes.empty()) return;
   cluster_.Open(known.block, nodes, known.replication);
   open_[id] = {.block = known.block,
@@ -29,7 +29,7 @@ void Writers::Append(BlockId id) {
 
 void Writers::Cut(BlockId id) {
   const KnownBlock known = closed_.at(id);
-  const std::vector<NodeNumber> nodes = cluster_.manager().GoodNodes(known.block);
+  const std::vector<NodeNumber> nodes = *cluster_.manager().GoodNodes(known.block);
   if (nodes.empty() || known.block.length < 2) return;
   Block cut = known.block;
   cut.length = 1 + Draw(cut.length - 1);

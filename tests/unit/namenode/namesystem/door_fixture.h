@@ -1,6 +1,7 @@
 // A namesystem over a journal whose progress the test decides.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -18,13 +19,13 @@
 
 namespace cairn::namenode {
 
-// Keeps records in memory; they become durable when the test says so. Single-threaded.
+// Keeps records in memory; they become durable when the test says so: one thread syncs.
 class HeldJournal final : public Journal {
  public:
   void OnDurable(std::function<void(TxId)> callback) override { on_durable_ = std::move(callback); }
   absl::Status Start(TxId next) override {
     last_ = next - 1;
-    durable_ = last_;
+    durable_ = last_.load();
     return absl::OkStatus();
   }
   TxId Append(absl::FunctionRef<void(std::string* out)> encode) override {
@@ -41,7 +42,7 @@ class HeldJournal final : public Journal {
   void Stop() override {}
 
   void Sync() {
-    durable_ = last_;
+    durable_ = last_.load();
     on_durable_(durable_);
   }
   // Every record is durable at once from now on.
@@ -56,9 +57,9 @@ class HeldJournal final : public Journal {
  private:
   std::function<void(TxId)> on_durable_;
   std::vector<std::string> records_;
-  TxId last_ = 0;
-  TxId durable_ = 0;
-  bool flowing_ = false;
+  std::atomic<TxId> last_ = 0;
+  std::atomic<TxId> durable_ = 0;
+  std::atomic<bool> flowing_ = false;
 };
 
 // The door with an empty namespace behind it, or one that was loaded; out of safe mode unless that

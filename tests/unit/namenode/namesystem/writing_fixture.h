@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <map>
 #include <string>
 #include <utility>
@@ -98,7 +100,7 @@ class Writing {
 
   // --- Clients: `who` is one of several
   CallContext Call(uint8_t who, const std::string& user = "root") {
-    CallContext call = door.Call(++calls_[who], user);
+    CallContext call = door.Call(calls_[who].fetch_add(1) + 1, user);
     call.key.client[1] = who;
     return call;
   }
@@ -213,7 +215,7 @@ class Writing {
   ClusterOperations cluster;
 
  private:
-  std::map<uint8_t, uint64_t> calls_;
+  std::array<std::atomic<uint64_t>, 256> calls_{};
 };
 
 }  // namespace cairn::namenode
