@@ -1,6 +1,7 @@
 #include "datanode/datanode.h"
 
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "common/background_task.h"
@@ -16,6 +17,7 @@
 #include "datanode/pipeline/open_transfers.h"
 #include "datanode/service/data_transfer_service.h"
 #include "datanode/service/grpc_connector.h"
+#include "datanode/service/grpc_recovery_peers.h"
 #include "datanode/store/replica_store.h"
 #include "datanode/web/pages.h"
 
@@ -24,6 +26,7 @@ namespace {
 
 constexpr int64_t kStreamGraceMs = 3'000;
 constexpr int64_t kDiskCheckMs = 5'000;
+constexpr int64_t kSyncMs = 1'000;  // what need not be durable at once is within 5 s
 
 }  // namespace
 
@@ -33,8 +36,9 @@ class DataNode::Impl {
       : options_(std::move(options)),
         env_(env),
         clock_(clock),
-        transfers_(options_.transfer_memory_bytes, &metrics_),
-        connector_(&channels_) {}
+        transfers_({.memory_bytes = options_.transfer_memory_bytes}, &metrics_),
+        connector_(&channels_),
+        peers_(&channels_) {}
 
   absl::Status Start() {
     // Before a directory is touched: a start that cannot serve leaves no trace.
@@ -58,27 +62,41 @@ class DataNode::Impl {
     disk_check_ = std::make_unique<BackgroundTask>(
         "disk-check", kDiskCheckMs, [this] { return CheckDisks(); }, &metrics_);
     disk_check_->Start();
+    const auto sync = [this] {
+      store_->SyncPending();
+      return absl::OkStatus();
+    };
+    sync_ = std::make_unique<BackgroundTask>("sync-replicas", kSyncMs, sync, &metrics_);
+    sync_->Start();
 
     LogInfo("DataNode {} serves data on {}, pages on {}", store_->node_id(),
             rpc_->address().ToString(), http_->address().ToString());
     return absl::OkStatus();
   }
 
-  // From the outside in: no new streams, then no streams, then no session, then the disks.
+  // From the outside in: no new streams, then no streams, then no session, then the disks. A
+  // stream may be waiting for another node when its time is up: then it is cancelled.
   void Stop() {
     {
       MutexLock lock(mu_);
       if (std::exchange(stopped_, true)) return;
     }
     changed_.SignalAll();
-    if (rpc_ != nullptr) rpc_->Shutdown(kStreamGraceMs);
-    transfers_.Stop();  // copies that this node sends
+    std::thread shutdown([this] {
+      if (rpc_ != nullptr) rpc_->Shutdown(kStreamGraceMs);
+    });
+    transfers_.WaitUntilNone(kStreamGraceMs);
+    transfers_.Stop();  // copies that this node sends, too
+    peers_.Stop();
+    shutdown.join();
     if (disk_check_ != nullptr) disk_check_->Stop();
+    if (sync_ != nullptr) sync_->Stop();
     if (http_ != nullptr) http_->Stop();
     session_set_.store(false);
     if (session_ != nullptr) session_->Stop();
     session_.reset();
     service_.reset();
+    if (sync_ != nullptr) store_->SyncPending();  // nobody will do it later
     store_.reset();
   }
 
@@ -115,6 +133,7 @@ class DataNode::Impl {
                               .numbers = &numbers_,
                               .transfers = &transfers_,
                               .connector = &connector_,
+                              .peers = &peers_,
                               .clock = clock_,
                               .metrics = &metrics_});
     session_set_.store(true);
@@ -167,6 +186,7 @@ class DataNode::Impl {
   NodeNumbers numbers_;
   OpenTransfers transfers_;
   GrpcConnector connector_;
+  GrpcRecoveryPeers peers_;
   std::string id_;
   std::unique_ptr<ReplicaStore> store_;
   std::unique_ptr<DataTransferService> service_;
@@ -175,6 +195,7 @@ class DataNode::Impl {
   std::unique_ptr<ControlSession> session_;
   std::atomic<bool> session_set_ = false;  // pages are served before there is a session
   std::unique_ptr<BackgroundTask> disk_check_;
+  std::unique_ptr<BackgroundTask> sync_;
 
   Mutex mu_;
   CondVar changed_;

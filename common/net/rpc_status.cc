@@ -56,6 +56,10 @@ absl::Status TransportStatus(const grpc::Status& status, std::string_view peer) 
           "{} does not know this call; is it the right port, and of the same version?", peer));
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return absl::ResourceExhaustedError(fmt::format("a message is too large for {}", peer));
+    case grpc::StatusCode::ABORTED:
+      // gRPC makes no such status: the peer cancelled the call with it, for silence on our side.
+      return WithKind(absl::AbortedError(fmt::format("{} ended an idle stream", peer)),
+                      ErrorKind::kIdleStream);
     case grpc::StatusCode::INTERNAL:
     case grpc::StatusCode::UNKNOWN:
       if (IsBrokenStream(status)) {

@@ -20,7 +20,7 @@ namespace cairn::datanode {
 class ChangeQueue final : public ReplicaObserver {
  public:
   struct Change {
-    enum Kind { kReceived, kDeleted, kBad };
+    enum Kind { kReceived, kDeleted, kWaiting, kBad };
     Kind kind = kReceived;
     size_t volume = 0;
     Block block;
@@ -34,6 +34,9 @@ class ChangeQueue final : public ReplicaObserver {
   }
   void OnDeleted(size_t volume, const Block& block) override {
     Push({Change::kDeleted, volume, block});
+  }
+  void OnWaiting(size_t volume, const Block& block) override {
+    Push({Change::kWaiting, volume, block});
   }
   void OnBad(size_t volume, const Block& block) override { Push({Change::kBad, volume, block}); }
   void Push(const Change& change) ABSL_LOCKS_EXCLUDED(mu_);

@@ -1,4 +1,4 @@
-// Carries out what the NameNode orders: deletions and copies.
+// Carries out what the NameNode orders: deletions, copies and block recoveries.
 //
 // Why: heartbeats must go on while disks and other nodes are slow, so commands run on threads of
 // their own, in bounded queues. A command that is lost or fails is ordered again by the NameNode.
@@ -6,11 +6,15 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <vector>
 
 #include "common/ids.h"
+#include "common/status.h"
 #include "common/thread_pool.h"
+#include "datanode/pipeline/block_recovery.h"
 #include "datanode/pipeline/messages.h"
+#include "datanode/pipeline/replica_sender.h"
 
 namespace cairn::datanode {
 
@@ -20,27 +24,38 @@ class ReplicaStore;
 
 class CommandExecutor {
  public:
-  // All must outlive the executor.
-  CommandExecutor(ReplicaStore* store, OpenTransfers* transfers, Connector* connector);
+  struct Parts {  // all must outlive the executor
+    ReplicaStore* store = nullptr;
+    OpenTransfers* transfers = nullptr;
+    Connector* connector = nullptr;
+    RecoveryPeers* peers = nullptr;
+  };
+  // Tells the NameNode how a recovery ended.
+  using CommitFn = std::function<absl::Status(const RecoveryResult&)>;
+
+  CommandExecutor(Parts parts, CommitFn commit);
   ~CommandExecutor();  // Stop()
 
   // Exactly these (id, generation). On return they are neither served nor reported any more; their
   // files go later.
   void Delete(const std::vector<Block>& blocks);
   void Copy(const Block& block, std::vector<Target> targets);
-  // Drops what waits and lets what runs end; its streams must have been cancelled.
+  void Recover(RecoveryOrder order);
+  // Drops what waits and lets what runs end; its streams and calls must have been cancelled.
   void Stop();
 
  private:
   void RunDelete(const std::vector<Block>& blocks);
   void RunCopy(const Block& block, const std::vector<Target>& targets);
+  void RunRecover(const RecoveryOrder& order);
 
-  ReplicaStore* const store_;
-  OpenTransfers* const transfers_;
-  Connector* const connector_;
+  const Parts parts_;
+  const CommitFn commit_;
+  ReplicaSender sender_;
   std::atomic<bool> stopping_ = false;
   ThreadPool deletions_;
   ThreadPool copies_;
+  ThreadPool recoveries_;
 };
 
 }  // namespace cairn::datanode

@@ -47,6 +47,20 @@ void AddStorages(const std::vector<VolumeInfo>& volumes, const NodeNumbers& numb
   }
 }
 
+Block ToBlock(const v1::Block& block) {
+  return {.id = block.id(), .generation = block.generation(), .length = block.length()};
+}
+
+std::vector<Target> ToTargets(const google::protobuf::RepeatedPtrField<v1::NodeAddress>& nodes) {
+  std::vector<Target> targets;
+  for (const v1::NodeAddress& node : nodes) {
+    targets.push_back({.number = node.number(),
+                       .id = node.id(),
+                       .addresses = {node.addresses().begin(), node.addresses().end()}});
+  }
+  return targets;
+}
+
 // What no retry will change.
 bool IsFinal(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status);
@@ -62,7 +76,11 @@ ControlSession::ControlSession(Options options, Parts parts)
       changes_([this] { report_task_->Wake(); }),
       reporter_(options_.reports, parts.store->node_id(), incarnation_, &link_, parts.store,
                 parts.numbers, &changes_, parts.clock),
-      commands_(parts.store, parts.transfers, parts.connector),
+      commands_({.store = parts.store,
+                 .transfers = parts.transfers,
+                 .connector = parts.connector,
+                 .peers = parts.peers},
+                [this](const RecoveryResult& result) { return CommitRecovery(result); }),
       register_task_(std::make_unique<BackgroundTask>(
           "register", Every(1'000), [this] { return RegisterIfNeeded(); }, parts.metrics)),
       report_task_(std::make_unique<BackgroundTask>(
@@ -237,26 +255,23 @@ absl::Status ControlSession::Heartbeat() {
 }
 
 void ControlSession::Obey(const v1::Command& command) {
-  const auto to_block = [](const v1::Block& block) {
-    return Block{.id = block.id(), .generation = block.generation(), .length = block.length()};
-  };
   if (command.has_delete_replicas()) {
     std::vector<Block> blocks;
     for (const v1::Block& block : command.delete_replicas().blocks()) {
-      blocks.push_back(to_block(block));
+      blocks.push_back(ToBlock(block));
     }
     commands_.Delete(blocks);
   } else if (command.has_copy_replica()) {
     const v1::CopyReplica& copy = command.copy_replica();
-    std::vector<Target> targets;
-    for (const v1::NodeAddress& node : copy.targets()) {
-      targets.push_back({.number = node.number(),
-                         .id = node.id(),
-                         .addresses = {node.addresses().begin(), node.addresses().end()}});
-    }
-    Block block = to_block(copy.block());
+    Block block = ToBlock(copy.block());
     block.length = 0;  // any: the replica's own counts
-    commands_.Copy(block, std::move(targets));
+    commands_.Copy(block, ToTargets(copy.targets()));
+  } else if (command.has_recover_block()) {
+    const v1::RecoverBlock& recover = command.recover_block();
+    commands_.Recover({.block = ToBlock(recover.block()),
+                       .recovery = recover.recovery_generation(),
+                       .members = ToTargets(recover.members()),
+                       .cut = recover.cut()});
   } else if (command.has_send_full_report()) {
     const auto& storages = command.send_full_report().storages();
     reporter_.RequestFullReports({storages.begin(), storages.end()});
@@ -264,6 +279,17 @@ void ControlSession::Obey(const v1::Command& command) {
   } else {
     LogWarn("an order of the NameNode is unknown to this version and was ignored");
   }
+}
+
+absl::Status ControlSession::CommitRecovery(const RecoveryResult& result) {
+  v1::CommitRecoveryRequest request;
+  request.set_node_id(parts_.store->node_id());
+  request.set_incarnation(incarnation_);
+  request.mutable_block()->set_id(result.block.id);
+  request.mutable_block()->set_generation(result.block.generation);
+  request.mutable_block()->set_length(result.block.length);
+  for (const StorageNumber storage : result.storages) request.add_storages(storage);
+  return link_.CommitRecovery(request);
 }
 
 absl::Status ControlSession::Report() {

@@ -31,6 +31,7 @@ namespace cairn::datanode {
 class Connector;
 class NodeNumbers;
 class OpenTransfers;
+class RecoveryPeers;
 class ReplicaStore;
 
 class ControlSession {
@@ -52,6 +53,7 @@ class ControlSession {
     NodeNumbers* numbers = nullptr;
     OpenTransfers* transfers = nullptr;
     Connector* connector = nullptr;
+    RecoveryPeers* peers = nullptr;
     Clock* clock = nullptr;
     Metrics* metrics = nullptr;
   };
@@ -73,6 +75,7 @@ class ControlSession {
   absl::Status Heartbeat() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Report() ABSL_LOCKS_EXCLUDED(mu_);
   void Obey(const v1::Command& command);
+  absl::Status CommitRecovery(const RecoveryResult& result);
   // What belongs to a registration, orders and reports, does not outlive it: a NameNode that starts
   // has forgotten what it ordered, and must not hear of replicas that are to go. Enter returns
   // whether `registration` is still the current one; if so, the next one waits until Leave.

@@ -120,6 +120,13 @@ absl::Status NameNodeLink::BadReplica(const v1::BadReplicaRequest& request) {
   });
 }
 
+absl::Status NameNodeLink::CommitRecovery(const v1::CommitRecoveryRequest& request) {
+  v1::CommitRecoveryReply reply;
+  return Run(kCallMs, [&](auto& stub, grpc::ClientContext* context) {
+    return stub.CommitRecovery(context, request, &reply);
+  });
+}
+
 absl::Status NameNodeLink::FullReport(const std::function<bool(v1::FullReportPiece*)>& next) {
   v1::FullReportReply reply;
   return Run(kFullReportMs, [&](auto& stub, grpc::ClientContext* context) {

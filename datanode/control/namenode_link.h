@@ -34,6 +34,7 @@ class NameNodeLink {
   absl::StatusOr<v1::HeartbeatReply> Heartbeat(const v1::HeartbeatRequest& request);
   absl::Status IncrementalReport(const v1::IncrementalReportRequest& request);
   absl::Status BadReplica(const v1::BadReplicaRequest& request);
+  absl::Status CommitRecovery(const v1::CommitRecoveryRequest& request);
   // `next` fills in one piece after another and returns false behind the last.
   absl::Status FullReport(const std::function<bool(v1::FullReportPiece*)>& next);
 

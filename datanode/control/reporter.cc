@@ -23,6 +23,17 @@ void SetBlock(const Block& block, v1::Block* out) {
   out->set_length(block.length);
 }
 
+v1::ReplicaChange::Kind ToProto(ChangeQueue::Change::Kind kind) {
+  switch (kind) {
+    case ChangeQueue::Change::kReceived:
+      return v1::ReplicaChange::RECEIVED;
+    case ChangeQueue::Change::kWaiting:
+      return v1::ReplicaChange::WAITING;
+    default:
+      return v1::ReplicaChange::DELETED;
+  }
+}
+
 // Sending the same again would change nothing, and hold up all that waits behind it.
 bool IsRejected(const absl::Status& status) {
   if (KindOf(status) != ErrorKind::kNone) return false;
@@ -92,10 +103,10 @@ absl::Status Reporter::SendChanges() {
       if (change.kind == ChangeQueue::Change::kBad) break;
       ++count;
       // Its deletion, which was ordered before this was sent, is told once it is done.
-      const bool received = change.kind == ChangeQueue::Change::kReceived;
-      if (received && store_->IsDeleting(change.block)) continue;
+      const bool deleted = change.kind == ChangeQueue::Change::kDeleted;
+      if (!deleted && store_->IsDeleting(change.block)) continue;
       v1::ReplicaChange* out = request.add_changes();
-      out->set_kind(received ? v1::ReplicaChange::RECEIVED : v1::ReplicaChange::DELETED);
+      out->set_kind(ToProto(change.kind));
       out->set_storage(numbers_->storage(change.volume));
       SetBlock(change.block, out->mutable_block());
     }
@@ -159,6 +170,7 @@ absl::Status Reporter::SendFullReport(size_t volume) {
       v1::ReplicaRecord* record = piece->add_replicas();
       SetBlock(replicas[sent].block, record->mutable_block());
       record->set_open(replicas[sent].state == ReplicaState::kOpen);
+      record->set_waiting(replicas[sent].waiting);
     }
     done = sent == replicas.size();
     piece->set_last(done);

@@ -3,23 +3,56 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "common/logging.h"
 
 namespace cairn::datanode {
+namespace {
 
-AckRelay::AckRelay(Upstream* upstream, std::vector<Target> behind)
-    : upstream_(upstream), behind_(std::move(behind)) {}
+int64_t NowUs() {
+  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(since_origin).count();
+}
+
+int64_t NowMs() { return NowUs() / 1000; }
+
+}  // namespace
+
+AckRelay::AckRelay(Upstream* upstream, std::vector<Target> behind, Options options, Hooks hooks)
+    : upstream_(upstream),
+      behind_(std::move(behind)),
+      options_(options),
+      hooks_(std::move(hooks)),
+      last_sent_ms_(NowMs()),
+      last_check_ms_(NowMs()) {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "ack-relay");
+    RunThread();
+  });
+}
 
 AckRelay::~AckRelay() {
+  Downstream* mirror;
   {
     MutexLock lock(mu_);
     stopping_ = true;
+    mirror = mirror_.get();
   }
-  if (mirror_ != nullptr) mirror_->Cancel();
-  changed_.SignalAll();
-  if (thread_.joinable()) thread_.join();
+  if (mirror != nullptr) mirror->Cancel();
+  wake_.SignalAll();
+  thread_.join();
+}
+
+Downstream* AckRelay::WorkingMirror() const {
+  return mirror_status_.ok() ? mirror_.get() : nullptr;
+}
+
+bool AckRelay::mirror_works() const {
+  MutexLock lock(mu_);
+  return WorkingMirror() != nullptr;
 }
 
 void AckRelay::SetMirror(absl::StatusOr<std::unique_ptr<Downstream>> mirror) {
@@ -27,24 +60,158 @@ void AckRelay::SetMirror(absl::StatusOr<std::unique_ptr<Downstream>> mirror) {
     FailMirror(mirror.status());
     return;
   }
-  mirror_ = *std::move(mirror);
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "ack-relay");
-    RunThread();
-  });
+  Downstream* cancelled = nullptr;
+  {
+    MutexLock lock(mu_);
+    mirror_ = *std::move(mirror);
+    sent_ = 1;  // the setup
+    owed_since_ms_ = NowMs();
+    if (cancelled_) cancelled = mirror_.get();
+  }
+  if (cancelled != nullptr) cancelled->Cancel();
+  wake_.SignalAll();
 }
 
 void AckRelay::Forward(Packet& packet) {
-  if (!mirror_works()) return;
-  if (const absl::Status sent = mirror_->Send(packet); !sent.ok()) FailMirror(sent);
+  Downstream* mirror;
+  {
+    MutexLock lock(mu_);
+    mirror = WorkingMirror();
+    if (mirror == nullptr) return;
+    if (acked_ == sent_) {
+      owed_since_ms_ = NowMs();
+      silent_ms_ = 0;
+      stuck_ms_ = 0;
+    }
+    ++sent_;
+    forwarding_ = true;
+    NoteWaiting();
+  }
+  // When it fails, the stream has ended: the relay's thread learns why.
+  mirror->Send(packet).IgnoreError();
+  MutexLock lock(mu_);
+  forwarding_ = false;
+  NoteWaiting();
 }
 
-bool AckRelay::mirror_works() const {
+void AckRelay::NoteWaiting() {
+  const bool unacked = !waiting_.empty() && behind_acks_.empty();
+  const bool waiting = WorkingMirror() != nullptr && (forwarding_ || unacked);
+  if (waiting == (waiting_since_us_ != 0)) return;
+  const int64_t now_us = NowUs();
+  if (!waiting) waited_us_ += now_us - waiting_since_us_;
+  waiting_since_us_ = waiting ? now_us : 0;
+}
+
+void AckRelay::Push(uint64_t seq, NodeAck own, uint64_t length) {
+  {
+    MutexLock lock(mu_);
+    while (waiting_.size() >= kWindow && !cancelled_) changed_.Wait(mu_);
+    waiting_.push_back({seq, std::move(own), length});
+    NoteWaiting();
+  }
+  Flush();
+}
+
+void AckRelay::PushLastEarly(uint64_t seq, NodeAck own) {
+  Ack ack{.seq = seq, .nodes = {}};
+  {
+    MutexLock lock(mu_);
+    own.waited_us = static_cast<uint64_t>(waited_us_);
+  }
+  ack.nodes.push_back(std::move(own));
+  MutexLock sending(send_mu_);
+  SendUp(ack);
+  writer_gone_ = true;
+}
+
+void AckRelay::Drain() {
   MutexLock lock(mu_);
-  return mirror_ != nullptr && mirror_status_.ok();
+  while (!waiting_.empty() && !cancelled_) changed_.Wait(mu_);
+}
+
+void AckRelay::Cancel() {
+  Downstream* mirror;
+  {
+    MutexLock lock(mu_);
+    cancelled_ = true;
+    if (mirror_status_.ok()) mirror_status_ = absl::UnavailableError("the stream was cancelled");
+    mirror = mirror_.get();
+  }
+  if (mirror != nullptr) mirror->Cancel();
+  changed_.SignalAll();
+  wake_.SignalAll();
+}
+
+void AckRelay::RunThread() {
+  int64_t due_ms = options_.alive_ms;  // until the next sign of life
+  while (true) {
+    const int64_t wait_ms = std::max<int64_t>(1, std::min(due_ms, options_.stall_ms / 4));
+    Downstream* mirror;
+    {
+      MutexLock lock(mu_);
+      if (stopping_) return;
+      mirror = WorkingMirror();
+      if (mirror == nullptr) wake_.WaitFor(mu_, std::chrono::milliseconds(wait_ms));
+      if (stopping_) return;
+    }
+    if (mirror != nullptr) {
+      Take(mirror->ReceiveAck(wait_ms));
+      CheckMirror();
+    }
+    Flush();
+    due_ms = SendSignOfLife();
+  }
+}
+
+void AckRelay::Take(absl::StatusOr<std::optional<Ack>> received) {
+  absl::Status wrong = received.status();
+  if (received.ok()) {
+    if (!received->has_value()) return;
+    Ack& ack = **received;
+    MutexLock lock(mu_);
+    silent_ms_ = 0;
+    if (ack.alive) return;
+    if (ack.seq == acked_ && acked_ < sent_ && ack.nodes.size() == behind_.size()) {
+      ++acked_;
+      stuck_ms_ = 0;
+      behind_acks_.push_back(std::move(ack.nodes));
+      NoteWaiting();
+      return;
+    }
+    wrong = absl::InternalError(fmt::format("ack {} of {} nodes came where ack {} of {} was due",
+                                            ack.seq, ack.nodes.size(), acked_, behind_.size()));
+  }
+  FailMirror(wrong);
+}
+
+void AckRelay::CheckMirror() {
+  absl::Status stalled;
+  {
+    MutexLock lock(mu_);
+    const int64_t now_ms = NowMs();
+    const int64_t from_ms = std::max(last_check_ms_, owed_since_ms_);
+    last_check_ms_ = now_ms;
+    if (WorkingMirror() == nullptr || acked_ == sent_) return;
+    // A longer step means that this process was stopped: the mirror's messages may be waiting.
+    const int64_t step_ms = std::min(now_ms - from_ms, options_.alive_ms);
+    silent_ms_ += step_ms;
+    stuck_ms_ += step_ms;
+    if (silent_ms_ >= options_.stall_ms) {
+      stalled = absl::DeadlineExceededError(
+          fmt::format("no answer from {} for {} ms", behind_.front().name(), silent_ms_));
+    } else if (stuck_ms_ >= options_.max_progress_ms) {
+      stalled = absl::DeadlineExceededError(
+          fmt::format("{} has acknowledged nothing for {} ms", behind_.front().name(), stuck_ms_));
+    }
+  }
+  if (!stalled.ok()) FailMirror(stalled);
 }
 
 void AckRelay::FailMirror(const absl::Status& status) {
+  const bool damaged = KindOf(status) == ErrorKind::kChecksum && hooks_.damaged &&
+                       hooks_.damaged(behind_.front().number);
+  Downstream* mirror;
   {
     MutexLock lock(mu_);
     if (!mirror_status_.ok() || stopping_) return;  // the first reason counts
@@ -54,70 +221,69 @@ void AckRelay::FailMirror(const absl::Status& status) {
             ? absl::UnavailableError(
                   fmt::format("{} ended the stream: {}", behind_.front().name(), MessageOf(status)))
             : status;
+    if (damaged) {
+      blame_ =
+          WithKind(absl::DataLossError("what this node sends arrives damaged at several nodes"),
+                   ErrorKind::kChecksum);
+    }
+    NoteWaiting();
+    mirror = mirror_.get();
   }
   LogWarn("pipeline: {} failed: {}", behind_.front().name(), MessageOf(status));
-  if (mirror_ != nullptr) mirror_->Cancel();
+  if (mirror != nullptr) mirror->Cancel();
 }
 
-void AckRelay::Push(uint64_t seq, NodeAck own) {
-  if (mirror_ == nullptr) {
-    SendUp({seq, std::move(own)}, FailureBehind());
-    return;
-  }
-  WaitUntilAtMost(kWindow - 1);
-  {
-    MutexLock lock(mu_);
-    waiting_.push_back({seq, std::move(own)});
-  }
-  changed_.SignalAll();
-}
-
-void AckRelay::Drain() { WaitUntilAtMost(0); }
-
-void AckRelay::WaitUntilAtMost(size_t entries) {
-  MutexLock lock(mu_);
-  while (waiting_.size() > entries) changed_.Wait(mu_);
-}
-
-void AckRelay::RunThread() {
+void AckRelay::Flush() {
+  MutexLock sending(send_mu_);
   while (true) {
-    Entry entry;
+    Ack ack;
+    uint64_t length = 0;
     {
       MutexLock lock(mu_);
-      while (waiting_.empty() && !stopping_) changed_.Wait(mu_);
-      if (stopping_) return;
-      entry = waiting_.front();
+      if (!NextAck(&ack, &length)) return;
     }
-    std::vector<NodeAck> behind = ReceiveBehind(entry.seq);
-    SendUp(std::move(entry), std::move(behind));
+    const bool good = std::all_of(ack.nodes.begin(), ack.nodes.end(),
+                                  [](const NodeAck& node) { return node.status.ok(); });
+    if (good && hooks_.visible) hooks_.visible(length);  // whoever gets the ack may read it
+    SendUp(ack);
     {
       MutexLock lock(mu_);
       waiting_.pop_front();
+      NoteWaiting();
     }
     changed_.SignalAll();
   }
 }
 
-std::vector<NodeAck> AckRelay::ReceiveBehind(uint64_t seq) {
-  if (!mirror_works()) return FailureBehind();
-  absl::StatusOr<Ack> ack = mirror_->ReceiveAck();
-  if (ack.ok() && (ack->seq != seq || ack->nodes.size() != behind_.size())) {
-    ack = absl::InternalError(fmt::format("ack {} of {} nodes came where ack {} of {} was due",
-                                          ack->seq, ack->nodes.size(), seq, behind_.size()));
+bool AckRelay::NextAck(Ack* ack, uint64_t* length) {
+  if (waiting_.empty()) return false;
+  const bool complete = behind_.empty() || !behind_acks_.empty() || !mirror_status_.ok();
+  if (!complete) return false;
+  Entry& entry = waiting_.front();
+  ack->seq = entry.seq;
+  ack->nodes.reserve(1 + behind_.size());
+  ack->nodes.push_back(std::move(entry.own));
+  ack->nodes.front().waited_us = static_cast<uint64_t>(waited_us_);
+  std::vector<NodeAck> behind;
+  if (behind_acks_.empty()) {
+    behind = FailureBehind();
+    if (!blame_.ok()) ack->nodes.front().status = blame_;
+  } else {
+    behind = std::move(behind_acks_.front());
+    behind_acks_.pop_front();
   }
-  if (ack.ok()) return std::move(ack->nodes);
-  FailMirror(ack.status());
-  return FailureBehind();
+  for (NodeAck& node : behind) ack->nodes.push_back(std::move(node));
+  *length = entry.length;
+  return true;
 }
 
 std::vector<NodeAck> AckRelay::FailureBehind() const {
-  MutexLock lock(mu_);
   std::vector<NodeAck> nodes;
   nodes.reserve(behind_.size());
   for (const Target& target : behind_) {
     NodeAck ack{.node = target.number};
-    // Only the first is known to be at fault; ABORTED says of the others that they are cut off.
-    ack.status = nodes.empty()
+    // Only one is known to be at fault; ABORTED says of the others that they are cut off.
+    ack.status = nodes.empty() && blame_.ok()
                      ? mirror_status_
                      : absl::AbortedError(fmt::format("cut off behind {}", behind_.front().name()));
     nodes.push_back(std::move(ack));
@@ -125,13 +291,16 @@ std::vector<NodeAck> AckRelay::FailureBehind() const {
   return nodes;
 }
 
-void AckRelay::SendUp(Entry entry, std::vector<NodeAck> behind) {
-  Ack ack{.seq = entry.seq};
-  ack.nodes.reserve(1 + behind.size());
-  ack.nodes.push_back(std::move(entry.own));
-  for (NodeAck& node : behind) ack.nodes.push_back(std::move(node));
+int64_t AckRelay::SendSignOfLife() {
+  MutexLock sending(send_mu_);
+  if (NowMs() - last_sent_ms_ >= options_.alive_ms) SendUp({.seq = 0, .nodes = {}, .alive = true});
+  return last_sent_ms_ + options_.alive_ms - NowMs();
+}
+
+void AckRelay::SendUp(const Ack& ack) {
   // Towards a writer that is gone: its packets end too, which ends the stream.
-  upstream_->Send(ack);
+  if (!writer_gone_) writer_gone_ = !upstream_->Send(ack);
+  last_sent_ms_ = NowMs();
 }
 
 }  // namespace cairn::datanode

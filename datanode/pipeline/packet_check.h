@@ -16,18 +16,19 @@ absl::Status CheckHeader(const WriteHeader& header);
 
 class PacketCheck {
  public:
-  explicit PacketCheck(const WriteHeader& header)
-      : limit_(header.block.length), exact_(header.stage == WriteStage::kCopy) {}
+  explicit PacketCheck(const WriteHeader& header);
 
   // INVALID_ARGUMENT for a packet that does not continue the stream, DATA_LOSS with kChecksum for
-  // one whose bytes fail their CRC.
+  // one whose bytes fail their CRC. Bytes that came before may come again: the store compares them.
   absl::Status Check(const Packet& packet);
+  // Bytes so far, those that are here from before included.
+  uint64_t length() const { return length_; }
 
  private:
   const uint64_t limit_;
   const bool exact_;
   uint64_t next_seq_ = 1;
-  uint64_t length_ = 0;  // bytes so far
+  uint64_t length_;
 };
 
 }  // namespace cairn::datanode

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "common/mutex.h"
+#include "datanode/pipeline/ack_relay.h"
 #include "datanode/pipeline/open_transfers.h"
 #include "datanode/pipeline/streams.h"
 #include "datanode/store/replica_reader.h"
@@ -16,24 +18,47 @@ namespace cairn::datanode {
 namespace {
 
 constexpr uint64_t kPacketBytes = 1 << 20;
-constexpr uint64_t kWindow = 8;  // packets on their way
-constexpr int64_t kStallMs = 30'000;
 
-absl::Status CheckAck(const absl::StatusOr<Ack>& ack, const std::vector<Target>& targets) {
-  if (!ack.ok()) return Annotate(ack.status(), targets.front().name());
-  for (size_t i = 0; i < ack->nodes.size() && i < targets.size(); ++i) {
-    RETURN_IF_ERROR(Annotate(ack->nodes[i].status, targets[i].name()));
+// Stands where a relay has its writer, and keeps what the acks say of the targets.
+class AckCollector final : public Upstream {
+ public:
+  explicit AckCollector(const std::vector<Target>& targets) : targets_(targets) {}
+
+  bool Receive(Packet*) override { return false; }
+  bool Send(const Ack& ack) override {
+    if (ack.alive) return true;
+    MutexLock lock(mu_);
+    ++acks_;
+    for (size_t i = 0; i < targets_.size() && i + 1 < ack.nodes.size(); ++i) {
+      if (failure_.ok()) failure_ = Annotate(ack.nodes[i + 1].status, targets_[i].name());
+    }
+    return true;
   }
-  return absl::OkStatus();
-}
+  void Cancel() override {}
 
-absl::Status SendAll(ReplicaReader& reader, Downstream& stream,
-                     const std::vector<Target>& targets) {
-  RETURN_IF_ERROR(CheckAck(stream.ReceiveAck(), targets));  // of the setup
+  // Not OK when a target has failed, or fewer than `acks` have come.
+  absl::Status Status(uint64_t acks) const {
+    MutexLock lock(mu_);
+    if (!failure_.ok() || acks_ >= acks) return failure_;
+    return absl::CancelledError("the copy was cancelled");
+  }
+
+ private:
+  const std::vector<Target>& targets_;
+  mutable Mutex mu_;
+  uint64_t acks_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);
+};
+
+absl::Status SendAll(ReplicaReader& reader, AckRelay& relay, const AckCollector& acks,
+                     const std::function<bool()>& stopped) {
+  relay.Push(0, {}, 0);
+  relay.Drain();
+  RETURN_IF_ERROR(acks.Status(1));
   const uint64_t length = reader.block().length;
   Packet packet;
-  uint64_t acked = 0;
   while (!packet.last) {
+    if (stopped()) return absl::CancelledError("the copy is not wanted any more");
     packet.offset += packet.payload.size();
     packet.payload.resize(kPacketBytes);
     ASSIGN_OR_RETURN(const size_t n,
@@ -42,38 +67,51 @@ absl::Status SendAll(ReplicaReader& reader, Downstream& stream,
     packet.payload.resize(n);
     packet.last = packet.offset + n == length;
     ++packet.seq;
-    RETURN_IF_ERROR(stream.Send(packet));
-    while (acked < packet.seq && (packet.last || packet.seq - acked >= kWindow)) {
-      RETURN_IF_ERROR(CheckAck(stream.ReceiveAck(), targets));
-      ++acked;
-    }
+    relay.Forward(packet);
+    relay.Push(packet.seq, {}, 0);
+    RETURN_IF_ERROR(acks.Status(0));
   }
-  return absl::OkStatus();
+  relay.Drain();
+  return acks.Status(1 + packet.seq);
 }
 
 }  // namespace
 
-absl::Status SendReplica(ReplicaStore* store, Connector* connector, OpenTransfers* transfers,
-                         const Block& block, std::vector<Target> targets) {
+absl::Status ReplicaSender::Copy(const Block& block, std::vector<Target> targets) {
+  return Send(block, WriteStage::kCopy, std::move(targets), [] { return false; });
+}
+
+absl::Status ReplicaSender::Join(const Block& block, std::vector<Target> targets,
+                                 const std::function<bool()>& stopped) {
+  return Send(block, WriteStage::kJoin, std::move(targets), stopped);
+}
+
+absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vector<Target> targets,
+                                 const std::function<bool()>& stopped) {
   if (targets.empty()) return absl::InvalidArgumentError("a copy without targets");
-  absl::StatusOr<std::unique_ptr<ReplicaReader>> reader = store->OpenReader(block);
+  const bool join = stage == WriteStage::kJoin;
+  absl::StatusOr<std::unique_ptr<ReplicaReader>> reader =
+      store_->OpenReader(block, join ? ReadAs::kExact : ReadAs::kFinalized);
   absl::Status status = reader.status();
   if (reader.ok()) {
-    const WriteHeader header{.block = (*reader)->block(),
-                             .stage = WriteStage::kCopy,
-                             .targets = targets,
-                             .token = {},
-                             .client = "copy"};
-    ASSIGN_OR_RETURN(const std::unique_ptr<Downstream> stream,
-                     connector->Connect(header, kStallMs));
+    WriteHeader header{.block = (*reader)->block(), .stage = stage, .targets = targets};
+    header.block.generation = block.generation;  // of an open one that went on meanwhile: the older
+    header.client = join ? "join" : "copy";
+    AckCollector acks(targets);
+    AckRelay relay(&acks, targets, {}, {});
     ASSIGN_OR_RETURN(const auto ticket,
-                     transfers->Admit(OpenTransfers::Kind::kRead, block,
-                                      [stream = stream.get()] { stream->Cancel(); }));
-    status = SendAll(**reader, *stream, targets);
+                     transfers_->Admit(OpenTransfers::Kind::kRead, block,
+                                       [&relay](OpenTransfers::Reason) { relay.Cancel(); }));
+    absl::StatusOr<std::unique_ptr<Downstream>> stream = connector_->Connect(header);
+    status = stream.status();
+    if (stream.ok()) {
+      relay.SetMirror(std::move(stream));
+      status = SendAll(**reader, relay, acks, stopped);
+    }
     ticket->Done(status, status.ok() ? header.block.length : 0);
   }
   // Mark and report it, if it is truly bad.
-  if (KindOf(status) == ErrorKind::kChecksum) store->Verify(block).status().IgnoreError();
+  if (KindOf(status) == ErrorKind::kChecksum) store_->Verify(block).status().IgnoreError();
   return status;
 }
 

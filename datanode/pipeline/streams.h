@@ -1,11 +1,12 @@
 // The two ends of a hop of a write pipeline, as the pipeline sees them.
 //
 // Why interfaces: the pipeline knows no gRPC; the service implements them over data_transfer.proto.
-// One thread may receive while another one sends; Cancel may come from any thread.
+// One thread may receive while another one sends; Cancel may come from any thread, more than once.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "common/status.h"
 #include "datanode/pipeline/messages.h"
@@ -18,9 +19,9 @@ class Upstream {
   virtual ~Upstream() = default;
   // False when no packet will come any more: the writer is done, gone, or was cancelled.
   virtual bool Receive(Packet* packet) = 0;
-  // False when the writer is gone.
+  // False when the writer is gone. Of one thread at a time.
   virtual bool Send(const Ack& ack) = 0;
-  // Ends a Receive that waits.
+  // Ends calls that wait.
   virtual void Cancel() = 0;
 };
 
@@ -28,11 +29,12 @@ class Upstream {
 class Downstream {
  public:
   virtual ~Downstream() = default;
+  // Waits until the transport has taken the packet: as long as the node takes none, until Cancel.
   // The packet is not changed, but may be moved out and back meanwhile: no other thread may use it.
-  // DEADLINE_EXCEEDED when the node does not take it in time.
   virtual absl::Status Send(Packet& packet) = 0;
-  // The next ack. Fails when the node is gone, has ended the stream, or does not ack in time.
-  virtual absl::StatusOr<Ack> ReceiveAck() = 0;
+  // The next ack or sign of life; nullopt when none came within `wait_ms`. Once the stream has
+  // ended, and all that came before it was received: why.
+  virtual absl::StatusOr<std::optional<Ack>> ReceiveAck(int64_t wait_ms) = 0;
   // Ends calls that wait, with an error.
   virtual void Cancel() = 0;
 };
@@ -42,10 +44,8 @@ class Connector {
  public:
   virtual ~Connector() = default;
   // Connects to header.targets[0] and sends it the header with the targets after it. Does not wait
-  // for the setup ack. UNAVAILABLE when no address of it answers. On the stream, no call waits for
-  // the node longer than `stall_ms`.
-  virtual absl::StatusOr<std::unique_ptr<Downstream>> Connect(const WriteHeader& header,
-                                                              int64_t stall_ms) = 0;
+  // for the setup ack. UNAVAILABLE when no address of it answers within 1.5 s.
+  virtual absl::StatusOr<std::unique_ptr<Downstream>> Connect(const WriteHeader& header) = 0;
 };
 
 }  // namespace cairn::datanode

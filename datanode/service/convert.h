@@ -3,20 +3,26 @@
 #pragma once
 
 #include "common/ids.h"
+#include "common/status.h"
 #include "datanode/pipeline/messages.h"
+#include "datanode/store/replica.h"
 
 namespace cairn::v1 {
 class Block;
 class NodeAddress;
+class StartRecoveryReply;
 class WriteAck;
 class WriteHeader;
 class WritePacket;
+enum StartRecoveryReply_State : int;
 }  // namespace cairn::v1
 
 namespace cairn::datanode {
 
 Block FromProto(const v1::Block& block);
-WriteHeader FromProto(const v1::WriteHeader& header);
+Target FromProto(const v1::NodeAddress& address);
+// INVALID_ARGUMENT for a stage or a consistency of a later version.
+absl::StatusOr<WriteHeader> FromProto(const v1::WriteHeader& header);
 // Moves the payload out of `message`, which keeps its memory for the next one.
 void TakePacket(v1::WritePacket* message, Packet* packet);
 Ack FromProto(const v1::WriteAck& ack);
@@ -27,5 +33,7 @@ void ToProto(const WriteHeader& header, v1::WriteHeader* out);
 // All but the payload.
 void ToProto(const Packet& packet, v1::WritePacket* out);
 void ToProto(const Ack& ack, v1::WriteAck* out);
+v1::StartRecoveryReply_State ToProto(RecoveryAnswer::State state);
+absl::StatusOr<RecoveryAnswer> FromProto(const v1::StartRecoveryReply& reply);
 
 }  // namespace cairn::datanode

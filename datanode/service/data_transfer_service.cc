@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "common/logging.h"
 #include "common/net/rpc_status.h"
 #include "datanode/pipeline/open_transfers.h"
 #include "datanode/service/convert.h"
+#include "datanode/service/grpc_upstream.h"
 #include "datanode/store/replica_reader.h"
 #include "datanode/store/replica_store.h"
 
@@ -22,38 +26,9 @@ constexpr uint64_t RoundUpToChunk(uint64_t bytes) {
   return (bytes + kChunkBytes - 1) / kChunkBytes * kChunkBytes;
 }
 
-class GrpcUpstream final : public Upstream {
- public:
-  GrpcUpstream(grpc::ServerContext* context,
-               grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream)
-      : context_(context), stream_(stream) {}
-
-  bool ReceiveHeader(WriteHeader* header) {
-    if (!stream_->Read(&message_) || !message_.has_header()) return false;
-    *header = FromProto(message_.header());
-    return true;
-  }
-  bool Receive(Packet* packet) override {
-    if (!stream_->Read(&message_)) return false;
-    TakePacket(&message_, packet);
-    return true;
-  }
-  bool Send(const Ack& ack) override {
-    v1::WriteAck message;
-    ToProto(ack, &message);
-    return stream_->Write(message);
-  }
-  void Cancel() override { context_->TryCancel(); }
-
- private:
-  grpc::ServerContext* const context_;
-  grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* const stream_;
-  v1::WritePacket message_;
-};
-
 // Sends [offset, end) of the replica; both are chunk borders or the replica's end.
 absl::Status SendRange(ReplicaReader& reader, uint64_t offset, uint64_t end, uint64_t* sent,
-                       grpc::ServerWriter<v1::ReadPacket>* writer) {
+                       OpenTransfers::Ticket* ticket, grpc::ServerWriter<v1::ReadPacket>* writer) {
   v1::ReadPacket packet;
   std::vector<uint32_t> crcs;
   packet.set_replica_length(reader.block().length);
@@ -66,7 +41,10 @@ absl::Status SendRange(ReplicaReader& reader, uint64_t offset, uint64_t end, uin
     payload.resize(n);
     packet.set_offset(offset);
     packet.mutable_crcs()->Assign(crcs.begin(), crcs.end());
-    if (!writer->Write(packet)) return absl::CancelledError("the reader left");
+    {
+      const OpenTransfers::Ticket::Wait wait(ticket, OpenTransfers::Ticket::Wait::kSend);
+      if (!writer->Write(packet)) return absl::CancelledError("the reader left");
+    }
     packet.clear_replica_length();
     offset += n;
     *sent += n;
@@ -83,7 +61,8 @@ DataTransferService::DataTransferService(ReplicaStore* store, const NodeNumbers*
       numbers_(numbers),
       connector_(connector),
       transfers_(transfers),
-      options_(options) {}
+      options_(options),
+      sender_(store, connector, transfers) {}
 
 grpc::Status DataTransferService::WriteBlock(
     grpc::ServerContext* context, grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream) {
@@ -93,18 +72,30 @@ grpc::Status DataTransferService::WriteBlock(
 absl::Status DataTransferService::Write(
     grpc::ServerContext* context, grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream) {
   GrpcUpstream upstream(context, stream);
-  WriteHeader header;
-  if (!upstream.ReceiveHeader(&header)) {
-    return absl::InvalidArgumentError("the first message of a write has no header");
+  BlockReceiver receiver({.store = store_,
+                          .numbers = numbers_,
+                          .connector = connector_,
+                          .transfers = transfers_,
+                          .damage = &damage_},
+                         options_, &upstream);
+  const auto cancel = [&](OpenTransfers::Reason reason) {
+    if (reason == OpenTransfers::Reason::kIdle) upstream.EndIdle();
+    receiver.Cancel();
+  };
+  ASSIGN_OR_RETURN(const auto ticket,
+                   transfers_->Admit(OpenTransfers::Kind::kWrite, /*block=*/{}, cancel));
+  upstream.SetTicket(ticket.get());
+  absl::StatusOr<WriteHeader> header = upstream.ReceiveHeader();
+  absl::Status status = header.status();
+  if (header.ok()) {
+    ticket->SetBlock(header->block);
+    status = receiver.Run(*header);
   }
-  ASSIGN_OR_RETURN(const auto ticket, transfers_->Admit(OpenTransfers::Kind::kWrite, header.block,
-                                                        [&upstream] { upstream.Cancel(); }));
-  BlockReceiver receiver(store_, numbers_, connector_, options_);
-  const absl::Status status = receiver.Run(header, &upstream);
+  if (upstream.idle() && !status.ok()) status = IdleStatus();
   ticket->Done(status, receiver.bytes());
   if (!status.ok()) {
-    LogWarn("write of block {} by {} ({}): {}", header.block.id, header.client, context->peer(),
-            MessageOf(status));
+    LogWarn("write of block {} by {} ({}): {}", header.ok() ? header->block.id : 0,
+            header.ok() ? header->client : "nobody", context->peer(), MessageOf(status));
   }
   return status;
 }
@@ -119,8 +110,15 @@ absl::Status DataTransferService::Read(grpc::ServerContext* context,
                                        const v1::ReadBlockRequest& request,
                                        grpc::ServerWriter<v1::ReadPacket>* writer) {
   const Block block = FromProto(request.block());
-  ASSIGN_OR_RETURN(const auto ticket, transfers_->Admit(OpenTransfers::Kind::kRead, block,
-                                                        [context] { context->TryCancel(); }));
+  std::atomic<bool> idle = false;
+  const auto cancel = [&](OpenTransfers::Reason reason) {
+    if (reason == OpenTransfers::Reason::kIdle) {
+      idle.store(true);
+      EndIdleCall(context);
+    }
+    context->TryCancel();
+  };
+  ASSIGN_OR_RETURN(const auto ticket, transfers_->Admit(OpenTransfers::Kind::kRead, block, cancel));
   uint64_t sent = 0;
   absl::Status status;
   auto reader = store_->OpenReader(block);
@@ -136,9 +134,10 @@ absl::Status DataTransferService::Read(grpc::ServerContext* context,
       const uint64_t wanted = request.length() == 0 ? left : std::min(request.length(), left);
       const uint64_t start = request.offset() / kChunkBytes * kChunkBytes;
       const uint64_t end = std::min(length, RoundUpToChunk(request.offset() + wanted));
-      status = SendRange(**reader, start, end, &sent, writer);
+      status = SendRange(**reader, start, end, &sent, ticket.get(), writer);
     }
   }
+  if (idle.load() && !status.ok()) status = IdleStatus();
   ticket->Done(status, sent);
   // Files that are cut, unreadable or not there: find out, mark and report it.
   if (absl::IsDataLoss(status) || absl::IsInternal(status)) {
@@ -154,6 +153,90 @@ grpc::Status DataTransferService::VerifyBlock(grpc::ServerContext* context,
   const absl::StatusOr<bool> good = store_->Verify(FromProto(request->block()));
   if (good.ok()) reply->set_good(*good);
   return ToRpcStatus(good.status());
+}
+
+grpc::Status DataTransferService::GetReplica(grpc::ServerContext* context,
+                                             const v1::GetReplicaRequest* request,
+                                             v1::GetReplicaReply* reply) {
+  const absl::StatusOr<ReadableReplica> replica = store_->GetReplica(FromProto(request->block()));
+  if (replica.ok()) {
+    ToProto(replica->block, reply->mutable_block());
+    reply->set_open(replica->open);
+  }
+  return ToRpcStatus(replica.status());
+}
+
+grpc::Status DataTransferService::BlockChecksum(grpc::ServerContext* context,
+                                                const v1::BlockChecksumRequest* request,
+                                                v1::BlockChecksumReply* reply) {
+  const Block block = FromProto(request->block());
+  const absl::StatusOr<uint32_t> crc = store_->Checksum(block);
+  if (crc.ok()) reply->set_crc(*crc);
+  if (KindOf(crc.status()) == ErrorKind::kChecksum) store_->Verify(block).status().IgnoreError();
+  return ToRpcStatus(crc.status());
+}
+
+grpc::Status DataTransferService::TransferBlock(grpc::ServerContext* context,
+                                                const v1::TransferBlockRequest* request,
+                                                v1::TransferBlockReply* reply) {
+  const Block block = FromProto(request->block());
+  std::vector<Target> targets;
+  for (const v1::NodeAddress& target : request->targets()) targets.push_back(FromProto(target));
+  const absl::Status sent =
+      sender_.Join(block, std::move(targets), [context] { return context->IsCancelled(); });
+  if (!sent.ok()) LogWarn("transfer of block {}: {}", block.id, MessageOf(sent));
+  return ToRpcStatus(sent);
+}
+
+// --- block recovery ------------------------------------------------------------------------------
+
+grpc::Status DataTransferService::StartRecovery(grpc::ServerContext* context,
+                                                const v1::StartRecoveryRequest* request,
+                                                v1::StartRecoveryReply* reply) {
+  return ToRpcStatus(Start(*request, reply));
+}
+
+grpc::Status DataTransferService::FinishRecovery(grpc::ServerContext* context,
+                                                 const v1::FinishRecoveryRequest* request,
+                                                 v1::FinishRecoveryReply* reply) {
+  return ToRpcStatus(Finish(*request, reply));
+}
+
+absl::Status DataTransferService::Fence(const Block& block, GenerationStamp recovery) {
+  if (block.id == 0 || recovery <= block.generation) {
+    return absl::InvalidArgumentError(fmt::format("a recovery of block {} from generation {} to {}",
+                                                  block.id, block.generation, recovery));
+  }
+  RETURN_IF_ERROR(transfers_->FenceWrites(block.id, recovery));
+  if (store_->WaitForWriter(block.id, options_.fence_ms)) return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("block {} is still being written here by a stream that does not end", block.id));
+}
+
+absl::Status DataTransferService::Start(const v1::StartRecoveryRequest& request,
+                                        v1::StartRecoveryReply* reply) {
+  const Block block = FromProto(request.block());
+  RETURN_IF_ERROR(Fence(block, request.recovery_generation()));
+  ASSIGN_OR_RETURN(const RecoveryAnswer answer,
+                   store_->StartRecovery(block, request.recovery_generation()));
+  reply->set_state(ToProto(answer.state));
+  ToProto(answer.block, reply->mutable_block());
+  return absl::OkStatus();
+}
+
+absl::Status DataTransferService::Finish(const v1::FinishRecoveryRequest& request,
+                                         v1::FinishRecoveryReply* reply) {
+  const Block block = FromProto(request.block());
+  // A retry finds the recovery's stamp on the replica already; then there is no writer either.
+  if (block.generation < request.recovery_generation()) {
+    RETURN_IF_ERROR(Fence(block, request.recovery_generation()));
+  }
+  ASSIGN_OR_RETURN(const size_t volume,
+                   store_->FinishRecovery(block, request.recovery_generation()));
+  const StorageNumber storage = numbers_->storage(volume);
+  if (storage == 0) return absl::UnavailableError("this DataNode has not registered yet");
+  reply->set_storage(storage);
+  return absl::OkStatus();
 }
 
 }  // namespace cairn::datanode

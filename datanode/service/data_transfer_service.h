@@ -10,6 +10,8 @@
 #include "common/ids.h"
 #include "common/status.h"
 #include "datanode/pipeline/block_receiver.h"
+#include "datanode/pipeline/damage_watch.h"
+#include "datanode/pipeline/replica_sender.h"
 #include "proto/data_transfer.grpc.pb.h"
 
 namespace cairn::datanode {
@@ -32,18 +34,35 @@ class DataTransferService final : public v1::DataTransfer::Service {
                          grpc::ServerWriter<v1::ReadPacket>* writer) override;
   grpc::Status VerifyBlock(grpc::ServerContext* context, const v1::VerifyBlockRequest* request,
                            v1::VerifyBlockReply* reply) override;
+  grpc::Status GetReplica(grpc::ServerContext* context, const v1::GetReplicaRequest* request,
+                          v1::GetReplicaReply* reply) override;
+  grpc::Status BlockChecksum(grpc::ServerContext* context, const v1::BlockChecksumRequest* request,
+                             v1::BlockChecksumReply* reply) override;
+  grpc::Status TransferBlock(grpc::ServerContext* context, const v1::TransferBlockRequest* request,
+                             v1::TransferBlockReply* reply) override;
+  grpc::Status StartRecovery(grpc::ServerContext* context, const v1::StartRecoveryRequest* request,
+                             v1::StartRecoveryReply* reply) override;
+  grpc::Status FinishRecovery(grpc::ServerContext* context,
+                              const v1::FinishRecoveryRequest* request,
+                              v1::FinishRecoveryReply* reply) override;
 
  private:
   absl::Status Write(grpc::ServerContext* context,
                      grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream);
   absl::Status Read(grpc::ServerContext* context, const v1::ReadBlockRequest& request,
                     grpc::ServerWriter<v1::ReadPacket>* writer);
+  // No writer of the block with a generation below this one is left, and none comes.
+  absl::Status Fence(const Block& block, GenerationStamp recovery);
+  absl::Status Start(const v1::StartRecoveryRequest& request, v1::StartRecoveryReply* reply);
+  absl::Status Finish(const v1::FinishRecoveryRequest& request, v1::FinishRecoveryReply* reply);
 
   ReplicaStore* const store_;
   const NodeNumbers* const numbers_;
   Connector* const connector_;
   OpenTransfers* const transfers_;
   const BlockReceiver::Options options_;
+  DamageWatch damage_;
+  ReplicaSender sender_;
 };
 
 }  // namespace cairn::datanode

@@ -5,15 +5,16 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <algorithm>
 #include <chrono>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "common/mutex.h"
 #include "common/net/channel.h"
 #include "common/net/rpc_status.h"
+#include "datanode/service/connect.h"
 #include "datanode/service/convert.h"
 #include "proto/data_transfer.grpc.pb.h"
 
@@ -22,20 +23,20 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int64_t kConnectMs = 3'000;
 // Far above what any block takes: stalls end a stream, not its length.
 constexpr int64_t kStreamDeadlineMs = int64_t{24} * 3600 * 1000;
+// After the peer has ended its side, the status is on its way already.
+constexpr int64_t kEndMs = 5'000;
 
 // Callbacks run on gRPC's threads and only hand over under the lock. Start... functions are called
 // without it, because gRPC may call back at once; a hold keeps the call from ending before them.
 class GrpcDownstream final : public Downstream,
                              public grpc::ClientBidiReactor<v1::WritePacket, v1::WriteAck> {
  public:
-  GrpcDownstream(std::shared_ptr<grpc::Channel> channel, std::string peer, int64_t stall_ms)
+  GrpcDownstream(std::shared_ptr<grpc::Channel> channel, std::string peer)
       : channel_(std::move(channel)),
         stub_(v1::DataTransfer::NewStub(channel_)),
-        peer_(std::move(peer)),
-        stall_(stall_ms) {
+        peer_(std::move(peer)) {
     SetupContext(context_, kStreamDeadlineMs);
     stub_->async()->WriteBlock(&context_, this);
     AddHold();  // the base hold, until the peer has ended the stream or we do
@@ -50,9 +51,10 @@ class GrpcDownstream final : public Downstream,
     while (!done_) changed_.Wait(mu_);
   }
 
+  // Nobody watches the stream yet: bounded as connecting is.
   absl::Status SendHeader(const WriteHeader& header) {
     ToProto(header, outgoing_.mutable_header());
-    const absl::Status sent = WriteOutgoing(/*last=*/false);
+    const absl::Status sent = WriteOutgoing(/*last=*/false, kConnectMs);
     outgoing_.clear_header();
     return sent;
   }
@@ -60,24 +62,25 @@ class GrpcDownstream final : public Downstream,
   absl::Status Send(Packet& packet) override {
     ToProto(packet, &outgoing_);
     outgoing_.mutable_payload()->swap(packet.payload);
-    const absl::Status sent = WriteOutgoing(packet.last);
+    const absl::Status sent = WriteOutgoing(packet.last, kStreamDeadlineMs);
     outgoing_.mutable_payload()->swap(packet.payload);
     return sent;
   }
 
-  absl::StatusOr<Ack> ReceiveAck() override {
+  absl::StatusOr<std::optional<Ack>> ReceiveAck(int64_t wait_ms) override {
+    const auto deadline = SteadyClock::now() + std::chrono::milliseconds(wait_ms);
     {
-      const auto deadline = SteadyClock::now() + stall_;
       MutexLock lock(mu_);
-      while (acks_.empty() && !reads_ended_ && SteadyClock::now() < deadline) {
-        changed_.WaitFor(mu_, deadline - SteadyClock::now());
+      while (acks_.empty() && !reads_ended_) {
+        const auto left = deadline - SteadyClock::now();
+        if (left <= left.zero()) return std::nullopt;
+        changed_.WaitFor(mu_, left);
       }
       if (!acks_.empty()) {
         Ack ack = std::move(acks_.front());
         acks_.pop_front();
         return ack;
       }
-      if (!reads_ended_) return Stalled();
     }
     return WaitForEnd();
   }
@@ -86,7 +89,7 @@ class GrpcDownstream final : public Downstream,
 
  private:
   // Writes outgoing_ and waits until the transport has taken it.
-  absl::Status WriteOutgoing(bool last) {
+  absl::Status WriteOutgoing(bool last, int64_t limit_ms) {
     {
       MutexLock lock(mu_);
       if (base_released_) return absl::UnavailableError(fmt::format("{} ended the stream", peer_));
@@ -98,43 +101,41 @@ class GrpcDownstream final : public Downstream,
     } else {
       StartWrite(&outgoing_);
     }
-    const absl::Status written = WaitForWrite();
+    const absl::Status written = WaitForWrite(limit_ms);
     RemoveHold();
     return written;
   }
 
-  absl::Status WaitForWrite() {
-    const auto deadline = SteadyClock::now() + stall_;
+  absl::Status WaitForWrite(int64_t limit_ms) {
+    const auto deadline = SteadyClock::now() + std::chrono::milliseconds(limit_ms);
+    bool in_time;
+    {
+      MutexLock lock(mu_);
+      while (writing_ && SteadyClock::now() < deadline) {
+        changed_.WaitFor(mu_, deadline - SteadyClock::now());
+      }
+      in_time = !writing_;
+    }
+    if (!in_time) context_.TryCancel();  // gRPC may still read the message
     MutexLock lock(mu_);
-    while (writing_ && SteadyClock::now() < deadline) {
-      changed_.WaitFor(mu_, deadline - SteadyClock::now());
-    }
-    if (!writing_) {
-      return write_ok_
-                 ? absl::OkStatus()
-                 : absl::UnavailableError(fmt::format("the connection to {} was lost", peer_));
-    }
-    context_.TryCancel();  // gRPC may still read the message
     while (writing_) changed_.Wait(mu_);
-    return Stalled();
+    if (!in_time) {
+      return absl::DeadlineExceededError(fmt::format("{} took nothing for {} ms", peer_, limit_ms));
+    }
+    return write_ok_ ? absl::OkStatus()
+                     : absl::UnavailableError(fmt::format("the connection to {} was lost", peer_));
   }
 
   // The status with which the peer ended the stream.
   absl::Status WaitForEnd() {
     ReleaseBaseHold();
-    const auto deadline = SteadyClock::now() + stall_;
+    const auto deadline = SteadyClock::now() + std::chrono::milliseconds(kEndMs);
     MutexLock lock(mu_);
     while (!done_ && SteadyClock::now() < deadline) {
       changed_.WaitFor(mu_, deadline - SteadyClock::now());
     }
-    if (!done_) return Stalled();
-    return status_.ok() ? absl::UnavailableError(fmt::format("{} ended the stream early", peer_))
-                        : status_;
-  }
-
-  absl::Status Stalled() const {
-    return absl::DeadlineExceededError(
-        fmt::format("no answer from {} for {} ms", peer_, stall_.count()));
+    if (done_ && !status_.ok()) return status_;
+    return absl::UnavailableError(fmt::format("{} ended the stream early", peer_));
   }
 
   void ReleaseBaseHold() {
@@ -175,7 +176,6 @@ class GrpcDownstream final : public Downstream,
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::DataTransfer::Stub> stub_;
   const std::string peer_;
-  const std::chrono::milliseconds stall_;
   grpc::ClientContext context_;
   v1::WritePacket outgoing_;  // of the sending thread
   v1::WriteAck incoming_;     // of OnReadDone
@@ -191,36 +191,14 @@ class GrpcDownstream final : public Downstream,
   absl::Status status_ ABSL_GUARDED_BY(mu_);
 };
 
-// Null when the address does not answer.
-std::shared_ptr<grpc::Channel> ConnectTo(ChannelCache* channels, const std::string& address) {
-  std::shared_ptr<grpc::Channel> channel = channels->Get(address, ChannelPurpose::kData);
-  // A channel that failed earlier pauses between its tries; a new one tries now.
-  if (channel->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
-    channels->Drop(address);
-    channel = channels->Get(address, ChannelPurpose::kData);
-  }
-  const auto deadline = std::chrono::system_clock::now() + std::chrono::milliseconds(kConnectMs);
-  while (true) {
-    const grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
-    if (state == GRPC_CHANNEL_READY) return channel;
-    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) return nullptr;
-    if (!channel->WaitForStateChange(state, deadline)) return nullptr;
-  }
-}
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Downstream>> GrpcConnector::Connect(const WriteHeader& header,
-                                                                   int64_t stall_ms) {
+absl::StatusOr<std::unique_ptr<Downstream>> GrpcConnector::Connect(const WriteHeader& header) {
   const Target& target = header.targets.front();
-  for (const std::string& address : target.addresses) {
-    std::shared_ptr<grpc::Channel> channel = ConnectTo(channels_, address);
-    if (channel == nullptr) continue;
-    auto stream = std::make_unique<GrpcDownstream>(std::move(channel), target.name(), stall_ms);
-    RETURN_IF_ERROR(stream->SendHeader(header));
-    return stream;
-  }
-  return absl::UnavailableError(fmt::format("cannot connect to {}", target.name()));
+  ASSIGN_OR_RETURN(auto channel, ConnectTo(channels_, target));
+  auto stream = std::make_unique<GrpcDownstream>(std::move(channel), target.name());
+  RETURN_IF_ERROR(stream->SendHeader(header));
+  return stream;
 }
 
 }  // namespace cairn::datanode

@@ -1,7 +1,7 @@
 // Streams to other DataNodes over gRPC: the pipeline's Connector.
 //
-// Why not the blocking API: a node whose disk hangs stays connected and merely stops answering; the
-// calls here give up after a time and name it. Thread-safe. Made by the composition root, used by
+// Why not the blocking API: a relay must give up waiting for an ack and go on, and a Send that
+// waits must be ended by another thread. Thread-safe. Made by the composition root, used by
 // receivers and copies.
 #pragma once
 
@@ -21,8 +21,7 @@ class GrpcConnector final : public Connector {
   // `channels` must outlive this and all streams.
   explicit GrpcConnector(ChannelCache* channels) : channels_(channels) {}
 
-  absl::StatusOr<std::unique_ptr<Downstream>> Connect(const WriteHeader& header,
-                                                      int64_t stall_ms) override;
+  absl::StatusOr<std::unique_ptr<Downstream>> Connect(const WriteHeader& header) override;
 
  private:
   ChannelCache* const channels_;

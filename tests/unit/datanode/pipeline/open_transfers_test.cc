@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "common/metrics.h"
 #include "datanode/pipeline/messages.h"
 
@@ -9,16 +13,18 @@ namespace cairn::datanode {
 namespace {
 
 using Kind = OpenTransfers::Kind;
+using Reason = OpenTransfers::Reason;
+using Wait = OpenTransfers::Ticket::Wait;
 
 class OpenTransfersTest : public testing::Test {
  protected:
   std::unique_ptr<OpenTransfers::Ticket> Admit(Kind kind, const Block& block) {
-    auto ticket = transfers_.Admit(kind, block, [this] { ++cancelled_; });
+    auto ticket = transfers_.Admit(kind, block, [this](Reason) { ++cancelled_; });
     return ticket.ok() ? *std::move(ticket) : nullptr;
   }
 
   Metrics metrics_;
-  OpenTransfers transfers_{3 * kMaxPacketBytes, &metrics_};
+  OpenTransfers transfers_{{.memory_bytes = 3 * kMaxPacketBytes}, &metrics_};
   int cancelled_ = 0;
 };
 
@@ -56,6 +62,57 @@ TEST_F(OpenTransfersTest, CancelsTheWritesOfAReplica) {
   EXPECT_EQ(cancelled_, 3);
   read.reset();
   EXPECT_EQ(Admit(Kind::kRead, {1, 1, 0}), nullptr);
+}
+
+TEST_F(OpenTransfersTest, ARecoveryCancelsOlderWritesAlone) {
+  auto read = Admit(Kind::kRead, {1, 1, 0});
+  auto older = Admit(Kind::kWrite, {1, 2, 0});
+  auto newer = Admit(Kind::kWrite, {});
+  newer->SetBlock({1, 3, 0});  // known only after its header came
+  EXPECT_TRUE(transfers_.FenceWrites(2, 9).ok());
+  EXPECT_EQ(KindOf(transfers_.FenceWrites(1, 2)), ErrorKind::kStaleReplica);
+  EXPECT_EQ(cancelled_, 0);
+  EXPECT_TRUE(transfers_.FenceWrites(1, 3).ok());
+  EXPECT_EQ(cancelled_, 1);
+  EXPECT_TRUE(transfers_.FenceWrites(1, 4).ok());
+  EXPECT_EQ(cancelled_, 3);
+}
+
+TEST_F(OpenTransfersTest, WaitsUntilAllStreamsHaveEnded) {
+  EXPECT_TRUE(transfers_.WaitUntilNone(0));
+  auto read = Admit(Kind::kRead, {1, 1, 0});
+  EXPECT_FALSE(transfers_.WaitUntilNone(5));
+  std::thread ends([&] { read.reset(); });
+  EXPECT_TRUE(transfers_.WaitUntilNone(20'000));
+  ends.join();
+}
+
+TEST(IdleTransfers, AreEndedOnceForEachSilence) {
+  Metrics metrics;
+  OpenTransfers transfers({.writer_silence_ms = 60, .reader_idle_ms = 60}, &metrics);
+  std::atomic<int> silent = 0;
+  std::atomic<int> others = 0;
+  const auto admit = [&](Kind kind, std::atomic<int>* counter) {
+    return *transfers.Admit(kind, {1, 1, 0}, [counter](Reason reason) {
+      EXPECT_EQ(reason, Reason::kIdle);
+      ++*counter;
+    });
+  };
+  const auto writer = admit(Kind::kWrite, &silent);
+  const auto reader = admit(Kind::kRead, &silent);
+  const auto at_work = admit(Kind::kWrite, &others);
+  const auto busy = admit(Kind::kWrite, &others);
+  const Wait writer_waits(writer.get(), Wait::kReceive);
+  const Wait reader_waits(reader.get(), Wait::kSend);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (silent < 2 && std::chrono::steady_clock::now() < deadline) {
+    const Wait wait(busy.get(), Wait::kReceive);  // its peer sends and sends
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(silent, 2);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // some more looks
+  EXPECT_EQ(silent, 2);
+  EXPECT_EQ(others, 0);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Reads, verification and copies over gRPC.
 #include <gmock/gmock.h>
 
-#include "datanode/pipeline/replica_sender.h"
 #include "tests/unit/datanode/service/test_node.h"
 
 namespace cairn::datanode {
@@ -14,55 +13,14 @@ const std::string kData = "/d0/current/finalized/subdir0/subdir0/blk_9";
 
 class ReadTest : public PipelineTest {
  protected:
-  struct Result {
-    absl::Status status;
-    uint64_t offset = 0;  // of the first byte
-    uint64_t replica_length = 0;
-    std::string bytes;
-  };
-
-  std::unique_ptr<v1::DataTransfer::Stub> Stub() {
-    return v1::DataTransfer::NewStub(MakeChannel(nodes_[0]->address(), ChannelPurpose::kData));
-  }
-  // Reads and checks the CRCs.
+  using Result = TestCaller::ReadResult;
   Result Read(const Block& block, uint64_t offset, uint64_t length) {
-    const auto stub = Stub();
-    grpc::ClientContext context;
-    SetupContext(context, 60'000);
-    v1::ReadBlockRequest request;
-    request.mutable_block()->set_id(block.id);
-    request.mutable_block()->set_generation(block.generation);
-    request.set_offset(offset);
-    request.set_length(length);
-    const auto reader = stub->ReadBlock(&context, request);
-    Result result;
-    v1::ReadPacket packet;
-    bool first = true;
-    while (reader->Read(&packet)) {
-      if (first) {
-        result.offset = packet.offset();
-        result.replica_length = packet.replica_length();
-      }
-      first = false;
-      EXPECT_EQ(packet.offset(), result.offset + result.bytes.size());
-      EXPECT_EQ(CrcsOf(packet.payload()),
-                std::vector<uint32_t>(packet.crcs().begin(), packet.crcs().end()));
-      result.bytes += packet.payload();
-    }
-    result.status = FromRpcStatus(reader->Finish(), "node");
-    return result;
+    return TestCaller(*nodes_[0]).Read({block.id, block.generation, 0}, offset, length);
   }
   absl::StatusOr<bool> Verify(const Block& block) {
-    const auto stub = Stub();
-    grpc::ClientContext context;
-    SetupContext(context, 60'000);
-    v1::VerifyBlockRequest request;
-    request.mutable_block()->set_id(block.id);
-    request.mutable_block()->set_generation(block.generation);
-    v1::VerifyBlockReply reply;
-    const grpc::Status status = stub->VerifyBlock(&context, request, &reply);
-    if (!status.ok()) return FromRpcStatus(status, "node");
-    return reply.good();
+    const auto reply = TestCaller(*nodes_[0]).VerifyBlock({block.id, block.generation, 0});
+    if (!reply.ok()) return reply.status();
+    return reply->good();
   }
 };
 
@@ -87,7 +45,8 @@ TEST_F(ReadTest, RangesComeInWholeChunks) {
   }
   EXPECT_TRUE(Read(kBlock, bytes.size(), 0).status.ok());
   EXPECT_TRUE(absl::IsOutOfRange(Read(kBlock, bytes.size() + 1, 0).status));
-  EXPECT_TRUE(absl::IsNotFound(Read({9, 1, 0}, 0, 0).status));
+  EXPECT_TRUE(Read({9, 1, 0}, 0, 0).status.ok());  // as good or better
+  EXPECT_EQ(KindOf(Read({9, 3, 0}, 0, 0).status), ErrorKind::kStaleReplica);
   EXPECT_TRUE(absl::IsNotFound(Read({10, 2, 0}, 0, 0).status));
 }
 
@@ -95,7 +54,7 @@ TEST_F(ReadTest, VerificationFindsTheBadReplica) {
   Start(1);
   ASSERT_TRUE(Put(nodes_[0]->store(), kBlock, BytesOf(1, 10'000)).ok());
   EXPECT_TRUE(*Verify(kBlock));
-  EXPECT_TRUE(absl::IsNotFound(Verify({9, 3, 0}).status()));
+  EXPECT_EQ(KindOf(Verify({9, 3, 0}).status()), ErrorKind::kStaleReplica);
   nodes_[0]->env().Flip(kData, 100, 1);
   EXPECT_FALSE(*Verify(kBlock));
   EXPECT_EQ(KindOf(Read(kBlock, 0, 0).status), ErrorKind::kChecksum);
@@ -116,9 +75,8 @@ TEST_F(ReadTest, CopiesToOthers) {
     const Block block{.id = 100 + size, .generation = 2, .length = 16 << 20};
     const std::string bytes = BytesOf(size, size);
     ASSERT_TRUE(Put(nodes_[0]->store(), block, bytes).ok());
-    const absl::Status sent = SendReplica(&nodes_[0]->store(), &nodes_[0]->connector(),
-                                          &nodes_[0]->transfers(), {block.id, block.generation, 0},
-                                          {nodes_[1]->AsTarget(), nodes_[2]->AsTarget()});
+    const absl::Status sent = nodes_[0]->Sender().Copy(
+        {block.id, block.generation, 0}, {nodes_[1]->AsTarget(), nodes_[2]->AsTarget()});
     EXPECT_TRUE(sent.ok()) << sent;
     EXPECT_EQ(*Get(nodes_[1]->store(), block), bytes);
     EXPECT_EQ(*Get(nodes_[2]->store(), block), bytes);
@@ -130,8 +88,7 @@ TEST_F(ReadTest, ACopySaysWhatWentWrong) {
   Start(3);
   ASSERT_TRUE(Put(nodes_[0]->store(), kBlock, BytesOf(1, 3 << 20)).ok());
   const auto copy = [&](const Block& block, std::vector<Target> targets) {
-    return SendReplica(&nodes_[0]->store(), &nodes_[0]->connector(), &nodes_[0]->transfers(), block,
-                       std::move(targets));
+    return nodes_[0]->Sender().Copy(block, std::move(targets));
   };
   EXPECT_TRUE(absl::IsNotFound(copy({8, 2, 0}, {nodes_[1]->AsTarget()})));
   EXPECT_TRUE(absl::IsInvalidArgument(copy({9, 2, 0}, {})));
@@ -146,9 +103,7 @@ TEST_F(ReadTest, ABadSourceIsFoundByItsCopyAndNotSpread) {
   Start(2);
   ASSERT_TRUE(Put(nodes_[0]->store(), kBlock, BytesOf(1, 3 << 20)).ok());
   nodes_[0]->env().Flip(kData, (2 << 20) + 1, 1);
-  const absl::Status sent =
-      SendReplica(&nodes_[0]->store(), &nodes_[0]->connector(), &nodes_[0]->transfers(), {9, 2, 0},
-                  {nodes_[1]->AsTarget()});
+  const absl::Status sent = nodes_[0]->Sender().Copy({9, 2, 0}, {nodes_[1]->AsTarget()});
   EXPECT_EQ(KindOf(sent), ErrorKind::kChecksum) << sent;
   EXPECT_EQ(nodes_[0]->store().BadReplicas().size(), 1u);
   EXPECT_TRUE(Eventually([&] { return nodes_[1]->IsIdle(); }));

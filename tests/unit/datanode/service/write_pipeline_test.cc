@@ -83,16 +83,15 @@ class WrongPacketTest : public PipelineTest {
   // The end of a stream whose first packet was good and whose second is this one.
   absl::Status EndAfter(const v1::WritePacket& wrong) {
     if (nodes_.empty()) Start(2);
+    const Block block{.id = next_id_++, .generation = 3, .length = 8 << 20};
     TestWriter writer(*nodes_[0]);
-    writer.Open(kBlock, Behind());
-    writer.ReadAck();
-    writer.Send(TestWriter::Packet(1, 0, BytesOf(1, 8192), false));
-    EXPECT_THAT(writer.ReadCodes(), ElementsAre(0, 0));
+    WriteStart(writer, block, BytesOf(1, 8192));
     writer.Send(wrong);
     EXPECT_EQ(writer.ReadAck().nodes_size(), 0);
     const absl::Status end = writer.Finish();
     ExpectAllIdle();
-    for (const auto& node : nodes_) EXPECT_THAT(node->store().Replicas(0), IsEmpty());
+    // What was acknowledged is kept, and nothing else.
+    EXPECT_THAT(States(block.id), testing::Each("waiting 3/8192"));
     return end;
   }
   void ExpectInvalid(const v1::WritePacket& wrong, std::string_view message) {
@@ -100,6 +99,8 @@ class WrongPacketTest : public PipelineTest {
     EXPECT_TRUE(absl::IsInvalidArgument(end)) << end;
     EXPECT_THAT(MessageOf(end), HasSubstr(std::string(message)));
   }
+
+  BlockId next_id_ = 1;
 };
 
 TEST_F(WrongPacketTest, WrongChecksum) {
@@ -113,8 +114,8 @@ TEST_F(WrongPacketTest, WrongChecksum) {
 TEST_F(WrongPacketTest, OutOfOrder) {
   ExpectInvalid(TestWriter::Packet(3, 8192, "x", false), "packet 3 came where packet 2");
   ExpectInvalid(TestWriter::Packet(1, 8192, "x", false), "packet 1 came where packet 2");
-  ExpectInvalid(TestWriter::Packet(2, 4096, "x", false), "expected is 8192");
-  ExpectInvalid(TestWriter::Packet(2, 12'288, "x", false), "expected is 8192");
+  ExpectInvalid(TestWriter::Packet(2, 5000, "x", false), "no multiple of 4096");
+  ExpectInvalid(TestWriter::Packet(2, 12'288, "x", false), "bytes so far are 8192");
 }
 
 TEST_F(WrongPacketTest, OutOfBounds) {
@@ -122,9 +123,6 @@ TEST_F(WrongPacketTest, OutOfBounds) {
   v1::WritePacket no_crc = TestWriter::Packet(2, 8192, BytesOf(1, 5'000), false);
   no_crc.clear_crcs();
   ExpectInvalid(no_crc, "0 checksums for 5000 bytes");
-  v1::WritePacket sync = TestWriter::Packet(2, 8192, "x", false);
-  sync.set_sync(true);
-  ExpectInvalid(sync, "not served");
 }
 
 TEST_F(WrongPacketTest, BeyondTheBlock) {
@@ -149,7 +147,7 @@ TEST_F(WrongPacketTest, AfterAPartialChunk) {
   writer.ReadAck();
   writer.Send(TestWriter::Packet(2, 100, BytesOf(1, 100), true));
   EXPECT_EQ(writer.ReadAck().nodes_size(), 0);
-  EXPECT_THAT(MessageOf(writer.Finish()), HasSubstr("ended within a chunk"));
+  EXPECT_THAT(MessageOf(writer.Finish()), HasSubstr("no multiple of 4096"));
 }
 
 TEST_F(WrongPacketTest, WrongHeaders) {
@@ -161,6 +159,15 @@ TEST_F(WrongPacketTest, WrongHeaders) {
     EXPECT_EQ(writer.ReadAck().nodes_size(), 0);
     EXPECT_TRUE(absl::IsInvalidArgument(writer.Finish()));
   }
+  for (const How& how : {How{.stage = static_cast<v1::WriteHeader::Stage>(9)},
+                         How{.consistency = static_cast<v1::Consistency>(9)},
+                         How{.stage = v1::WriteHeader::RECOVER, .from_generation = 1},
+                         How{.stage = v1::WriteHeader::RECOVER}}) {
+    TestWriter writer(*nodes_[0]);
+    writer.Open({1, 1, 4096}, {}, how);
+    EXPECT_EQ(writer.ReadAck().nodes_size(), 0);
+    EXPECT_TRUE(absl::IsInvalidArgument(writer.Finish()));
+  }
   TestWriter headless(*nodes_[0]);
   headless.Send(TestWriter::Packet(1, 0, "x", true));
   EXPECT_TRUE(absl::IsInvalidArgument(headless.Finish()));
@@ -169,25 +176,34 @@ TEST_F(WrongPacketTest, WrongHeaders) {
   ExpectAllIdle();
 }
 
-TEST_F(PipelineTest, AWriterThatLeavesTakesItsReplicaAlong) {
+TEST_F(PipelineTest, AWriterThatLeavesLeavesWhatItWrote) {
   Start(3);
   for (const bool cancel : {true, false}) {
+    const Block block{.id = cancel ? 7u : 8u, .generation = 3, .length = 8 << 20};
     TestWriter writer(*nodes_[0]);
-    writer.Open(kBlock, Behind());
-    writer.ReadAck();
-    writer.Send(TestWriter::Packet(1, 0, BytesOf(1, kPiece), false));
-    EXPECT_THAT(writer.ReadCodes(), ElementsAre(0, 0, 0));
+    WriteStart(writer, block, BytesOf(1, kPiece));
     if (cancel) {
       writer.Leave();
     } else {
       EXPECT_TRUE(absl::IsCancelled(writer.Finish()));
     }
     ExpectAllIdle();
+    EXPECT_THAT(States(block.id), testing::Each("waiting 3/1048576"));
   }
 }
 
+TEST_F(PipelineTest, AWriterThatLeavesBeforeItsFirstByteLeavesNothing) {
+  Start(2);
+  TestWriter writer(*nodes_[0]);
+  writer.Open(kBlock, Behind());
+  EXPECT_THAT(writer.ReadCodes(), ElementsAre(0, 0));
+  writer.Leave();
+  ExpectAllIdle();
+  EXPECT_THAT(States(77), testing::Each("none"));
+}
+
 TEST_F(PipelineTest, TooManyStreamsAreRefusedWithAReason) {
-  Start(1, {.transfer_memory = 2 * kMaxPacketBytes, .receiver = {}});
+  Start(1, {.transfers = {.memory_bytes = 2 * kMaxPacketBytes}});
   TestWriter first(*nodes_[0]);
   TestWriter second(*nodes_[0]);
   first.Open({1, 1, 4096}, {});
@@ -211,7 +227,8 @@ TEST_F(PipelineTest, ADeletedBlockEndsItsWrite) {
   nodes_[0]->transfers().CancelWrites(kBlock);
   EXPECT_EQ(writer.ReadAck().nodes_size(), 0);
   ExpectAllIdle();
-  EXPECT_THAT(nodes_[0]->store().Replicas(0), IsEmpty());
+  EXPECT_THAT(States(77), ElementsAre("none"));
+  EXPECT_THAT(*nodes_[0]->env().List("/d0/current/rbw"), IsEmpty());
 }
 
 }  // namespace
