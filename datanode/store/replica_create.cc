@@ -100,7 +100,10 @@ absl::Status ReplicaStore::Enter(const Block& block, Place place, Volume* volume
       const bool settled = old.state != ReplicaState::kDeleting && !old.owned();
       // What a failed disk holds is lost; who still writes or removes there will notice first.
       const bool lost = settled && old.volume->failed();
-      const bool replaced = settled && (old.state == ReplicaState::kBad || may_replace(old));
+      // The two must have different names until the new one is whole.
+      const bool apart = place == Place::kTmp || old.place != Place::kRbw;
+      const bool replaced =
+          settled && apart && (old.state == ReplicaState::kBad || may_replace(old));
       if (!lost && !replaced) {
         return absl::AlreadyExistsError(
             fmt::format("this node has a replica of block {} (generation {}) already", block.id,
@@ -130,7 +133,6 @@ absl::Status ReplicaStore::FinalizeWritten(ReplicaWriter* writer, Durability dur
   Volume& volume = *writer->volume_;
   const Block whole{writer->block_.id, writer->block_.generation, writer->length()};
   const bool now = durability == Durability::kNow || ManyPending();
-  RETURN_IF_ERROR(CheckWhole(*writer));
   RETURN_IF_ERROR(volume.NoteWriteFailure(writer->files_->Trim()));
   if (now) RETURN_IF_ERROR(writer->NoteSync(writer->files_->SyncWhole()));
   RETURN_IF_ERROR(RemoveReplaced(whole.id));
@@ -183,7 +185,6 @@ absl::Status ReplicaStore::NameDurably(ReplicaWriter* writer) {
 }
 
 absl::Status ReplicaStore::SealWritten(ReplicaWriter* writer) {
-  RETURN_IF_ERROR(CheckWhole(*writer));
   RETURN_IF_ERROR(writer->volume_->NoteWriteFailure(writer->files_->Trim()));
   RETURN_IF_ERROR(writer->NoteSync(writer->files_->Sync()));
   RETURN_IF_ERROR(RemoveReplaced(writer->block_.id));

@@ -39,18 +39,23 @@ void ReplicaStore::UnmarkDeleting(const std::vector<Block>& blocks) {
       if (replica == nullptr) return false;
       replica->delete_requested = false;
       if (replica->state != ReplicaState::kDeleting || replica->busy) return false;
-      replica->state = replica->state_before;
-      if (replica->state == ReplicaState::kOpen) {
-        Notify(&ReplicaObserver::OnWaiting, *replica->volume, replica->block);
-      }
-      if (replica->state != ReplicaState::kFinalized) return false;
-      replica->volume->AddFinalized(1);
-      if (replica->place == Place::kUnsynced) return true;
-      Notify(&ReplicaObserver::OnReceived, *replica->volume, replica->block);
-      return false;
+      return TakeBack(replica);
     });
     if (unsynced) AddPending(block);
   }
+}
+
+// The marked replica is what it was. Returns whether it is to be synced.
+bool ReplicaStore::TakeBack(Replica* replica) {
+  replica->state = replica->state_before;
+  if (replica->state == ReplicaState::kOpen) {
+    Notify(&ReplicaObserver::OnWaiting, *replica->volume, replica->block);
+  }
+  if (replica->state != ReplicaState::kFinalized) return false;
+  replica->volume->AddFinalized(1);
+  if (replica->place == Place::kUnsynced) return true;
+  Notify(&ReplicaObserver::OnReceived, *replica->volume, replica->block);
+  return false;
 }
 
 absl::Status ReplicaStore::RemoveMarked(const Block& block) {
@@ -67,6 +72,12 @@ absl::Status ReplicaStore::RemoveMarked(const Block& block) {
   const Replica& replica = claim.replica();
   Volume& volume = *replica.volume;
   const absl::Status removed = volume.NoteWriteFailure(volume.Remove(replica.place, replica.block));
+  if (!removed.ok() && !volume.failed()) {
+    bool unsynced = false;
+    claim.End([&](Replica& entry) { unsynced = TakeBack(&entry); });
+    if (unsynced) AddPending(block);
+    return removed;
+  }
   claim.EndRemoved([&](const Replica& entry) {
     volume.SubtractUsed(entry.length());
     Notify(&ReplicaObserver::OnDeleted, volume, entry.block);

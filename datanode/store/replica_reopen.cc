@@ -115,9 +115,9 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(const Block&
     entry.place = Place::kRbw;
     entry.open = open;
     entry.writer = files.ok();
+    open->Acknowledge(min_length);
     if (files.ok()) {
       entry.restarted = false;
-      open->Acknowledge(min_length);
     } else {
       volume.AddUsed(length);
       Notify(&ReplicaObserver::OnWaiting, volume, stamped);

@@ -68,15 +68,15 @@ class ReplicaStore {
   // --- writing (replica_create.cc, replica_reopen.cc) ---
   // Starts a client's replica of at most block.length bytes on the volume with the most room.
   // ALREADY_EXISTS when this node has one; kNoSpace when no volume has room. In the place of a bad
-  // replica a new one may be written: the bad one goes when it is whole. A replica on a failed
-  // volume is as good as none.
+  // replica that was finalized a new one may be written: the bad one goes when it is whole. A
+  // replica on a failed volume is as good as none.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> Create(const Block& block);
   // The same for a copy of block.length bytes, of which nothing stays unless it is finalized. It
-  // also takes the place of an open replica without a writer and with an older generation.
+  // also takes the place of any bad replica, and of one with an older generation and no writer.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> CreateCopy(const Block& block);
   // The same for the first block.length bytes of an open replica, for a node that joins its
-  // pipeline; once sealed it stays open. It also takes the place of an open replica without a
-  // writer and of this generation.
+  // pipeline; once sealed it stays open. It also takes the place of an open replica of this
+  // generation without a writer.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> CreateJoin(const Block& block);
   // Goes on with the replica that is here, open without a writer or finalized, which takes
   // block.generation, durably; block.length is the most that it may get. `min_length`: what all
@@ -131,7 +131,8 @@ class ReplicaStore {
   // are neither served nor reported, so that nobody counts on what is about to go. Returns those
   // that were marked: not what is not here, nor what is marked already.
   std::vector<Block> MarkDeleting(const std::vector<Block>& blocks);
-  // Removes what was marked. NOT_FOUND when no replica of this id and generation is marked.
+  // Removes what was marked. NOT_FOUND when no replica of this id and generation is marked. After
+  // another error on a disk that works, the mark is taken back.
   absl::Status RemoveMarked(const Block& block);
   // Takes the marks back; the observer is told of the good replicas as if they were new.
   void UnmarkDeleting(const std::vector<Block>& blocks);
@@ -200,6 +201,7 @@ class ReplicaStore {
   absl::Status SettleOpen(ReplicaClaim* claim, const Block& settled);
   absl::Status ReplaceByShorter(ReplicaClaim* claim, const Block& settled);
   bool MarkOne(const Block& block);
+  bool TakeBack(Replica* replica);
   void Notify(void (ReplicaObserver::*event)(size_t, const Block&), const Volume& volume,
               const Block& block);
 

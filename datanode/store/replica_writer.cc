@@ -53,6 +53,7 @@ absl::Status ReplicaWriter::Sync() {
 
 absl::Status ReplicaWriter::Finalize(Durability durability) {
   RETURN_IF_ERROR(Check());
+  RETURN_IF_ERROR(store_->CheckWhole(*this));
   failure_ = store_->FinalizeWritten(this, durability);
   done_ = failure_.ok();
   return failure_;
@@ -60,6 +61,7 @@ absl::Status ReplicaWriter::Finalize(Durability durability) {
 
 absl::Status ReplicaWriter::Seal() {
   RETURN_IF_ERROR(Check());
+  RETURN_IF_ERROR(store_->CheckWhole(*this));
   return failure_ = store_->SealWritten(this);
 }
 

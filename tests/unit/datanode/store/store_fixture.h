@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -78,6 +79,17 @@ inline absl::StatusOr<std::string> GetAs(ReplicaStore& store, const Block& block
 }
 inline absl::StatusOr<std::string> Get(ReplicaStore& store, const Block& block) {
   return GetAs(store, {block.id, block.generation, 0}, ReadAs::kVisible);
+}
+
+// Says where they differ instead of printing them.
+inline testing::AssertionResult Same(const absl::StatusOr<std::string>& bytes,
+                                     std::string_view expected) {
+  if (!bytes.ok()) return testing::AssertionFailure() << bytes.status();
+  if (*bytes == expected) return testing::AssertionSuccess();
+  const auto [at, _] =
+      std::mismatch(bytes->begin(), bytes->end(), expected.begin(), expected.end());
+  return testing::AssertionFailure() << bytes->size() << " bytes instead of " << expected.size()
+                                     << ", different from " << at - bytes->begin() << " on";
 }
 
 class RecordingObserver final : public ReplicaObserver {
