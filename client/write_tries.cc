@@ -20,6 +20,8 @@ void WriteTries::LeaveOut(NodeNumber node) {
 }
 
 void WriteTries::LeaveOutFailed(const BlockPipeline& pipeline, const absl::Status& failure) {
+  // We were the silent ones: this process was stopped for long. All may go on.
+  if (KindOf(failure) == ErrorKind::kIdleStream) return;
   const NodeNumber sender = pipeline.before_failed();
   if (KindOf(failure) == ErrorKind::kChecksum && sender != 0 &&
       complained_.insert(pipeline.failed_nodes().front()).second) {

@@ -28,6 +28,7 @@ class WriteTries {
   void LeaveOut(NodeNumber node);
   // The nodes to blame for a pipeline's failure. Of bytes that fail their checksum, the node that
   // sent them is suspected first, as in HDFS; a node that complains once more is at fault itself.
+  // Nobody is to blame for ending the stream of a writer that was silent.
   void LeaveOutFailed(const BlockPipeline& pipeline, const absl::Status& failure);
   void TakeBack(NodeNumber node) { left_out_until_ms_.erase(node); }
   bool IsLeftOut(NodeNumber node) const;

@@ -273,6 +273,9 @@ grpc::Status FakeDataNode::WriteBlock(grpc::ServerContext* context, Stream* stre
     if (Reached(faults.die_after_packets, count)) {
       return faults.cancels ? grpc::Status::CANCELLED : Died();
     }
+    if (Reached(faults.end_idle_after_packets, count)) {
+      return ToRpcStatus(WithKind(absl::AbortedError("idle"), ErrorKind::kIdleStream));
+    }
     if (faults.stopped || Reached(faults.stall_after_packets, count)) return WaitForCancel(context);
     v1::WriteAck alive;
     alive.set_alive(true);

@@ -33,6 +33,7 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     int refuse_after_packets = -1;  // acks an error instead
     ErrorKind refuse_kind = ErrorKind::kNone;
     int stall_after_packets = -1;      // takes no packet and says nothing any more
+    int end_idle_after_packets = -1;   // ends the stream for the writer's silence
     int hang_after_packets = -1;       // says that it is at work, and gets nowhere
     int die_after_last = -1;           // 0: has finished the block, and dies before its ack
     int wrong_ack_after_packets = -1;  // acknowledges another packet

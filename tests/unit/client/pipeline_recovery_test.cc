@@ -234,6 +234,15 @@ TEST_F(PipelineRecoveryTest, TooFewOnDiskAtTheEndAreReplaced) {
   ExpectFinishes(cluster, 3 * kPacket + 100, {30, 40, 50});
 }
 
+TEST_F(PipelineRecoveryTest, NobodyIsLeftOutForTheWritersOwnSilence) {
+  FakeCluster& cluster = Start(4);
+  Create(cluster);
+  ASSERT_TRUE(Write(3 * kPacket + 1).ok());
+  cluster.datanode(0).SetFaults({.end_idle_after_packets = 6});
+  ExpectFinishes(cluster, 9 * kPacket, {10, 20, 30});
+  EXPECT_EQ(cluster.namenode().runs("UpdatePipeline"), 1);
+}
+
 TEST_F(PipelineRecoveryTest, AHangingDiskIsLeftOut) {
   FakeCluster& cluster = Start(3);
   TransferOptions transfer = OneByOne();
