@@ -74,5 +74,15 @@ TEST(RpcStatusTest, TransportFailuresAreForPeople) {
   EXPECT_FALSE(IsTransportFailure(grpc::Status::OK));
 }
 
+// No service of ours leaves out the details: it is a node that cancelled a call (see
+// datanode/service/grpc_upstream.h).
+TEST(RpcStatusTest, AbortedWithoutDetailsIsAnIdleStream) {
+  const grpc::Status wire(grpc::StatusCode::ABORTED, "idle");
+  const absl::Status status = FromRpcStatus(wire, "10.0.0.1:8020");
+  EXPECT_TRUE(absl::IsAborted(status));
+  EXPECT_EQ(KindOf(status), ErrorKind::kIdleStream);
+  EXPECT_FALSE(IsTransportFailure(wire));
+}
+
 }  // namespace
 }  // namespace cairn

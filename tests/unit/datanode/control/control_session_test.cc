@@ -235,6 +235,111 @@ TEST_F(ControlSessionTest, CopiesToOtherNodes) {
   EXPECT_EQ(*Get(target.store(), {5, 1, 0}), BytesOf(5, 500'000));
 }
 
+TEST_F(ControlSessionTest, ReportsReplicasThatTheirWritersLeft) {
+  StartRegistered();
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.full_reports == 1; }));
+  TestWriter writer(node_->data_address().ToString());
+  {
+    TestWriter leaves(node_->data_address().ToString());
+    for (TestWriter* each : {&writer, &leaves}) {
+      each->Open({each == &writer ? 5u : 6u, 1, 1 << 20}, {});
+      each->ReadAck();
+      each->Send(TestWriter::Packet(1, 0, "start", false));
+      EXPECT_THAT(each->ReadCodes(), ElementsAre(0));
+    }
+  }
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.changes.size() == 1; }));
+  namenode_.With([](State& s) { EXPECT_THAT(s.changes, ElementsAre("waiting 6/1 storage 20")); });
+  v1::Command command;
+  command.mutable_send_full_report()->add_storages(20);
+  Order(command);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.full_reports == 2; }));
+  namenode_.With([](State& s) {
+    EXPECT_THAT(s.reported[20], ElementsAre(5, 6));
+    EXPECT_THAT(s.open, ElementsAre(5, 6));
+    EXPECT_THAT(s.waiting, ElementsAre(6));
+  });
+}
+
+TEST_F(ControlSessionTest, RecoversABlockAndTellsItsEnd) {
+  StartRegistered();
+  TestNode other(9, {});
+  TestWriter writer(node_->data_address().ToString());
+  writer.Open({5, 1, 1 << 20}, {&other});
+  writer.ReadAck();
+  writer.Send(TestWriter::Packet(1, 0, BytesOf(5, 5'000), false));
+  EXPECT_THAT(writer.ReadCodes(), ElementsAre(0, 0));
+  v1::Command command;
+  v1::RecoverBlock& recover = *command.mutable_recover_block();
+  recover.mutable_block()->set_id(5);
+  recover.mutable_block()->set_generation(1);
+  recover.set_recovery_generation(8);
+  *recover.add_members() = TestNode::AddressOf(7, node_->data_address().ToString());
+  *recover.add_members() = other.Address();
+  Order(command);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.recoveries.size() == 1; }));
+  namenode_.With(
+      [](State& s) { EXPECT_THAT(s.recoveries, ElementsAre("5/8 of 5000 bytes on 20 90")); });
+  EXPECT_EQ(*Get(other.store(), {5, 8, 0}), BytesOf(5, 5'000));
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) {
+    return std::count(s.changes.begin(), s.changes.end(), "received 5/8 storage 20") == 1;
+  }));
+  // A truncation, and one that nobody can carry out.
+  recover.mutable_block()->set_generation(8);
+  recover.mutable_block()->set_length(4'097);
+  recover.set_cut(true);
+  recover.set_recovery_generation(9);
+  Order(command);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.recoveries.size() == 2; }));
+  recover.mutable_block()->set_length(4'098);
+  recover.set_recovery_generation(10);
+  Order(command);
+  recover.mutable_block()->set_length(4'000);
+  recover.set_recovery_generation(11);
+  Order(command);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.recoveries.size() == 3; }));
+  namenode_.With([](State& s) {
+    EXPECT_EQ(s.recoveries[1], "5/9 of 4097 bytes on 20 90");
+    EXPECT_EQ(s.recoveries[2], "5/11 of 4000 bytes on 20 90");
+  });
+}
+
+TEST_F(ControlSessionTest, EventualReplicasAreReportedOnceTheyAreDurable) {
+  StartRegistered();
+  TestWriter writer(node_->data_address().ToString());
+  writer.Open({5, 1, 1 << 20}, {}, {.consistency = v1::EVENTUAL});
+  writer.ReadAck();
+  const v1::WriteAck last = writer.SendAll(BytesOf(5, 10'000), 1 << 20);
+  ASSERT_EQ(last.nodes_size(), 1);
+  EXPECT_EQ(last.nodes(0).held_length(), 10'000u);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.changes.size() == 1; }));
+  namenode_.With([](State& s) { EXPECT_THAT(s.changes, ElementsAre("received 5/1 storage 20")); });
+  node_.reset();
+  env_.Crash();
+  StartRegistered();
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.reported[20].contains(5); }));
+  namenode_.With([](State& s) { EXPECT_THAT(s.open, IsEmpty()); });
+}
+
+// Streams that wait for another node, or for their writer, do not hold up the end.
+TEST_F(ControlSessionTest, StopsWhateverItsStreamsWaitFor) {
+  StartRegistered();
+  TestNode other(9, {});
+  TestWriter idle(node_->data_address().ToString());
+  idle.Open({5, 1, 1 << 20}, {});
+  idle.ReadAck();
+  TestWriter writer(node_->data_address().ToString());
+  writer.Open({6, 1, 64 << 20}, {&other});
+  EXPECT_THAT(writer.ReadCodes(), ElementsAre(0, 0));
+  const Hang hang(other.env());
+  std::thread sender([&] { writer.SendAll(BytesOf(1, 40 << 20), 1 << 20); });
+  EXPECT_TRUE(Eventually([&] { return hang.waiting() > 0; }));
+  const auto start = std::chrono::steady_clock::now();
+  node_->Stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(8));
+  sender.join();
+}
+
 TEST_F(ControlSessionTest, AnOlderEpochIsNotObeyed) {
   namenode_.With([](State& s) { s.epoch = 9; });
   StartRegistered();

@@ -36,7 +36,9 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     int full_reports = 0;
     std::vector<int> pieces;                          // replicas in each piece, of all full reports
     std::map<uint32_t, std::set<uint64_t>> reported;  // blocks of the last full report by storage
+    std::set<uint64_t> open, waiting;                 // of those, of all storages
     std::vector<std::string> bad;
+    std::vector<std::string> recoveries;  // "5/9 of 100 bytes on 20 21"
   };
 
   explicit FakeNameNode(uint16_t port = 0) { Serve(port); }
@@ -90,11 +92,15 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
   grpc::Status FullReport(grpc::ServerContext*, grpc::ServerReader<v1::FullReportPiece>* reader,
                           v1::FullReportReply*) override {
     v1::FullReportPiece piece;
-    std::set<uint64_t> blocks;
+    std::set<uint64_t> blocks, open, waiting;
     std::vector<int> sizes;
     bool last = false;
     while (reader->Read(&piece)) {
-      for (const v1::ReplicaRecord& record : piece.replicas()) blocks.insert(record.block().id());
+      for (const v1::ReplicaRecord& record : piece.replicas()) {
+        blocks.insert(record.block().id());
+        if (record.open()) open.insert(record.block().id());
+        if (record.waiting()) waiting.insert(record.block().id());
+      }
       sizes.push_back(piece.replicas_size());
       last = piece.last();
     }
@@ -107,6 +113,8 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     ++state_.full_reports;
     state_.pieces.insert(state_.pieces.end(), sizes.begin(), sizes.end());
     state_.reported[piece.storage()] = std::move(blocks);
+    state_.open = std::move(open);
+    state_.waiting = std::move(waiting);
     return grpc::Status::OK;
   }
   grpc::Status IncrementalReport(grpc::ServerContext*, const v1::IncrementalReportRequest* request,
@@ -115,9 +123,9 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     if (!state_.known) return Unknown();
     if (!state_.report_status.ok()) return ToRpcStatus(state_.report_status);
     for (const v1::ReplicaChange& change : request->changes()) {
-      state_.changes.push_back(
-          (change.kind() == v1::ReplicaChange::RECEIVED ? "received " : "deleted ") +
-          NameOf(change.block()) + " storage " + std::to_string(change.storage()));
+      const char* kinds[] = {"received ", "deleted ", "waiting "};
+      state_.changes.push_back(kinds[change.kind()] + NameOf(change.block()) + " storage " +
+                               std::to_string(change.storage()));
     }
     return grpc::Status::OK;
   }
@@ -126,6 +134,16 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     MutexLock lock(mu_);
     if (!state_.known) return Unknown();
     state_.bad.push_back(NameOf(request->block()));
+    return grpc::Status::OK;
+  }
+  grpc::Status CommitRecovery(grpc::ServerContext*, const v1::CommitRecoveryRequest* request,
+                              v1::CommitRecoveryReply*) override {
+    MutexLock lock(mu_);
+    if (!state_.known) return Unknown();
+    std::string text =
+        NameOf(request->block()) + " of " + std::to_string(request->block().length()) + " bytes on";
+    for (const uint32_t storage : request->storages()) text += " " + std::to_string(storage);
+    state_.recoveries.push_back(std::move(text));
     return grpc::Status::OK;
   }
 
