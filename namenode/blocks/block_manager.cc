@@ -88,6 +88,14 @@ BlockLocations BlockManager::Locate(BlockId block, std::string_view reader_host,
   return state_->Locate(block, reader_host, reader_rack);
 }
 
+std::vector<NodeAddress> BlockManager::LocateOpen(const std::vector<NodeNumber>& pipeline,
+                                                  std::string_view reader_host,
+                                                  std::string_view reader_rack) {
+  MutexLock lock(mu_);
+  Drain();
+  return state_->LocateOpen(pipeline, reader_host, reader_rack);
+}
+
 std::optional<std::vector<NodeNumber>> BlockManager::GoodNodes(const Block& block) {
   MutexLock lock(mu_);
   Drain();

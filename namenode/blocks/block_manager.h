@@ -82,6 +82,10 @@ class BlockManager {
   // random order; degraded nodes last. Nodes and an empty list for a block that is not known.
   BlockLocations Locate(BlockId block, std::string_view reader_host, std::string_view reader_rack)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // The same for an open block: who of its pipeline lives.
+  std::vector<NodeAddress> LocateOpen(const std::vector<NodeNumber>& pipeline,
+                                      std::string_view reader_host, std::string_view reader_rack)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // All nodes with a good replica of a finished block, those that are late last; nullopt when it is
   // not finished with exactly this generation and length (any more).
   std::optional<std::vector<NodeNumber>> GoodNodes(const Block& block) ABSL_LOCKS_EXCLUDED(mu_);

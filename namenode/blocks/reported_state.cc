@@ -200,15 +200,13 @@ absl::Status ReportedState::TooFewTargets(const TargetRequest& request, size_t f
                   ErrorKind::kNotEnoughDataNodes);
 }
 
-BlockLocations ReportedState::Locate(BlockId id, std::string_view reader_host,
-                                     std::string_view reader_rack) {
-  BlockLocations locations;
-  const BlockEntry* block = blocks_.Find(id);
-  if (block == nullptr) return locations;
+std::vector<NodeAddress> ReportedState::NearestFirst(const std::vector<DataNode*>& nodes,
+                                                     std::string_view reader_host,
+                                                     std::string_view reader_rack) {
   const int64_t now = Now();
   using Rank = std::tuple<bool, int, uint64_t, const DataNode*>;
   std::vector<Rank> ranks;
-  for (const DataNode* node : BlockMap::GoodNodes(*block)) {
+  for (const DataNode* node : nodes) {
     const bool last_choice = nodes_.State(*node, now, nullptr) == NodeState::kDegraded;
     const int distance = !reader_host.empty() && node->host == reader_host   ? 0
                          : !reader_rack.empty() && node->rack == reader_rack ? 1
@@ -216,9 +214,30 @@ BlockLocations ReportedState::Locate(BlockId id, std::string_view reader_host,
     ranks.emplace_back(last_choice, distance, random_(), node);
   }
   std::sort(ranks.begin(), ranks.end());
-  for (const Rank& rank : ranks) locations.nodes.push_back(nodes_.AddressOf(*std::get<3>(rank)));
-  locations.corrupt = ranks.empty() && BlockMap::Count(*block).bad > 0;
+  std::vector<NodeAddress> addresses;
+  for (const Rank& rank : ranks) addresses.push_back(nodes_.AddressOf(*std::get<3>(rank)));
+  return addresses;
+}
+
+BlockLocations ReportedState::Locate(BlockId id, std::string_view reader_host,
+                                     std::string_view reader_rack) {
+  BlockLocations locations;
+  const BlockEntry* block = blocks_.Find(id);
+  if (block == nullptr) return locations;
+  locations.nodes = NearestFirst(BlockMap::GoodNodes(*block), reader_host, reader_rack);
+  locations.corrupt = locations.nodes.empty() && BlockMap::Count(*block).bad > 0;
   return locations;
+}
+
+std::vector<NodeAddress> ReportedState::LocateOpen(const std::vector<NodeNumber>& pipeline,
+                                                   std::string_view reader_host,
+                                                   std::string_view reader_rack) {
+  std::vector<DataNode*> nodes;
+  for (const NodeNumber number : pipeline) {
+    DataNode* node = nodes_.Find(number);
+    if (node != nullptr && node->alive) nodes.push_back(node);
+  }
+  return NearestFirst(nodes, reader_host, reader_rack);
 }
 
 std::vector<NodeAddress> ReportedState::NodeAddresses(const std::vector<NodeNumber>& nodes) const {

@@ -65,6 +65,8 @@ class ReportedState {
   // --- For clients (reported_state.cc)
   absl::StatusOr<std::vector<NodeNumber>> ChooseTargets(const TargetRequest& request);
   BlockLocations Locate(BlockId id, std::string_view reader_host, std::string_view reader_rack);
+  std::vector<NodeAddress> LocateOpen(const std::vector<NodeNumber>& pipeline,
+                                      std::string_view reader_host, std::string_view reader_rack);
   std::vector<NodeAddress> NodeAddresses(const std::vector<NodeNumber>& nodes) const;
 
   // --- From DataNodes (node_reports.cc)
@@ -141,6 +143,8 @@ class ReportedState {
   void GiveBack(BlockId id);
   void AddRecoveries(DataNode& node, std::vector<NodeCommand>* commands);
 
+  std::vector<NodeAddress> NearestFirst(const std::vector<DataNode*>& nodes,
+                                        std::string_view reader_host, std::string_view reader_rack);
   // Whether the node can take a replica of the block; one that holds a stale one can replace it.
   bool MayJoin(NodeNumber node, BlockId id, bool stale_too) const;
   absl::Status TooFewTargets(const TargetRequest& request, size_t found) const;

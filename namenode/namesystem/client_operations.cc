@@ -43,7 +43,7 @@ LocatedBlock ClientOperations::Locate(const BlockInfo& info, const CallContext& 
   located.open = info.open;
   if (info.open) {
     // What they have readers ask them themselves: more than is known here, and none is stale.
-    located.nodes = blocks_->FindMembers(info.pipeline).alive;
+    located.nodes = blocks_->LocateOpen(info.pipeline, call.host, call.rack);
     return located;
   }
   BlockLocations found = blocks_->Locate(info.block.id, call.host, call.rack);

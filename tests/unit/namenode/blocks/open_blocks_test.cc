@@ -260,6 +260,25 @@ TEST_F(OpenBlocksTest, GoodNodesAreThoseOfExactlyThisBlock) {
   EXPECT_THAT(*manager().GoodNodes(block), IsEmpty());
 }
 
+TEST_F(OpenBlocksTest, AnOpenBlockIsReadFromTheNearestNodeOfItsPipelineThatLives) {
+  const auto locate = [&](std::string_view host) {
+    std::vector<NodeNumber> numbers;
+    for (const NodeAddress& node : manager().LocateOpen({1, 2, 3}, host, "")) {
+      numbers.push_back(node.number);
+    }
+    return numbers;
+  };
+  EXPECT_THAT(locate(""), UnorderedElementsAre(1, 2, 3));
+  for (NodeNumber n = 1; n <= 3; ++n) {
+    EXPECT_EQ(locate(node(n).registration.host).front(), n);
+  }
+  node(2).up = false;
+  cluster_.Run(15'000);
+  EXPECT_EQ(locate("host2").back(), 2u);  // late
+  cluster_.Run(60'000);
+  EXPECT_THAT(locate("host2"), UnorderedElementsAre(1, 3));
+}
+
 TEST_F(OpenBlocksTest, NodesThatHoldAReplicaCannotJoinThePipeline) {
   const Block block = cluster_.AddBlock({1, 3}, 2);
   cluster_.Open(block, {1}, 2);  // node 3 has failed and holds what it had
