@@ -165,6 +165,8 @@ absl::Status Follow(Context& context, const ClusterPath& path, FileStatus seen, 
       context.console().PrintLine(fmt::format("cairn: tail: {}: file was replaced", path.shown));
       position = 0;
     } else if (in->length() < position) {
+      // While a pipeline is repaired, what was written and not flushed may be out of sight.
+      if (in->status().open) continue;
       context.console().PrintLine(fmt::format("cairn: tail: {}: file was truncated", path.shown));
       position = 0;
     }
