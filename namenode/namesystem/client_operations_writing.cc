@@ -194,14 +194,13 @@ void ClientOperations::TakeFromSilent(const CallContext& call, const std::string
                                       StatusReply next) {
   namesystem_->Read<std::optional<OpenHolder>>(
       [&](const FsState& s) { return ReadHolder(s, call.caller, path, FactsNow()); },
-      [this, self = call.key.client, path,
-       next = std::move(next)](absl::StatusOr<std::optional<OpenHolder>> open) {
+      [this, path, next = std::move(next)](absl::StatusOr<std::optional<OpenHolder>> open) {
         // What is wrong with the path the plan tells; and a retry gets the answer it had.
         if (!open.ok() || !open->has_value()) return next(absl::OkStatus());
         const OpenHolder& writer = **open;
-        const bool silent = writer.holder != self &&
-                            namesystem_->LeaseExpired(writer.holder, config_.lease_soft_limit_ms);
-        if (!silent) return next(absl::OkStatus());
+        if (!namesystem_->LeaseExpired(writer.holder, config_.lease_soft_limit_ms)) {
+          return next(absl::OkStatus());
+        }
         LogInfo("{} is taken from a writer that fell silent", path);
         TakeOver(writer, std::move(next));
       });

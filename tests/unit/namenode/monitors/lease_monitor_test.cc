@@ -330,7 +330,9 @@ TEST_F(LeaseMonitorTest, NothingIsDoneInSafeMode) {
   ASSERT_FALSE(*w_.RecoverLease(3, "/f"));
   w_.door.blocks.EnterSafeMode();
   Pass(kHardLimitMs + 1000);
+  const size_t edits = w_.door.journal.records().size();
   Run();
+  EXPECT_EQ(w_.door.journal.records().size(), edits);  // no stamp, no lease ended
   EXPECT_THAT(orders_, IsEmpty());
   ASSERT_EQ(w_.door.blocks.LeaveSafeMode(), absl::OkStatus());
   EXPECT_EQ(KindOf(w_.Append(1, "/f").status()), ErrorKind::kRecoveryInProgress);
