@@ -1,9 +1,9 @@
 // The command line over a real cluster: files that grow and shrink, and what is known of their
 // bytes.
+#include <fmt/format.h>
+
 #include <csignal>
 #include <fstream>
-
-#include <fmt/format.h>
 
 #include "common/crc32c.h"
 #include "tests/integration/cli_fixture.h"
