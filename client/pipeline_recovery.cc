@@ -80,6 +80,7 @@ PipelineRecovery::Nodes PipelineRecovery::FindSurvivors() {
   v1::LocatedBlock block;
   block.mutable_block()->set_id(state_.target.block().id());
   block.mutable_block()->set_generation(state_.target.block().generation());
+  block.mutable_block()->set_length(state_.acked);  // with less a node is none
   block.set_token(state_.target.token());
   const std::vector<ReplicaAnswer> answers =
       AskForReplicas(*core_, block, asked, AskReplicaMs(*core_));
