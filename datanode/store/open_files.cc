@@ -48,13 +48,13 @@ absl::StatusOr<std::vector<uint32_t>> ReadChecksums(File& file, uint64_t offset,
 
 absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Create(Env* env, const std::string& data,
                                                              const std::string& checksums,
-                                                             BlockId id) {
+                                                             BlockId id,
+                                                             std::shared_ptr<OpenReplica> open) {
   ASSIGN_OR_RETURN(auto checksum_file, env->Open(checksums, OpenMode::kTruncate));
   RETURN_IF_ERROR(checksum_file->WriteAt(0, EncodeChecksumHeader(id)));
   ASSIGN_OR_RETURN(auto data_file, env->Open(data, OpenMode::kTruncate));
   return std::unique_ptr<OpenFiles>(
-      new OpenFiles(std::move(data_file), std::move(checksum_file),
-                    std::make_shared<OpenReplica>(OpenReplica::Extent{}, 0, ChecksumSlot{})));
+      new OpenFiles(std::move(data_file), std::move(checksum_file), std::move(open)));
 }
 
 absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Open(Env* env, const std::string& data,

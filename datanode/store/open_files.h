@@ -22,8 +22,8 @@ class OpenFiles {
  public:
   // New files, checksums first.
   static absl::StatusOr<std::unique_ptr<OpenFiles>> Create(Env* env, const std::string& data,
-                                                           const std::string& checksums,
-                                                           BlockId id);
+                                                           const std::string& checksums, BlockId id,
+                                                           std::shared_ptr<OpenReplica> open);
   // Those of a replica that is here.
   static absl::StatusOr<std::unique_ptr<OpenFiles>> Open(Env* env, const std::string& data,
                                                          const std::string& checksums,

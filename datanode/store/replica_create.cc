@@ -45,15 +45,17 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::CreateIn(
   RETURN_IF_ERROR(CheckReady());
   Volume* volume = nullptr;
   ASSIGN_OR_RETURN(auto promise, ChooseVolume(block.length, &volume));
-  RETURN_IF_ERROR(Enter(block, place, volume, may_replace));
+  // Busy until it has files: who looks for them waits.
+  Replica fresh{.block = block, .place = place, .volume = volume, .writer = true, .busy = true};
+  fresh.open = std::make_shared<OpenReplica>(OpenReplica::Extent{}, 0, ChecksumSlot{});
+  RETURN_IF_ERROR(Enter(fresh, may_replace));
   auto files = OpenFiles::Create(env_, volume->DataFile(place, block.id),
-                                 volume->ChecksumFile(place, block), block.id);
+                                 volume->ChecksumFile(place, block), block.id, fresh.open);
   if (!files.ok()) {
     RemoveOwned(block.id);
     return volume->NoteWriteFailure(files.status());
   }
-  replicas_->WithShard(
-      block.id, [&](ReplicaMap::Shard& shard) { shard.at(block.id).open = (*files)->open(); });
+  SetBusy(block.id, false);
   return std::make_unique<ReplicaWriter>(this, volume, block, *std::move(files),
                                          std::move(promise));
 }
@@ -90,10 +92,10 @@ absl::StatusOr<std::unique_ptr<SpacePromise>> ReplicaStore::ChooseVolume(uint64_
                   ErrorKind::kNoSpace);
 }
 
-absl::Status ReplicaStore::Enter(const Block& block, Place place, Volume* volume,
+absl::Status ReplicaStore::Enter(Replica fresh,
                                  const std::function<bool(const Replica&)>& may_replace) {
+  const Block block = fresh.block;
   return replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) -> absl::Status {
-    Replica fresh{.block = block, .place = place, .volume = volume, .writer = true};
     const auto it = shard.find(block.id);
     if (it != shard.end()) {
       const Replica& old = it->second;
@@ -101,7 +103,7 @@ absl::Status ReplicaStore::Enter(const Block& block, Place place, Volume* volume
       // What a failed disk holds is lost; who still writes or removes there will notice first.
       const bool lost = settled && old.volume->failed();
       // The two must have different names until the new one is whole.
-      const bool apart = place == Place::kTmp || old.place != Place::kRbw;
+      const bool apart = fresh.place == Place::kTmp || old.place != Place::kRbw;
       const bool replaced =
           settled && apart && (old.state == ReplicaState::kBad || may_replace(old));
       if (!lost && !replaced) {
@@ -196,21 +198,17 @@ absl::Status ReplicaStore::SealWritten(ReplicaWriter* writer) {
 absl::Status ReplicaStore::MoveWritten(ReplicaWriter* writer, Place to) {
   const Block& block = writer->block_;
   const Block exact{block.id, block.generation, writer->length()};
-  const Place from = replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
-    Replica& replica = shard.at(block.id);
-    replica.busy = true;  // readers that do not find its files wait
-    return replica.place;
-  });
+  const Place from = SetBusy(block.id, true).place;  // readers that do not find its files wait
   absl::Status moved =
       writer->volume_->Move(from, block, to, exact, /*durable=*/to != Place::kUnsynced);
-  replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
-    Replica& replica = shard.at(block.id);
-    replica.busy = false;
-    if (!moved.ok()) return;
-    replica.place = to;
-    replica.block = exact;
-  });
-  replicas_->Wake(block.id);
+  if (moved.ok()) {
+    replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
+      Replica& replica = shard.at(block.id);
+      replica.place = to;
+      replica.block = exact;
+    });
+  }
+  SetBusy(block.id, false);
   return moved;
 }
 
@@ -268,9 +266,18 @@ void ReplicaStore::LeaveWritten(ReplicaWriter* writer) {
   if (auto claim = replicas_->Claim(id, same); claim.ok()) MarkBad(&*claim, failure);
 }
 
+// Of a writer. Returns the entry.
+Replica ReplicaStore::SetBusy(BlockId id, bool busy) {
+  Replica replica = replicas_->WithShard(id, [&](ReplicaMap::Shard& shard) -> Replica {
+    shard.at(id).busy = busy;
+    return shard.at(id);
+  });
+  replicas_->Wake(id);
+  return replica;
+}
+
 void ReplicaStore::RemoveOwned(BlockId id) {
-  const Replica replica = replicas_->WithShard(
-      id, [&](const ReplicaMap::Shard& shard) -> Replica { return shard.at(id); });
+  const Replica replica = SetBusy(id, true);
   if (const absl::Status gone = replica.volume->Remove(replica.place, replica.block); !gone.ok()) {
     LogWarn("block {}: its unfinished replica was not removed: {}", id, MessageOf(gone));
   }

@@ -30,7 +30,8 @@ struct Replica {
   // Open, or finalized and to be synced: how far it is. Null else.
   std::shared_ptr<OpenReplica> open;
   // Who owns its files: a writer, from its creation to its end, or an operation that has claimed
-  // the replica. A writer that moves the files is busy as well. Entries that are owned stay.
+  // the replica. A writer that makes, moves or removes files is busy as well. Entries that are
+  // owned stay.
   bool writer = false;
   bool busy = false;
   bool restarted = false;  // open: found by a start, and not reopened since

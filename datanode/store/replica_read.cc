@@ -61,9 +61,9 @@ bool SaysBad(const absl::Status& status) {
 
 // Whether what was seen of a replica still holds for its files.
 bool IsSame(const Replica* now, const Replica& then) {
-  return now != nullptr && !now->busy && now->block.generation == then.block.generation &&
-         now->state == then.state && now->place == then.place && now->volume == then.volume &&
-         now->open == then.open;
+  return now != nullptr && !now->busy && !then.busy &&
+         now->block.generation == then.block.generation && now->state == then.state &&
+         now->place == then.place && now->volume == then.volume && now->open == then.open;
 }
 
 }  // namespace

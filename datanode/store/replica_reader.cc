@@ -65,6 +65,7 @@ absl::Status ReplicaReader::FindTailCrc(const Source& source) {
   } else {
     ASSIGN_OR_RETURN(end, CheckFiles(source.replica.length));
   }
+  if (end.length < block_.length) return Bad(fmt::format("it has {} bytes", end.length));
   if (block_.length % kChunkBytes == 0) return absl::OkStatus();
   // The chunk goes to the replica's end, or is whole: then its CRC is in the file for good.
   if (end.length >= chunk_end) {

@@ -154,11 +154,9 @@ void ReplicaStore::SyncPending() {
       MutexLock lock(pending_mu_);
       if (pending_.empty()) return;
       block = pending_.front();
+      pending_.pop_front();
     }
-    const bool again = SyncOnePending(block);
-    MutexLock lock(pending_mu_);
-    pending_.pop_front();
-    if (again) pending_.push_back(block);
+    if (SyncOnePending(block)) AddPending(block);
   }
 }
 

@@ -166,6 +166,7 @@ class ReplicaStore {
   absl::Status MoveWritten(ReplicaWriter* writer, Place to);
   absl::Status RemoveReplaced(BlockId id);
   void RemoveOwned(BlockId id);
+  Replica SetBusy(BlockId id, bool busy);
 
   ReplicaStore(Env* env, Options options);
   absl::Status OpenDirs();
@@ -182,8 +183,7 @@ class ReplicaStore {
   // `may_replace`: whether a new replica may take the place of one that is not bad.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> CreateIn(
       const Block& block, Place place, const std::function<bool(const Replica&)>& may_replace);
-  absl::Status Enter(const Block& block, Place place, Volume* volume,
-                     const std::function<bool(const Replica&)>& may_replace);
+  absl::Status Enter(Replica fresh, const std::function<bool(const Replica&)>& may_replace);
   bool ManyPending() ABSL_LOCKS_EXCLUDED(pending_mu_);
   void AddPending(const Block& block) ABSL_LOCKS_EXCLUDED(pending_mu_);
   bool SyncOnePending(const Block& block);
