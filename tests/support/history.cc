@@ -1,17 +1,22 @@
 #include "tests/support/history.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
+
+#include "tests/support/history_log.h"
 
 namespace cairn::testing {
 namespace {
 
-constexpr std::array<const char*, 12> kNames = {"mkdir",  "publish", "create",   "append",
-                                                "flush",  "close",   "truncate", "rename",
-                                                "delete", "stat",    "list",     "read"};
+constexpr std::array<const char*, 13> kNames = {"mkdir", "publish", "create",   "append", "flush",
+                                                "close", "abandon", "truncate", "rename", "delete",
+                                                "stat",  "list",    "read"};
 constexpr std::array<const char*, 3> kOutcomes = {"ok", "refused", "unknown"};
 constexpr size_t kPiecesShown = 6;
 
@@ -42,6 +47,8 @@ std::string Details(const Operation& op) {
     case Action::kFlush:
     case Action::kClose:
       return fmt::format("{} of v{}, up to {}", op.path, op.version, op.length);
+    case Action::kAbandon:
+      return fmt::format("{} of v{}", op.path, op.version);
     case Action::kTruncate:
       return fmt::format("{} to {}", op.path, op.length);
     case Action::kRename:
@@ -85,6 +92,22 @@ int64_t History::NowUs() {
   return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
 }
 
+History::History(Version last_version, const std::string& log) : last_version_(last_version) {
+  MutexLock lock(mu_);
+  if (!log.empty()) log_ = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+}
+
+History::~History() {
+  MutexLock lock(mu_);
+  if (log_ >= 0) close(log_);
+}
+
+void History::Log(const std::string& line) {
+  if (log_ < 0) return;
+  // In one piece, so that a SIGKILL leaves whole lines.
+  if (write(log_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) std::abort();
+}
+
 Version History::NewVersion() {
   MutexLock lock(mu_);
   return ++last_version_;
@@ -97,6 +120,7 @@ void History::Begin(Operation& operation) {
   operation.end_us = kNever;
   operation.outcome = Outcome::kUnknown;
   record_.operations.push_back(operation);
+  Log(HistoryLine(operation));
 }
 
 void History::End(Operation& operation) {
@@ -104,6 +128,7 @@ void History::End(Operation& operation) {
   MutexLock lock(mu_);
   operation.end_us = now_us;
   record_.operations[operation.id] = operation;
+  Log(HistoryLine(operation));
 }
 
 void History::Hand(Version version, uint64_t base, uint64_t end) {
@@ -111,6 +136,13 @@ void History::Hand(Version version, uint64_t base, uint64_t end) {
   Written& written = record_.writes[version];
   written.base = base;
   written.handed.emplace_back(NowUs(), end);
+  Log(HistoryLine(version, base, written.handed.back()));
+}
+
+Record History::Load(const std::vector<std::string>& logs) {
+  Record record;
+  for (const std::string& log : logs) AddHistoryLines(log, &record);
+  return record;
 }
 
 Record History::record() const {

@@ -6,14 +6,17 @@
 // given these answers. Operations whose outcome is not known (a time-out, a client that died)
 // may have taken effect at any time after they began, or never.
 //
-// History is thread-safe; times are of the machine's steady clock, so several processes can share
-// them. Records are plain values: tests of the checker make them by hand.
+// History is thread-safe; times are of the machine's steady clock, so that histories of several
+// processes fit together. One with a log loses nothing when its process is killed: each event is
+// in the file before the call goes on. Records are plain values: tests of the checker make them by
+// hand.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/mutex.h"
@@ -28,6 +31,7 @@ enum class Action {
   kAppend,    // path, version; gives the length that it found: `version` goes on from there
   kFlush,     // version, length: of the file that it writes, up to what was flushed
   kClose,     // version, length: of the whole file
+  kAbandon,   // version: its file goes, if it still writes it; never tells
   kTruncate,  // path, length
   kRename,    // path, to
   kDelete,    // path, recursive
@@ -92,8 +96,16 @@ struct Record {
 
 class History {
  public:
+  // Versions begin above `last_version`. With a log, every event is appended to that file.
+  explicit History(Version last_version = 0, const std::string& log = "");
+  ~History();
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
   // Of the steady clock, in microseconds.
   static int64_t NowUs();
+  // Of several logs, as one.
+  static Record Load(const std::vector<std::string>& logs);
 
   Version NewVersion();
   // Just before the call: `operation` with what was asked. It gets its id and time.
@@ -106,9 +118,12 @@ class History {
   Record record() const;
 
  private:
+  void Log(const std::string& line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   mutable Mutex mu_;
   Record record_ ABSL_GUARDED_BY(mu_);
-  Version last_version_ ABSL_GUARDED_BY(mu_) = 0;
+  Version last_version_ ABSL_GUARDED_BY(mu_);
+  int log_ ABSL_GUARDED_BY(mu_) = -1;
 };
 
 }  // namespace cairn::testing

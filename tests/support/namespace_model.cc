@@ -126,7 +126,9 @@ Places NamespaceModel::Reads(const State& state, size_t op_index) const {
   const Operation& op = *operations_[op_index];
   if (op.action == Action::kList) return PlacesListed(state, op);
   Places places = PlacesWritten(state, op);
-  if (op.action == Action::kFlush || op.action == Action::kClose) return places;
+  const bool of_session =
+      op.action == Action::kFlush || op.action == Action::kClose || op.action == Action::kAbandon;
+  if (of_session) return places;
   places |= PlaceOf(op.path) | PlaceOf(ParentOf(op.path));
   if (!op.to.empty()) places |= PlaceOf(op.to) | PlaceOf(ParentOf(op.to));
   return places;
@@ -145,6 +147,7 @@ Places NamespaceModel::PlacesWritten(const State& state, const Operation& op) co
   switch (op.action) {
     case Action::kFlush:
     case Action::kClose:
+    case Action::kAbandon:
       places = PlaceOf(op.version);
       for (const auto& [path, file] : state.nodes) {
         if (file.session == op.version) places |= PlaceOf(path);
@@ -252,6 +255,8 @@ Step NamespaceModel::Change(const Operation& op, State& state) const {
     case Action::kFlush:
     case Action::kClose:
       return Flush(op, state);
+    case Action::kAbandon:
+      return Abandon(op, state);
     case Action::kTruncate:
       return Truncate(op, state);
     case Action::kRename:
@@ -312,6 +317,15 @@ Step NamespaceModel::Flush(const Operation& op, State& state) const {
     return Step::kChanged;
   }
   return Step::kImpossible;  // it is not the writer (any more)
+}
+
+Step NamespaceModel::Abandon(const Operation& op, State& state) {
+  for (const auto& [path, node] : state.nodes) {
+    if (node.session != op.version) continue;
+    state.nodes.erase(path);
+    return Step::kChanged;
+  }
+  return Step::kImpossible;
 }
 
 Step NamespaceModel::Truncate(const Operation& op, State& state) const {

@@ -70,6 +70,7 @@ class NamespaceModel {
   Step Make(const Operation& op, State& state) const;
   Step Append(const Operation& op, State& state) const;
   Step Flush(const Operation& op, State& state) const;
+  static Step Abandon(const Operation& op, State& state);
   Step Truncate(const Operation& op, State& state) const;
   Step Rename(const Operation& op, State& state) const;
   Step Delete(const Operation& op, State& state) const;

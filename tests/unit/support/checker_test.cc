@@ -261,6 +261,17 @@ TEST_F(CheckerTest, TheWriterOfARemovedFileMayFlushButNotClose) {
   ExpectWrong({close});
 }
 
+TEST_F(CheckerTest, AnAbandonedFileMayGoAtAnyTime) {
+  Add(1, 2, Mkdir("/d"));
+  Add(3, 4, Create("/d/f", 1));
+  Add(5, 0, {.action = Action::kAbandon, .path = "/d/f", .version = 1}, Outcome::kUnknown);
+  Add(7, 8, Read("/d/f", ""));
+  Refuse(9, 10, Read("/d/f", ""), Refusal::kNotFound);
+  ExpectFine();
+  const size_t back = Add(11, 12, Read("/d/f", ""));
+  ExpectWrong({back});
+}
+
 // --- Publishing and renaming ---
 
 TEST_F(CheckerTest, FindsHalfAPublishedFile) {
