@@ -156,7 +156,7 @@ put_status=0
 wait "$put_pid" || put_status=$?
 put_pid=
 [ "$put_status" -eq 0 ] || fail "the second put did not survive the loss of a DataNode"
-echo "    the put went on without it: the other nodes of its pipeline carried on from the last acknowledged byte"
+echo "    the put went on: the others carried on from the last acknowledged byte"
 
 say "6. Read everything again, with one DataNode missing"
 read_back /demo/first "$STATE/first"
