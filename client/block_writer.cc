@@ -159,6 +159,10 @@ absl::Status BlockWriter::AbandonBlock() {
 absl::Status BlockWriter::GiveUpPipeline(const absl::Status& failure) {
   LogDebug("block {} failed: {}", state_.target.block().id(), MessageOf(failure));
   tries_.LeaveOutFailed(*pipeline_, failure);
+  // Two slow nodes are bad luck; three are a slow network.
+  if (KindOf(failure) == ErrorKind::kSlowNode && ++slow_nodes_ == 2) {
+    state_.find_slow_nodes = false;
+  }
   Collect();
   const uint64_t acked_seq = pipeline_->progress().acked_seq;
   pipeline_.reset();

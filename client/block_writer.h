@@ -79,6 +79,7 @@ class BlockWriter {
   PipelineRecovery::State state_;  // without a target, the NameNode must be asked for one
   std::unique_ptr<BlockPipeline> pipeline_;
   std::deque<Packet> packets_;  // not acknowledged, or not yet forgotten
+  int slow_nodes_ = 0;          // that were left out
   size_t sent_ = 0;             // of these, by this pipeline
   uint64_t length_ = 0;         // of the block when it is finished
 

@@ -38,7 +38,7 @@ absl::Status CheckTransfer(const TransferOptions& transfer) {
   }
   if (transfer.window_packets == 0 || transfer.stall_ms <= 0 || transfer.max_progress_ms <= 0 ||
       transfer.connect_ms <= 0 || transfer.heartbeat_ms <= 0 || transfer.write_attempts <= 0 ||
-      transfer.retry_pause_ms <= 0) {
+      transfer.slow_window_ms <= 0 || transfer.retry_pause_ms <= 0) {
     return UsageError("window, times and attempts of transfers must be above 0");
   }
   return absl::OkStatus();

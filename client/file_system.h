@@ -44,6 +44,7 @@ struct TransferOptions {
   // A pipeline that moves less than this, in bytes a second, may have a slow DataNode, which is
   // then left out. 0: never.
   uint64_t slow_bytes_per_s = 8 << 20;
+  int64_t slow_window_ms = 2'000;  // judged by what it did for so long
   int write_attempts = 5;        // without a byte acknowledged, each with other nodes if there are
   int64_t retry_pause_ms = 500;  // before failed nodes get another chance; doubles with every try
 };

@@ -24,11 +24,19 @@ struct PipelineWindow {
   std::vector<Node> nodes;       // in the pipeline's order
 };
 
-inline constexpr int64_t kSlowWindowUs = 2'000'000;  // the least that a judgement needs
+struct SlowNode {
+  int index = 0;  // in the pipeline
+  // It was at work for most of the time: its disk or its processor is slow, there is no doubt. Else
+  // it is the way to it, or all machines together have too much to do, which looks the same for a
+  // while.
+  bool busy = false;
 
-// The node that is to be left out: its index. None while the pipeline moves `slow_bytes_per_s`,
-// while the writer is the slow one, or when the others are not much faster than the pipeline: all
-// share a slow network, or the load is one that is slow everywhere.
-std::optional<int> FindSlowNode(const PipelineWindow& window, uint64_t slow_bytes_per_s);
+  friend bool operator==(const SlowNode&, const SlowNode&) = default;
+};
+
+// The node that holds up a pipeline that moves less than `slow_bytes_per_s`, or less than a quarter
+// of that when the node is not busy. None while the writer is the slow one, or when the others did
+// not work much faster than the pipeline: all share a slow disk, or the load is slow everywhere.
+std::optional<SlowNode> FindSlowNode(const PipelineWindow& window, uint64_t slow_bytes_per_s);
 
 }  // namespace cairn

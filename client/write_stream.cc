@@ -25,6 +25,8 @@ constexpr int64_t kPausedMs = 1'000;  // looks that are further apart: it was us
 // Nodes behind the first are judged by those before them, who must be done sooner.
 constexpr int64_t kMoreMsPerNode = 2'000;
 
+constexpr int kSuspicions = 3;  // before a node that is not busy is taken for slow
+
 // Nobody cancels a pipeline but its writer, who then asks for no failure: a CANCELLED of a peer
 // says that the node broke off.
 absl::Status NotCancelled(absl::Status status) {
@@ -128,6 +130,7 @@ const v1::WritePacket* WriteStream::Enqueue(Packet packet) {
     return nullptr;
   }
   writing_ = std::move(packet);
+  ++starting_;
   return writing_.get();
 }
 
@@ -180,6 +183,14 @@ void WriteStream::Write(const v1::WritePacket* packet) {
   } else {
     StartWrite(packet);
   }
+  MutexLock lock(mu_);
+  --starting_;
+  NoteWritten();
+}
+
+// A write may be done, on another thread, before the one that started it has let go of the packet.
+void WriteStream::NoteWritten() {
+  if (starting_ == 0) progress_.written_seq = done_seq_;
 }
 
 void WriteStream::WaitForProgress() {
@@ -262,14 +273,15 @@ void WriteStream::OnWriteDone(bool ok) {
   const v1::WritePacket* next = nullptr;
   {
     MutexLock lock(mu_);
-    progress_.written_seq = writing_->seq();
+    done_seq_ = writing_->seq();
     writing_.reset();
-    changed_.SignalAll();
     if (ok && !queue_.empty()) {
       writing_ = std::move(queue_.front());
       queue_.pop_front();
       next = writing_.get();
+      ++starting_;
     }
+    NoteWritten();
   }
   if (next != nullptr) Write(next);  // a broken stream ends its reads too
 }
@@ -374,7 +386,8 @@ void WriteStream::JudgeSpeed() {
                         static_cast<int64_t>(ack_.nodes(i).worked_us())};
   }
   const int64_t now_us = clock_->SteadyUs();
-  if (!options_.find_slow_nodes || now_us - window_start_us_ < kSlowWindowUs) return;
+  const int64_t window_us = options_.transfer.slow_window_ms * 1000;
+  if (!options_.find_slow_nodes || now_us - window_start_us_ < window_us) return;
   PipelineWindow window = totals_;
   window.duration_us = now_us - window_start_us_;
   window.writer_waited_us = writer_waited_us_ - window_start_.writer_waited_us;
@@ -385,15 +398,21 @@ void WriteStream::JudgeSpeed() {
     window.nodes[i].waited_us -= window_start_.nodes[i].waited_us;
     window.nodes[i].worked_us -= window_start_.nodes[i].worked_us;
   }
-  const std::optional<int> slow = FindSlowNode(window, options_.transfer.slow_bytes_per_s);
+  const std::optional<SlowNode> slow = FindSlowNode(window, options_.transfer.slow_bytes_per_s);
   StartWindow(now_us);
-  if (!slow || in_flight_.empty()) return;
+  if (!slow) {
+    suspicions_ = 0;
+    return;
+  }
+  suspicions_ = slow->index == suspect_ ? suspicions_ + 1 : 1;
+  suspect_ = slow->index;
+  if (in_flight_.empty() || (!slow->busy && suspicions_ < kSuspicions)) return;
   const uint64_t per_s = window.bytes * 1'000'000 / static_cast<uint64_t>(window.duration_us);
   Fail(WithKind(absl::UnavailableError(fmt::format("{} holds the others up: {} a second",
-                                                   DataNodeName(options_.nodes[*slow]),
+                                                   DataNodeName(options_.nodes[slow->index]),
                                                    FormatSize(per_s))),
                 ErrorKind::kSlowNode),
-       *slow);
+       slow->index);
 }
 
 void WriteStream::OnDone(const grpc::Status& status) {

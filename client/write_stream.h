@@ -72,7 +72,8 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
     int64_t sent_us = 0;   // steady time
   };
 
-  void Write(const v1::WritePacket* packet);
+  void Write(const v1::WritePacket* packet) ABSL_LOCKS_EXCLUDED(mu_);
+  void NoteWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Puts a packet behind those on their way; it must be written now if it is returned.
   const v1::WritePacket* Enqueue(Packet packet) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -111,6 +112,8 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
   std::deque<Packet> queue_ ABSL_GUARDED_BY(mu_);        // behind it
   std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mu_);  // sent, the queue included, not acked
   Progress progress_ ABSL_GUARDED_BY(mu_);
+  int starting_ ABSL_GUARDED_BY(mu_) = 0;        // threads that start a write
+  uint64_t done_seq_ ABSL_GUARDED_BY(mu_) = 0;   // the last packet whose write is done
   uint64_t last_seq_ ABSL_GUARDED_BY(mu_) = 0;   // of the last packet sent
   uint64_t sent_end_ ABSL_GUARDED_BY(mu_) = 0;   // where its payload ends in the block
   bool last_sent_ ABSL_GUARDED_BY(mu_) = false;  // the packet marked so was sent
@@ -132,6 +135,8 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
   // What slow nodes are judged by.
   int64_t waiting_since_us_ ABSL_GUARDED_BY(mu_) = 0;  // the writer; 0: it does not wait
   int64_t writer_waited_us_ ABSL_GUARDED_BY(mu_) = 0;  // before that
+  int suspicions_ ABSL_GUARDED_BY(mu_) = 0;            // of the same node, one window after another
+  int suspect_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t window_start_us_ ABSL_GUARDED_BY(mu_) = 0;
   PipelineWindow window_start_ ABSL_GUARDED_BY(mu_);  // the totals then
   PipelineWindow totals_ ABSL_GUARDED_BY(mu_);        // since the stream began

@@ -283,9 +283,10 @@ grpc::Status FakeDataNode::WriteBlock(grpc::ServerContext* context, Stream* stre
       stream->Write(alive);
     }
     for (size_t i = 0; i < nodes.size(); ++i) {
-      const int ms = nodes[i]->faults().packet_ms;
+      const Faults slow = nodes[i]->faults();
+      const int ms = slow.packet_ms + slow.link_ms;
       if (!PauseFor(context, ms)) return grpc::Status::OK;
-      times[i].worked_us += ms * 1000;
+      times[i].worked_us += slow.packet_ms * 1000;
       for (size_t before = 0; before < i; ++before) times[before].waited_us += ms * 1000;
     }
     v1::WritePacket passed_on = packet;

@@ -37,6 +37,7 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     int hang_after_packets = -1;       // says that it is at work, and gets nowhere
     int die_after_last = -1;           // 0: has finished the block, and dies before its ack
     int wrong_ack_after_packets = -1;  // acknowledges another packet
+    int link_ms = 0;                   // a packet takes this long to get here
     int packet_ms = 0;                 // works this long at each packet
     bool corrupts_mirror = false;      // damages what it passes on
     bool short_on_disk = false;        // has one byte less durable than it should

@@ -19,20 +19,47 @@ using testing::kPacket;
 
 class PipelineLimitsTest : public testing::RecoveryFixture {};
 
+TransferOptions QuickToJudge() {
+  TransferOptions transfer = FakeCluster::FastTransfer();
+  transfer.slow_window_ms = 250;
+  return transfer;
+}
+
 // Alone, it is better than nothing; beside others, it goes.
 TEST_F(PipelineLimitsTest, ASlowNodeIsLeftOutWhereTheOthersAreEnough) {
   FakeCluster& cluster = Start(4);
-  Create(cluster, FakeCluster::FastTransfer());
-  cluster.datanode(2).SetFaults({.packet_ms = 250});
+  Create(cluster, QuickToJudge());
+  cluster.datanode(2).SetFaults({.packet_ms = 100});
   ExpectFinishes(cluster, kBlock, {10, 20});
 }
 
 TEST_F(PipelineLimitsTest, ASlowNodeStaysWhereTheOthersAreTooFew) {
   FakeCluster& cluster = Start(2);
-  Create(cluster, FakeCluster::FastTransfer());
-  cluster.datanode(1).SetFaults({.packet_ms = 250});
+  Create(cluster, QuickToJudge());
+  cluster.datanode(1).SetFaults({.packet_ms = 100});
   ExpectFinishes(cluster, kBlock, {10, 20});
   EXPECT_EQ(cluster.namenode().runs("UpdatePipeline"), 1);  // it was tried once
+}
+
+TEST_F(PipelineLimitsTest, ASlowLinkIsJudgedWithMorePatience) {
+  FakeCluster& cluster = Start(4);
+  Create(cluster, QuickToJudge());
+  cluster.datanode(2).SetFaults({.link_ms = 100});
+  ASSERT_TRUE(Write(9 * kPacket).ok());  // about two windows
+  EXPECT_EQ(cluster.namenode().runs("NewStamp"), 0);
+  ExpectFinishes(cluster, kBlock, {10, 20});
+  EXPECT_EQ(cluster.namenode().runs("UpdatePipeline"), 1);
+}
+
+TEST_F(PipelineLimitsTest, ASlowNetworkIsNobodysFault) {
+  FakeCluster& cluster = Start(9);
+  Create(cluster, QuickToJudge());
+  for (int i = 0; i < 9; ++i) cluster.datanode(i).SetFaults({.link_ms = 30});
+  const std::string more = testing::Bytes(3 * kBlock);
+  ASSERT_TRUE(out_->Write(more).ok());
+  ASSERT_TRUE(out_->Close().ok());
+  EXPECT_LE(cluster.namenode().runs("UpdatePipeline"), 2);
+  EXPECT_TRUE(cluster.Stored() == more);
 }
 
 TEST_F(PipelineLimitsTest, TooFewNodesIsAClearError) {

@@ -27,7 +27,7 @@ class RecoveryFixture : public ::testing::Test {
   }
   static TransferOptions Impatient() {
     TransferOptions transfer = OneByOne();
-    transfer.stall_ms = 400;
+    transfer.stall_ms = 1'500;
     return transfer;
   }
 

@@ -25,18 +25,24 @@ PipelineWindow SlowLast() {
 
 TEST(FindSlowNodeTest, BlamesTheOneThatMadeTheOthersWait) {
   PipelineWindow window = SlowLast();
-  EXPECT_EQ(FindSlowNode(window, kSlow), 2);
+  EXPECT_EQ(FindSlowNode(window, kSlow), (SlowNode{.index = 2, .busy = true}));
   std::swap(window.nodes[1], window.nodes[2]);
-  EXPECT_EQ(FindSlowNode(window, kSlow), 1);
+  EXPECT_EQ(FindSlowNode(window, kSlow), (SlowNode{.index = 1, .busy = true}));
   std::swap(window.nodes[0], window.nodes[1]);
-  EXPECT_EQ(FindSlowNode(window, kSlow), 0);
+  EXPECT_EQ(FindSlowNode(window, kSlow), (SlowNode{.index = 0, .busy = true}));
 }
 
-// A slow link shows as a node that waits for nobody and works for nobody.
-TEST(FindSlowNodeTest, BlamesANodeBehindASlowLink) {
+// A slow link shows as a node that waits for nobody and does not work. So does, for a while, a
+// machine with too much to do.
+TEST(FindSlowNodeTest, SuspectsANodeBehindASlowLink) {
   PipelineWindow window = SlowLast();
+  window.nodes[2].worked_us = 1'900'000;
+  EXPECT_EQ(FindSlowNode(window, kSlow), (SlowNode{.index = 2, .busy = false}));
+  window.bytes = kSlow;  // in 4 s
+  EXPECT_EQ(FindSlowNode(window, kSlow), std::nullopt);
+  window.bytes = kSlow - 1;
   window.nodes[2].worked_us = 1000;
-  EXPECT_EQ(FindSlowNode(window, kSlow), 2);
+  EXPECT_EQ(FindSlowNode(window, kSlow), (SlowNode{.index = 2, .busy = false}));
 }
 
 TEST(FindSlowNodeTest, BlamesNobodyWhileThePipelineIsFastEnough) {
@@ -44,7 +50,7 @@ TEST(FindSlowNodeTest, BlamesNobodyWhileThePipelineIsFastEnough) {
   window.bytes = 4 * kSlow;
   EXPECT_EQ(FindSlowNode(window, kSlow), std::nullopt);
   window.bytes = 4 * kSlow - 4;
-  EXPECT_EQ(FindSlowNode(window, kSlow), 2);
+  EXPECT_EQ(FindSlowNode(window, kSlow), (SlowNode{.index = 2, .busy = true}));
   EXPECT_EQ(FindSlowNode(window, 0), std::nullopt);  // never, says the option
 }
 
@@ -59,14 +65,11 @@ TEST(FindSlowNodeTest, BlamesNobodyWhenAllAreSlow) {
   window.nodes[0].worked_us = 500'000;  // eight times the pipeline's speed
   EXPECT_EQ(FindSlowNode(window, kSlow), std::nullopt);
   window.nodes[0].worked_us = 300'000;
-  EXPECT_EQ(FindSlowNode(window, kSlow), 2);
+  EXPECT_TRUE(FindSlowNode(window, kSlow).has_value());
 }
 
-TEST(FindSlowNodeTest, BlamesNobodyTooEarlyOrForNothing) {
+TEST(FindSlowNodeTest, BlamesNobodyForNothing) {
   PipelineWindow window = SlowLast();
-  window.duration_us = 1'900'000;
-  EXPECT_EQ(FindSlowNode(window, kSlow), std::nullopt);
-  window = SlowLast();
   window.bytes = 0;
   EXPECT_EQ(FindSlowNode(window, kSlow), std::nullopt);
   window = SlowLast();
