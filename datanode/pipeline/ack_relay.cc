@@ -76,6 +76,7 @@ void AckRelay::Forward(Packet& packet) {
   Downstream* mirror;
   {
     MutexLock lock(mu_);
+    if (packet.last) last_seq_ = packet.seq;
     mirror = WorkingMirror();
     if (mirror == nullptr) return;
     if (acked_ == sent_) {
@@ -122,7 +123,7 @@ void AckRelay::PushLastEarly(uint64_t seq, NodeAck own) {
   ack.nodes.push_back(std::move(own));
   MutexLock sending(send_mu_);
   SendUp(ack);
-  writer_gone_ = true;
+  writer_done_ = true;
 }
 
 void AckRelay::Drain() {
@@ -212,6 +213,7 @@ void AckRelay::FailMirror(const absl::Status& status) {
   const bool damaged = KindOf(status) == ErrorKind::kChecksum && hooks_.damaged &&
                        hooks_.damaged(behind_.front().number);
   Downstream* mirror;
+  bool done;  // it ended because it had acked the last packet
   {
     MutexLock lock(mu_);
     if (!mirror_status_.ok() || stopping_) return;  // the first reason counts
@@ -228,8 +230,9 @@ void AckRelay::FailMirror(const absl::Status& status) {
     }
     NoteWaiting();
     mirror = mirror_.get();
+    done = last_seq_ != 0 && acked_ == last_seq_ + 1;
   }
-  LogWarn("pipeline: {} failed: {}", behind_.front().name(), MessageOf(status));
+  if (!done) LogWarn("pipeline: {} failed: {}", behind_.front().name(), MessageOf(status));
   if (mirror != nullptr) mirror->Cancel();
 }
 
@@ -238,14 +241,16 @@ void AckRelay::Flush() {
   while (true) {
     Ack ack;
     uint64_t length = 0;
+    bool last = false;
     {
       MutexLock lock(mu_);
-      if (!NextAck(&ack, &length)) return;
+      if (!NextAck(&ack, &length, &last)) return;
     }
     const bool good = std::all_of(ack.nodes.begin(), ack.nodes.end(),
                                   [](const NodeAck& node) { return node.status.ok(); });
     if (good && hooks_.visible) hooks_.visible(length);  // whoever gets the ack may read it
     SendUp(ack);
+    if (last) writer_done_ = true;
     {
       MutexLock lock(mu_);
       waiting_.pop_front();
@@ -255,7 +260,7 @@ void AckRelay::Flush() {
   }
 }
 
-bool AckRelay::NextAck(Ack* ack, uint64_t* length) {
+bool AckRelay::NextAck(Ack* ack, uint64_t* length, bool* last) {
   if (waiting_.empty()) return false;
   const bool complete = behind_.empty() || !behind_acks_.empty() || !mirror_status_.ok();
   if (!complete) return false;
@@ -274,6 +279,7 @@ bool AckRelay::NextAck(Ack* ack, uint64_t* length) {
   }
   for (NodeAck& node : behind) ack->nodes.push_back(std::move(node));
   *length = entry.length;
+  *last = last_seq_ != 0 && entry.seq == last_seq_;
   return true;
 }
 
@@ -299,7 +305,7 @@ int64_t AckRelay::SendSignOfLife() {
 
 void AckRelay::SendUp(const Ack& ack) {
   // Towards a writer that is gone: its packets end too, which ends the stream.
-  if (!writer_gone_) writer_gone_ = !upstream_->Send(ack);
+  if (!writer_done_) writer_done_ = !upstream_->Send(ack);
   last_sent_ms_ = NowMs();
 }
 

@@ -53,7 +53,7 @@ class AckRelay {
   // The stream to behind[0], or why there is none. Once, before the first Push, if there are nodes
   // behind.
   void SetMirror(absl::StatusOr<std::unique_ptr<Downstream>> mirror) ABSL_LOCKS_EXCLUDED(mu_);
-  // Sends the packet to the mirror, if there is one that works.
+  // Before the Push of a packet: sends it to the mirror, if there is one that works.
   void Forward(Packet& packet) ABSL_LOCKS_EXCLUDED(mu_);
 
   // This node's part of the ack of packet `seq`, with which it has got `length` bytes. With a
@@ -87,7 +87,7 @@ class AckRelay {
   // Sends the acks that are complete.
   void Flush() ABSL_LOCKS_EXCLUDED(mu_, send_mu_);
   // The front entry and the acks of those behind it, when both are there.
-  bool NextAck(Ack* ack, uint64_t* length) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool NextAck(Ack* ack, uint64_t* length, bool* last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Keeps account of the time for which the nodes behind are waited for: after every change.
   void NoteWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<NodeAck> FailureBehind() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -100,9 +100,9 @@ class AckRelay {
   const Options options_;
   const Hooks hooks_;
 
-  Mutex send_mu_;  // one message upstream at a time, in order
-  bool writer_gone_ ABSL_GUARDED_BY(send_mu_) = false;
-  int64_t last_sent_ms_ ABSL_GUARDED_BY(send_mu_);  // steady time
+  Mutex send_mu_;                                       // one message upstream at a time, in order
+  bool writer_done_ ABSL_GUARDED_BY(send_mu_) = false;  // gone, or has the ack of the last packet
+  int64_t last_sent_ms_ ABSL_GUARDED_BY(send_mu_);      // steady time
 
   mutable Mutex mu_;
   CondVar changed_;  // of waiting_, for those who push and drain
@@ -120,6 +120,7 @@ class AckRelay {
   // While something is owed; only time in which this node itself was running counts.
   int64_t silent_ms_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t stuck_ms_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t last_seq_ ABSL_GUARDED_BY(mu_) = 0;  // of the last packet, once it is here
   bool forwarding_ ABSL_GUARDED_BY(mu_) = false;
   int64_t waiting_since_us_ ABSL_GUARDED_BY(mu_) = 0;  // steady time; 0: not waiting
   int64_t waited_us_ ABSL_GUARDED_BY(mu_) = 0;

@@ -332,6 +332,22 @@ TEST_F(AckRelayTest, CountsTheTimeThatItWaitsForTheMirrorAlone) {
   EXPECT_LT(AckOf(2).nodes[0].waited_us, before + 40'000);
 }
 
+TEST_F(AckRelayTest, NothingFollowsTheLastAck) {
+  StartReady(1, {.alive_ms = 5});
+  mirror_.KeepAlive();
+  Packet packet;
+  packet.seq = 1;
+  packet.last = true;
+  relay_->Forward(packet);
+  relay_->Push(1, {.node = 1}, 100);
+  EXPECT_TRUE(writer_.WaitForSignsOfLife(3));
+  mirror_.Deliver(1, 1);
+  relay_->Drain();
+  const int before = writer_.signs_of_life();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // time for ten
+  EXPECT_EQ(writer_.signs_of_life(), before);
+}
+
 TEST_F(AckRelayTest, AWriterThatIsGoneDoesNotStopTheMirror) {
   StartReady(1);
   writer_.Leave();

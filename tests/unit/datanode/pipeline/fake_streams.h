@@ -124,6 +124,10 @@ class FakeWriter final : public Upstream {
   bool WaitForSignsOfLife(int count) {
     return WaitUntil([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return signs_of_life_ >= count; });
   }
+  int signs_of_life() {
+    MutexLock lock(mu_);
+    return signs_of_life_;
+  }
   size_t acks() {
     MutexLock lock(mu_);
     return acks_.size();
