@@ -152,10 +152,10 @@ TEST_F(PipelineTest, ABlockThatIsThereIsRefusedByItsNode) {
 }
 
 TEST_F(PipelineTest, AMirrorThatLivesButGetsNowhereIsNamedByTheNodeBeforeIt) {
-  BlockReceiver::Options receiver;
-  receiver.alive_ms = 20;
-  receiver.max_progress_ms = 800;
-  Start(3, {.receiver = receiver});
+  TestNode::Options options;
+  options.receiver.alive_ms = 20;
+  options.receiver.max_progress_ms = 2'000;
+  Start(3, options);
   TestWriter writer(*nodes_[0]);
   writer.Open(kBlock, Behind());
   EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk, kOk));
@@ -169,9 +169,9 @@ TEST_F(PipelineTest, AMirrorThatLivesButGetsNowhereIsNamedByTheNodeBeforeIt) {
 
 // As above, with so much on its way that sending blocks too.
 TEST_F(PipelineTest, AMirrorThatGetsNowhereDoesNotBlockItsSender) {
-  BlockReceiver::Options receiver;
-  receiver.max_progress_ms = 500;
-  Start(2, {.receiver = receiver});
+  TestNode::Options options;
+  options.receiver.max_progress_ms = 1'000;
+  Start(2, options);
   TestWriter writer(*nodes_[0]);
   writer.Open({1, 1, 64 << 20}, Behind());
   EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk));
@@ -186,11 +186,10 @@ TEST_F(PipelineTest, AMirrorThatGetsNowhereDoesNotBlockItsSender) {
 
 // The disk of the first node hangs: its writer hears that it lives, and nobody else is blamed.
 TEST_F(PipelineTest, ANodeThatGetsNowhereBlamesNobodyElse) {
-  BlockReceiver::Options receiver;
-  receiver.alive_ms = 20;
-  receiver.stall_ms = 200;
-  receiver.max_progress_ms = 300;
-  Start(2, {.receiver = receiver});
+  TestNode::Options options;
+  options.receiver.alive_ms = 20;
+  options.receiver.max_progress_ms = 300;
+  Start(2, options);
   TestWriter writer(*nodes_[0]);
   WriteStart(writer, kBlock, BytesOf(1, 4096));
   const Hang hang(nodes_[0]->env());

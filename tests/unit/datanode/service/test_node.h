@@ -59,7 +59,8 @@ class TestNode {
  public:
   struct Options {
     OpenTransfers::Options transfers = {.memory_bytes = 64 << 20};
-    BlockReceiver::Options receiver;
+    // Patient: a test machine may be slow.
+    BlockReceiver::Options receiver = {.stall_ms = 20'000, .max_progress_ms = 60'000};
     bool registered = true;
   };
 
