@@ -341,6 +341,7 @@ Step NamespaceModel::Truncate(const Operation& op, State& state) const {
 
 Step NamespaceModel::Rename(const Operation& op, State& state) const {
   if (Find(state, op.path) == nullptr || op.path == "/") return Step::kImpossible;
+  if (op.path == op.to) return Step::kSame;  // as rename(2)
   if (Find(state, op.to) != nullptr || !HasParent(state, op.to)) return Step::kImpossible;
   if (IsBelow(op.to, op.path)) return Step::kImpossible;
   std::vector<std::string> moved = Below(state, op.path);

@@ -206,6 +206,7 @@ class World {
         file->bytes.resize(op.length);
         return std::nullopt;
       case Action::kRename:
+        if (op.to == op.path) return std::nullopt;
         if (files_.contains(op.to)) return Refusal::kExists;
         files_[op.to] = *file;
         files_.erase(op.path);
