@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 
 #include <limits>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "common/logging.h"
+#include "common/read_ahead.h"
 #include "namenode/codec/edit_codec.h"
 #include "namenode/codec/image.h"
 #include "namenode/journal/disk_space.h"
@@ -18,13 +20,66 @@
 namespace cairn::namenode {
 namespace {
 
-constexpr uint64_t kProgressEdits = 1'000'000;  // a log line for each so many edits replayed
+// A log line for each so many edits replayed, or bytes of the image loaded.
+constexpr uint64_t kProgressEdits = 1'000'000;
+constexpr uint64_t kProgressImageBytes = 256 << 20;
+constexpr size_t kEditsABatch = 512;
+constexpr size_t kBatchesAhead = 8;
 
 absl::StatusOr<LoadedImage> LoadFrom(const ImageStore& images, TxId txid) {
   ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, images.Open(txid));
-  return LoadImage(
-      [&](char* buffer, size_t size) { return source->Read(std::span<char>(buffer, size)); });
+  uint64_t bytes = 0;
+  uint64_t next_line = kProgressImageBytes;
+  return LoadImage([&](char* buffer, size_t size) -> absl::StatusOr<size_t> {
+    ASSIGN_OR_RETURN(const size_t got, source->Read(std::span<char>(buffer, size)));
+    bytes += got;
+    if (bytes >= next_line) {
+      LogInfo("loading the image of txid {}: {} of {} MiB", txid, bytes >> 20,
+              source->size() >> 20);
+      next_line += kProgressImageBytes;
+    }
+    return got;
+  });
 }
+
+using DecodedEdits = std::vector<std::pair<TxId, EditRecord>>;
+
+// Edits in batches, for the thread that reads ahead of Apply.
+class EditSource {
+ public:
+  explicit EditSource(std::unique_ptr<JournalReader> reader) : reader_(std::move(reader)) {}
+
+  // What comes before damage is handed out first.
+  absl::StatusOr<std::optional<DecodedEdits>> Next() {
+    DecodedEdits edits;
+    edits.reserve(kEditsABatch);
+    while (failure_.ok() && edits.size() < kEditsABatch) {
+      absl::StatusOr<bool> more = Read(&edits);
+      if (!more.ok()) {
+        failure_ = more.status();
+      } else if (!*more) {
+        break;
+      }
+    }
+    if (!edits.empty()) return edits;
+    if (!failure_.ok()) return failure_;
+    return std::optional<DecodedEdits>();
+  }
+
+ private:
+  absl::StatusOr<bool> Read(DecodedEdits* edits) {
+    JournalRecord record;
+    ASSIGN_OR_RETURN(const bool more, reader_->Next(&record));
+    if (!more) return false;
+    absl::StatusOr<EditRecord> edit = DecodeEdit(record.bytes);
+    if (!edit.ok()) return Annotate(edit.status(), fmt::format("replay of edit {}", record.txid));
+    edits->emplace_back(record.txid, *std::move(edit));
+    return true;
+  }
+
+  std::unique_ptr<JournalReader> reader_;
+  absl::Status failure_;
+};
 
 }  // namespace
 
@@ -79,19 +134,17 @@ absl::Status StateStore::Replay(LoadedState* loaded, TxId through) {
   if (through == loaded->image_txid) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::unique_ptr<JournalReader> reader,
                    JournalReader::Open(env_, dirs_, loaded->image_txid + 1, through));
-  JournalRecord record;
+  EditSource source(std::move(reader));
+  ReadAhead<DecodedEdits> batches(kBatchesAhead, [&source] { return source.Next(); });
   while (true) {
-    ASSIGN_OR_RETURN(const bool more, reader->Next(&record));
-    if (!more) break;
-    absl::StatusOr<EditRecord> edit = DecodeEdit(record.bytes);
-    absl::Status applied =
-        edit.ok() ? Apply(*loaded->state, record.txid, *edit).status() : edit.status();
-    if (!applied.ok()) return Annotate(applied, fmt::format("replay of edit {}", record.txid));
-    if (record.txid % kProgressEdits == 0) {
-      LogInfo("replayed edits up to {} of {}", record.txid, through);
+    ASSIGN_OR_RETURN(const std::optional<DecodedEdits> edits, batches.Next());
+    if (!edits.has_value()) return absl::OkStatus();
+    for (const auto& [txid, record] : *edits) {
+      const absl::Status applied = Apply(*loaded->state, txid, record).status();
+      if (!applied.ok()) return Annotate(applied, fmt::format("replay of edit {}", txid));
+      if (txid % kProgressEdits == 0) LogInfo("replayed edits up to {} of {}", txid, through);
     }
   }
-  return absl::OkStatus();
 }
 
 absl::Status StateStore::SaveImage(const FsState& state) {
