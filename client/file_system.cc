@@ -96,9 +96,11 @@ absl::Status FileSystem::Truncate(std::string_view path, uint64_t length) {
   ASSIGN_OR_RETURN(const v1::TruncateReply cut, core_->namenode().Truncate(std::move(request)));
   if (cut.done()) return absl::OkStatus();
   while (true) {
-    // Not asked for again: somebody may have appended to the file meanwhile.
-    ASSIGN_OR_RETURN(const FileStatus status, GetFileInfo(path));
-    if (!status.open || status.length != length) return absl::OkStatus();
+    // Not asked for again: somebody may have appended to the file meanwhile. It may even have been
+    // removed or renamed: it was cut all the same.
+    const absl::StatusOr<FileStatus> status = GetFileInfo(path);
+    if (absl::IsUnavailable(status.status())) return status.status();
+    if (!status.ok() || !status->open || status->length != length) return absl::OkStatus();
     if (core_->clock().SteadyMs() >= deadline_ms) {
       return WithKind(absl::UnavailableError(
                           "the DataNodes are still cutting the last block; the NameNode goes on"),

@@ -168,6 +168,15 @@ TEST_F(AppendTest, TruncateWaitsUntilTheFileIsClosed) {
   EXPECT_EQ(fs_->GetFileInfo("/f")->length, 5u);
 }
 
+TEST_F(AppendTest, AFileThatIsRemovedWhileItIsCutWasCut) {
+  Put(kBlock + 10);
+  cluster_.namenode().SetTruncateCalls(3);
+  cluster_.namenode().RemoveFilesBeforeNextLook();
+  const absl::Status cut = fs_->Truncate("/f", 5);
+  EXPECT_TRUE(cut.ok()) << cut;
+  EXPECT_TRUE(absl::IsNotFound(fs_->Truncate("/f", 5)));
+}
+
 TEST_F(AppendTest, RecoverLeaseTellsWhetherTheFileIsClosed) {
   Put(10);
   const auto out = Open();

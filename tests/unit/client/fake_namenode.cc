@@ -54,6 +54,11 @@ void FakeNameNode::SetTruncateCalls(int calls) {
   truncate_calls_ = calls;
 }
 
+void FakeNameNode::RemoveFilesBeforeNextLook() {
+  MutexLock lock(mu_);
+  remove_files_ = true;
+}
+
 std::vector<FakeNameNode::Call> FakeNameNode::calls(const std::string& method) const {
   MutexLock lock(mu_);
   std::vector<Call> found;
@@ -389,6 +394,7 @@ grpc::Status FakeNameNode::GetFileInfo(grpc::ServerContext*, const v1::GetFileIn
       reply->mutable_status()->set_type(v1::FileStatus::DIRECTORY);
       return absl::OkStatus();
     }
+    if (std::exchange(remove_files_, false)) files_.clear();
     ASSIGN_OR_RETURN(FileState * file, Find(request->path()));
     if (truncate_calls_ > 0 && --truncate_calls_ == 0) file->closed = true;
     *reply->mutable_status() = StatusOf(*file);

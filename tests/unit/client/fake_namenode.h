@@ -57,6 +57,8 @@ class FakeNameNode final : public v1::NameNode::Service {
   void TakeOver();
   // A truncation is under way for so many GetFileInfo calls.
   void SetTruncateCalls(int calls);
+  // All files are removed just before the next GetFileInfo.
+  void RemoveFilesBeforeNextLook();
 
   std::vector<Call> calls(const std::string& method) const;  // those that arrived
   int runs(const std::string& method) const;                 // those that were carried out
@@ -118,6 +120,7 @@ class FakeNameNode final : public v1::NameNode::Service {
   std::vector<Call> calls_;
   std::map<std::string, int> runs_;
   std::map<std::pair<std::string, uint64_t>, std::string> retry_cache_;
+  bool remove_files_ = false;
   std::map<uint64_t, FileState> files_;  // by inode
   uint64_t last_inode_ = 100;
   uint64_t last_block_ = 1000;
