@@ -29,7 +29,8 @@ ARROWS = {
     "datanode/web": ["datanode/store", "datanode/pipeline", "common", "common/net", "proto"],
     "datanode": ["datanode/*", "common", "common/net", "proto"],
     "client": ["common", "common/net", "proto"],
-    "client/cli": ["client", "client/mini", "common"],
+    "client/bench": ["client", "common", "common/net", "proto"],
+    "client/cli": ["client", "client/bench", "client/mini", "common"],
     # The only place where the daemons meet.
     "client/mini": ["namenode", "datanode", "client", "common"],
     "tests": ["*"],
@@ -52,7 +53,8 @@ LIBRARIES = {
     "dn_store": "datanode/store", "dn_pipeline": "datanode/pipeline",
     "dn_control": "datanode/control", "dn_service": "datanode/service",
     "dn_web": "datanode/web", "dn_server": "datanode",
-    "cairn_client": "client", "cairn_cli": "client/cli", "cairn_mini": "client/mini",
+    "cairn_client": "client", "cairn_bench": "client/bench", "cairn_cli": "client/cli",
+    "cairn_mini": "client/mini",
 }
 
 # (what, a regex for an include's path, the rooms where it is banned, the rooms excepted). A room

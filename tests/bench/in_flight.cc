@@ -1,0 +1,75 @@
+#include "tests/bench/in_flight.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace cairn::bench {
+
+Slot::Slot(uint64_t number) {
+  call_.caller.user = "root";
+  call_.caller.superuser = true;
+  static_assert(sizeof(number) <= sizeof(call_.key.client));
+  std::memcpy(call_.key.client.data(), &number, sizeof(number));
+}
+
+const namenode::CallContext& Slot::NextCall() {
+  ++call_.key.call_id;
+  call_.key.done_below = call_.key.call_id;
+  return call_;
+}
+
+InFlight::InFlight(uint64_t first_slot, uint32_t slots) {
+  slots_.reserve(slots);
+  for (uint32_t i = 0; i < slots; ++i) {
+    slots_.emplace_back(first_slot + i);
+    free_.push_back(i);
+  }
+}
+
+absl::StatusOr<Measured> InFlight::Run(uint64_t first, uint64_t count,
+                                       const AsyncOperation& operation) {
+  Measured measured;
+  measured.latencies_us.resize(count);
+  const auto began = std::chrono::steady_clock::now();
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint32_t slot = Take();
+    operation(first + i, slots_[slot],
+              [this, slot, latency = &measured.latencies_us[i],
+               begin = std::chrono::steady_clock::now()](const absl::Status& status) {
+                *latency = MicrosSince(begin);
+                Return(slot, status);
+              });
+  }
+  MutexLock lock(mu_);
+  while (free_.size() < slots_.size()) {
+    wanted_ = slots_.size();
+    returned_.Wait(mu_);
+  }
+  measured.seconds = SecondsSince(began);
+  if (!failure_.ok()) return failure_;
+  return measured;
+}
+
+uint32_t InFlight::Take() {
+  MutexLock lock(mu_);
+  while (free_.empty()) {
+    wanted_ = std::max<size_t>(1, slots_.size() / 4);
+    returned_.Wait(mu_);
+  }
+  wanted_ = 0;
+  const uint32_t slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+void InFlight::Return(uint32_t slot, const absl::Status& status) {
+  MutexLock lock(mu_);
+  if (!status.ok() && failure_.ok()) failure_ = status;
+  free_.push_back(slot);
+  if (wanted_ != 0 && free_.size() >= wanted_) {
+    wanted_ = 0;
+    returned_.Signal();
+  }
+}
+
+}  // namespace cairn::bench
