@@ -187,6 +187,10 @@ absl::Status CommandLine::TakeWord(Scan& scan, const std::string& word) {
     scan.first_word = word;
     return absl::OkStatus();
   }
+  if (!scan.first_word.empty()) {
+    return UsageError(fmt::format("unknown command '{}'; {} needs one of {}", name, scan.first_word,
+                                  CommandNames(scan.first_word)));
+  }
   return UsageError(fmt::format("unknown command '{}'", name));
 }
 

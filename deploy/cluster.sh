@@ -1,4 +1,5 @@
-# Starting and stopping Cairn's daemons as background processes, for `./dev up`, `down` and `demo`.
+# Starting and stopping Cairn's daemons as background processes, for `./dev up`, `down`,
+# `bench` and `demo`.
 #
 # Sourced, never run. The caller sets BIN (the programs' folder) and STATE (a folder of its own), in
 # which a daemon NAME has NAME.pid, NAME.ready, NAME.log and its data under NAME/.

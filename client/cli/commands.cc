@@ -16,6 +16,7 @@ void AddCommands(Cli& cli) {
   AddCheckCommands(cli);
   AddFsck(cli);
   AddAdminCommands(cli);
+  AddBench(cli);
   AddCompletion(cli);
 }
 

@@ -19,6 +19,7 @@ void AddAttributeCommands(Cli& cli);  // chmod chown chgrp setrep
 void AddCheckCommands(Cli& cli);      // test locations checksum
 void AddFsck(Cli& cli);               // fsck
 void AddAdminCommands(Cli& cli);      // admin report|health|nodes|safe-mode|checkpoint
+void AddBench(Cli& cli);              // bench metadata
 void AddCompletion(Cli& cli);         // completion
 
 // All of them.

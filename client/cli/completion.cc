@@ -87,8 +87,8 @@ std::string BashCompletion(CommandLine& line) {
       *)
         if [ -z "$command" ] && [ -n "$(_cairn_words "$word")" ]; then
           command=$word
-        elif [ "$command" = admin ]; then
-          command="admin $word"
+        elif [ "$command" = admin ] || [ "$command" = bench ]; then
+          command="$command $word"
         fi
         ;;
     esac
@@ -129,8 +129,8 @@ std::string ZshCompletion(CommandLine& line) {
       *)
         if [[ -z $command && -n "$(_cairn_words "$word")" ]]; then
           command=$word
-        elif [[ $command == admin ]]; then
-          command="admin $word"
+        elif [[ $command == admin || $command == bench ]]; then
+          command="$command $word"
         fi
         ;;
     esac

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 namespace cairn::cli {
 namespace {
@@ -44,7 +45,12 @@ void Console::Draw(std::string_view line) {
 }
 
 ProgressLine::ProgressLine(Console& console, const Progress& progress)
-    : console_(console), progress_(progress) {
+    : ProgressLine(console, [&progress](int64_t elapsed_ms, size_t columns) {
+        return FormatProgress(progress.Read(elapsed_ms), columns);
+      }) {}
+
+ProgressLine::ProgressLine(Console& console, Format format)
+    : console_(console), format_(std::move(format)) {
   if (console_.is_terminal()) thread_ = std::thread([this] { Run(); });
 }
 
@@ -73,7 +79,7 @@ void ProgressLine::Run() {
     const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - start);
     // One column stays free: some terminals wrap at the last one.
-    console_.Draw(FormatProgress(progress_.Read(elapsed.count()), TerminalColumns() - 1));
+    console_.Draw(format_(elapsed.count(), TerminalColumns() - 1));
   }
 }
 

@@ -4,7 +4,11 @@
 // workers report. The progress line is drawn on terminals only, five times a second. Thread-safe.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -30,11 +34,15 @@ class Console {
   bool drawn_ ABSL_GUARDED_BY(mu_) = false;  // a progress line is on the terminal now
 };
 
-// Shows a Progress while it lives; takes the line away at the end. Does nothing where standard
-// error is no terminal.
+// Shows a line while it lives; takes it away at the end. Does nothing where standard error is no
+// terminal.
 class ProgressLine {
  public:
-  ProgressLine(Console& console, const Progress& progress);
+  // The line after `elapsed_ms`, at most `columns` wide; called on a thread of its own.
+  using Format = std::function<std::string(int64_t elapsed_ms, size_t columns)>;
+
+  ProgressLine(Console& console, Format format);
+  ProgressLine(Console& console, const Progress& progress);  // of a copy
   ~ProgressLine();
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
@@ -43,7 +51,7 @@ class ProgressLine {
   void Run() ABSL_LOCKS_EXCLUDED(mu_);
 
   Console& console_;
-  const Progress& progress_;
+  const Format format_;
   Mutex mu_;
   CondVar end_cv_;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;

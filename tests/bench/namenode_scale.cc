@@ -268,6 +268,7 @@ class NameNodeScale {
     Mutex mu;
     absl::Status failure;
     std::vector<std::thread> threads;
+    const double cpu_s = CpuSecondsOf(namenode_->pid());
     const auto began = std::chrono::steady_clock::now();
     for (int64_t i = 0; i < options_.callers; ++i) {
       threads.emplace_back([&] {
@@ -284,6 +285,7 @@ class NameNodeScale {
     }
     for (std::thread& thread : threads) thread.join();
     rounds->Add(ops, SecondsSince(began));
+    rounds->cpu_us += 1e6 * (CpuSecondsOf(namenode_->pid()) - cpu_s);  // the NameNode's
     rounds->latencies_us.insert(rounds->latencies_us.end(), latencies.begin(), latencies.end());
     return failure;
   }

@@ -19,6 +19,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "client/bench/process_cpu.h"
 #include "client/bench/row.h"
 #include "common/command_line.h"
 #include "common/logging.h"
@@ -133,9 +134,11 @@ class NamesystemBench {
       if (ops == 0) continue;
       const uint64_t records = door_->journal().records();
       const uint64_t bytes = door_->journal().bytes();
+      const double cpu_us = ProcessCpuMicros();
       LockWatch watch(&door_->namesystem(), &door_->metrics());
       ASSIGN_OR_RETURN(Measured measured, in_flight_.Run(first, ops, operation));
       Merge(watch.Finish(), &worst);
+      rounds.cpu_us += ProcessCpuMicros() - cpu_us;
       rounds.Add(ops, measured.seconds);
       rounds.latencies_us.insert(rounds.latencies_us.end(), measured.latencies_us.begin(),
                                  measured.latencies_us.end());
@@ -230,6 +233,7 @@ class NamesystemBench {
     std::vector<std::vector<float>> latencies(readers);
     std::atomic<uint64_t> missing{0};
     std::vector<std::thread> threads;
+    const double cpu_us = ProcessCpuMicros();
     const auto began = std::chrono::steady_clock::now();
     for (uint64_t reader = 0; reader < readers; ++reader) {
       threads.emplace_back([&, reader] {
@@ -249,6 +253,7 @@ class NamesystemBench {
     }
     for (std::thread& thread : threads) thread.join();
     rounds->Add(each * readers, SecondsSince(began));
+    rounds->cpu_us += ProcessCpuMicros() - cpu_us;
     for (const std::vector<float>& own : latencies) {
       rounds->latencies_us.insert(rounds->latencies_us.end(), own.begin(), own.end());
     }

@@ -120,7 +120,8 @@ TEST(CommandLineTest, CommandsOfTwoWords) {
   EXPECT_TRUE(client.json);
   EXPECT_EQ(client.user, "root");
   EXPECT_EQ(ErrorOf({"admin"}), "admin needs one of report, health; see cairn --help");
-  EXPECT_EQ(ErrorOf({"admin", "rport"}), "unknown command 'admin rport'; see cairn --help");
+  EXPECT_EQ(ErrorOf({"admin", "rport"}),
+            "unknown command 'admin rport'; admin needs one of report, health; see cairn --help");
 }
 
 TEST(CommandLineTest, WrongUsageIsOneLine) {

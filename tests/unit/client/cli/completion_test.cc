@@ -40,6 +40,7 @@ TEST(CompletionTest, Commands) {
 TEST(CompletionTest, CommandsInTwoWords) {
   EXPECT_EQ(Complete("cairn admin rep"), "report ");
   EXPECT_EQ(Complete("cairn admin safe-mode en"), "enter ");
+  EXPECT_EQ(Complete("cairn bench me"), "metadata ");
   EXPECT_EQ(Complete("cairn admin report --js"), "--json ");
 }
 
