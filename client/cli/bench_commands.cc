@@ -110,8 +110,7 @@ absl::Status RunMetadata(Context& context, const BenchFlags& flags) {
   bench::MetadataBench bench(std::move(options), dir.fs, env.get(),
                              [&context] { return !context.Continue().ok(); });
   JsonArray array;
-  if (!flags.json) context.out().Write(bench::TableHead());
-  context.out().Flush();
+  std::string text = flags.json ? "" : bench::TableHead();
   absl::Status status;
   {
     const ProgressLine line(context.console(), [&bench](int64_t elapsed_ms, size_t columns) {
@@ -120,11 +119,12 @@ absl::Status RunMetadata(Context& context, const BenchFlags& flags) {
           .substr(0, columns);
     });
     status = bench.Run([&](const bench::Row& row) {
-      context.out().Write(flags.json ? array.Add(bench::RowJson(row)) : bench::TableLine(row));
-      context.out().Flush();
+      text += flags.json ? array.Add(bench::RowJson(row)) : bench::TableLine(row);
     });
   }
-  if (flags.json) context.out().Write(array.End());
+  // Not before: on a terminal, rows would come into the middle of the progress line.
+  if (flags.json) text += array.End();
+  context.out().Write(text);
   return status;
 }
 
