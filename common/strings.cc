@@ -79,6 +79,14 @@ std::string HexEncode(std::string_view bytes) {
 
 bool IsValidUtf8(std::string_view bytes) {
   while (!bytes.empty()) {
+    uint64_t next;
+    if (bytes.size() >= sizeof(next)) {  // mostly ASCII: eight at a time
+      std::memcpy(&next, bytes.data(), sizeof(next));
+      if ((next & 0x8080'8080'8080'8080) == 0) {
+        bytes.remove_prefix(sizeof(next));
+        continue;
+      }
+    }
     const size_t length = Utf8SequenceLength(bytes);
     if (length == 0) return false;
     bytes.remove_prefix(length);

@@ -1,6 +1,7 @@
 #include "namenode/codec/edit_codec.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/arena.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <utility>
@@ -177,18 +178,29 @@ struct EditEncoder {
   }
 };
 
-v1::EditRecord ToRecord(const EditRecord& record) {
-  v1::EditRecord proto;
-  proto.set_time_ms(record.time_ms);
+void ToProto(const EditRecord& record, v1::EditRecord* proto) {
+  proto->set_time_ms(record.time_ms);
   if (record.retry) {
-    SetClientId(record.retry->client, proto.mutable_retry()->mutable_client());
-    proto.mutable_retry()->set_call_id(record.retry->call_id);
-    proto.mutable_retry()->set_done_below(record.retry->done_below);
+    SetClientId(record.retry->client, proto->mutable_retry()->mutable_client());
+    proto->mutable_retry()->set_call_id(record.retry->call_id);
+    proto->mutable_retry()->set_done_below(record.retry->done_below);
   }
-  std::visit(EditEncoder{&proto}, record.edit);
-  SetAnswer(record.answer, &proto);
-  return proto;
+  std::visit(EditEncoder{proto}, record.edit);
+  SetAnswer(record.answer, proto);
 }
+
+// A message of one edit, in memory of the stack where it fits: nothing of it is allocated singly.
+class EditMessage {
+ public:
+  EditMessage() : arena_(buffer_, sizeof(buffer_)) {}
+  v1::EditRecord& operator*() { return *message_; }
+  v1::EditRecord* get() { return message_; }
+
+ private:
+  alignas(8) char buffer_[4096];
+  google::protobuf::Arena arena_;
+  v1::EditRecord* const message_ = google::protobuf::Arena::CreateMessage<v1::EditRecord>(&arena_);
+};
 
 // --- Decoding
 // ---------------------------------------------------------------------------------------
@@ -337,11 +349,14 @@ absl::StatusOr<Edit> EditFrom(const v1::EditRecord& record) {
 }  // namespace
 
 void EncodeEdit(const EditRecord& record, std::string* out) {
-  ToRecord(record).AppendToString(out);
+  EditMessage message;
+  ToProto(record, message.get());
+  (*message).AppendToString(out);
 }
 
 absl::StatusOr<EditRecord> DecodeEdit(std::string_view bytes) {
-  v1::EditRecord proto;
+  EditMessage message;
+  v1::EditRecord& proto = *message;
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::DataLossError("the bytes are no edit record");
   }
@@ -366,7 +381,9 @@ std::string EditToJson(TxId txid, const EditRecord& record) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string json;
-  const auto status = google::protobuf::util::MessageToJsonString(ToRecord(record), &json, options);
+  EditMessage message;
+  ToProto(record, message.get());
+  const auto status = google::protobuf::util::MessageToJsonString(*message, &json, options);
   if (!status.ok()) json = "null";  // a name that is not UTF-8
   return fmt::format("{{\"txid\":{},\"record\":{}}}", txid, json);
 }

@@ -91,26 +91,25 @@ void WriteCounters(const FsState& state, PieceWriter& writer) {
   writer.Add(record);
 }
 
-void WriteINode(const INode& inode, PieceWriter& writer) {
+void WriteINode(const FsState& state, const INode& inode, PieceWriter& writer) {
   v1::ImageRecord record;
   v1::ImageINode* proto = record.mutable_inode();
-  proto->set_id(inode.id);
-  proto->set_parent(inode.parent);
-  proto->set_name(inode.name);
-  proto->set_mtime_ms(inode.mtime_ms);
-  proto->set_atime_ms(inode.atime_ms);
-  proto->set_owner(inode.owner);
-  proto->set_group(inode.group);
-  proto->set_mode(inode.mode);
+  proto->set_id(inode.id());
+  proto->set_parent(inode.parent());
+  proto->set_name(std::string(inode.name()));
+  proto->set_mtime_ms(inode.mtime_ms());
+  proto->set_atime_ms(inode.atime_ms());
+  proto->set_owner(inode.owner());
+  proto->set_group(inode.group());
+  proto->set_mode(inode.mode());
   if (!inode.is_directory()) {
-    const FileBody& file = inode.file();
-    proto->mutable_file()->set_block_size(file.block_size);
-    proto->mutable_file()->set_replication(file.replication);
-    if (file.open != nullptr) {
-      SetClientId(file.open->holder, proto->mutable_file()->mutable_holder());
-      proto->mutable_file()->set_unpublished(file.open->unpublished);
-      proto->mutable_file()->set_min_replicas(file.open->min_replicas);
-      proto->mutable_file()->set_appended(file.open->appended);
+    proto->mutable_file()->set_block_size(inode.block_size());
+    proto->mutable_file()->set_replication(inode.replication());
+    if (const OpenState* open = state.FindOpenState(inode); open != nullptr) {
+      SetClientId(open->holder, proto->mutable_file()->mutable_holder());
+      proto->mutable_file()->set_unpublished(open->unpublished);
+      proto->mutable_file()->set_min_replicas(open->min_replicas);
+      proto->mutable_file()->set_appended(open->appended);
     }
   }
   writer.Add(record);
@@ -158,9 +157,9 @@ void WriteRetryWindow(const ClientId& client, const RetryCache::Window& window,
   for (const auto& [call_id, entry] : window.calls) {
     v1::ImageRetryWindow::Call* call = proto->add_calls();
     call->set_call_id(call_id);
-    call->set_txid(entry.txid);
-    call->set_time_ms(entry.time_ms);
-    SetAnswer(entry.answer, call);
+    call->set_txid(entry.txid());
+    call->set_time_ms(entry.time_ms());
+    SetAnswer(entry.answer(), call);
   }
   writer.Add(record);
 }
@@ -177,9 +176,9 @@ absl::Status SaveImage(const FsState& state, std::string_view cluster_id,
     record.set_principal(state.PrincipalName(id));
     writer.Add(record);
   }
-  state.ForEachINode([&](const INode& inode) { WriteINode(inode, writer); });
+  state.ForEachINode([&](const INode& inode) { WriteINode(state, inode, writer); });
   state.ForEachBlockMeta(
-      [&](BlockId id, const BlockMeta& meta) { WriteBlock(RecordOf(id, meta), writer); });
+      [&](BlockId id, const BlockMeta& meta) { WriteBlock(RecordOf(state, id, meta), writer); });
   for (const auto& [place, root] : state.detached()) {
     v1::ImageRecord record;
     record.mutable_detached()->set_place(place);

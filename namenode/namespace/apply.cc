@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/status.h"
@@ -29,6 +30,7 @@ absl::StatusOr<Effects> Apply(FsState& state, TxId txid, const EditRecord& recor
 }
 
 absl::Status Applier::Finish(const EditRecord& record) {
+  UpdateDigest();
   if (record.retry && !state_.retry_.Record(*record.retry, txid_, record.time_ms, record.answer)) {
     return Misfit("call {} was answered before", record.retry->call_id);
   }
@@ -37,18 +39,66 @@ absl::Status Applier::Finish(const EditRecord& record) {
   return absl::OkStatus();
 }
 
+// --- The digest
+// -------------------------------------------------------------------------------------
+
+void Applier::WillChange(INode& inode) {
+  // From the end: what was changed last changes again.
+  const auto end = changed_inodes_.rend();
+  if (std::find(changed_inodes_.rbegin(), end, &inode) != end) return;
+  state_.tree_digest_ -= state_.HashOf(inode);
+  changed_inodes_.push_back(&inode);
+}
+
+void Applier::Change(INode& inode) {
+  WillChange(inode);
+  Touch(Aspect::kINode, inode.id());
+}
+
+void Applier::RemoveFromDigest(const INode& inode) {
+  const auto it = std::find(changed_inodes_.begin(), changed_inodes_.end(), &inode);
+  if (it != changed_inodes_.end()) {
+    changed_inodes_.erase(it);
+  } else {
+    state_.tree_digest_ -= state_.HashOf(inode);
+  }
+}
+
+void Applier::Change(BlockId id, BlockMeta& meta) {
+  Touch(Aspect::kINode, meta.inode());
+  for (const auto& [changed, unused] : changed_blocks_) {
+    if (changed == id) return;
+  }
+  state_.tree_digest_ -= state_.HashOf(id, meta);
+  changed_blocks_.emplace_back(id, &meta);
+}
+
+void Applier::RemoveFromDigest(BlockId id, const BlockMeta& meta) {
+  for (auto it = changed_blocks_.begin(); it != changed_blocks_.end(); ++it) {
+    if (it->first != id) continue;
+    changed_blocks_.erase(it);
+    return;
+  }
+  state_.tree_digest_ -= state_.HashOf(id, meta);
+}
+
+void Applier::UpdateDigest() {
+  for (const INode* inode : changed_inodes_) state_.tree_digest_ += state_.HashOf(*inode);
+  for (const auto& [id, meta] : changed_blocks_) state_.tree_digest_ += state_.HashOf(id, *meta);
+}
+
 // --- Checks
 // -----------------------------------------------------------------------------------------
 
 absl::StatusOr<INode*> Applier::FindLinked(INodeId id) {
   INode* inode = state_.inodes_.Find(id);
-  if (inode == nullptr || inode->parent == 0) return Misfit("there is no inode {}", id);
+  if (inode == nullptr || inode->parent() == 0) return Misfit("there is no inode {}", id);
   return inode;
 }
 
 absl::StatusOr<INode*> Applier::FindDirectory(INodeId id) {
   INode* inode = state_.inodes_.Find(id);
-  if (inode == nullptr || !inode->is_directory() || (inode->parent == 0 && id != kRootINode)) {
+  if (inode == nullptr || !inode->is_directory() || (inode->parent() == 0 && id != kRootINode)) {
     return Misfit("there is no directory {}", id);
   }
   return inode;
@@ -62,81 +112,106 @@ absl::StatusOr<INode*> Applier::FindFile(INodeId id) {
 
 absl::StatusOr<INode*> Applier::FindOpenFile(INodeId id) {
   ASSIGN_OR_RETURN(INode * inode, FindFile(id));
-  if (inode->file().open == nullptr) return Misfit("file {} is not open", id);
+  if (!inode->is_open()) return Misfit("file {} is not open", id);
   return inode;
 }
 
+absl::Status Applier::CheckName(std::string_view name, INodeId dir) const {
+  if (name.empty()) return Misfit("an empty name in directory {}", dir);
+  if (name.size() <= kMaxNameBytes) return absl::OkStatus();
+  return Misfit("a name of {} bytes in directory {}", name.size(), dir);
+}
+
 absl::Status Applier::CheckFree(const INode& dir, std::string_view name, INodeId replaced) {
-  if (name.empty()) return Misfit("an empty name in directory {}", dir.id);
+  RETURN_IF_ERROR(CheckName(name, dir.id()));
   const INode* there = state_.FindChild(dir, name);
   if (there == nullptr && replaced == 0) return absl::OkStatus();
-  if (there == nullptr || there->id != replaced || there->is_directory()) {
-    return Misfit("the name for a new entry of directory {} is taken or its file is gone", dir.id);
+  if (there == nullptr || there->id() != replaced || there->is_directory()) {
+    return Misfit("the name for a new entry of directory {} is taken or its file is gone",
+                  dir.id());
   }
   return absl::OkStatus();
+}
+
+absl::Status Applier::CheckNextINodes(INodeId first, uint64_t count) const {
+  if (count > 0 && first == state_.next_inode() && first <= kMaxId && count - 1 <= kMaxId - first) {
+    return absl::OkStatus();
+  }
+  return Misfit("inode {} is not the next one", first);
+}
+
+absl::Status Applier::CheckPrincipals(std::string_view owner, std::string_view group) const {
+  if (state_.principals() + state_.NewPrincipals(owner, group) <= kMaxPrincipals) {
+    return absl::OkStatus();
+  }
+  return Misfit("more than {} users and groups", kMaxPrincipals);
 }
 
 // --- The tree
 // ---------------------------------------------------------------------------------------
 
-INode& Applier::NewINode(INode inode) {
-  const INodeId id = inode.id;
-  inode.mtime_ms = time_ms_;
-  inode.atime_ms = time_ms_;
-  inode.txid = txid_;
-  INode& made = *state_.inodes_.Insert(id, std::move(inode)).first;
+INode& Applier::NewINode(INodeId id, INodeId parent, std::string_view name, std::string_view owner,
+                         std::string_view group, uint32_t mode) {
+  INode& inode = state_.MakeINode(id, parent, name);
+  inode.set_mtime_ms(time_ms_);
+  inode.set_atime_ms(time_ms_);
+  inode.set_owner(state_.Intern(owner));
+  inode.set_group(state_.Intern(group));
+  inode.set_mode(mode);
   state_.counters_.next_inode = id + 1;
-  state_.tree_digest_ += state_.HashOf(made);
-  Link(made);
-  return made;
+  AddToDigest(inode);
+  Touch(Aspect::kINode, id);
+  return inode;
 }
 
 void Applier::TouchChildren(INode& dir) {
-  state_.tree_digest_ -= state_.HashOf(dir);
-  dir.mtime_ms = time_ms_;
-  state_.tree_digest_ += state_.HashOf(dir);
-  dir.dir().children_txid = txid_;
+  WillChange(dir);
+  dir.set_mtime_ms(time_ms_);
+  Touch(Aspect::kChildren, dir.id());
 }
 
 void Applier::Link(INode& inode) {
-  INode& parent = *state_.inodes_.Find(inode.parent);
+  INode& parent = *state_.inodes_.Find(inode.parent());
   TouchChildren(parent);
-  parent.dir().children.emplace(inode.name, inode.id);
-  AddTotals(parent.id, TotalsOf(inode), 1);
+  parent.dir().children.Insert(inode.name_ref());
+  AddTotals(inode.parent(), TotalsOf(inode), 1);
 }
 
 void Applier::Unlink(INode& inode) {
-  INode& parent = *state_.inodes_.Find(inode.parent);
+  INode& parent = *state_.inodes_.Find(inode.parent());
   TouchChildren(parent);
-  parent.dir().children.erase(inode.name);
-  AddTotals(parent.id, TotalsOf(inode), -1);
+  parent.dir().children.Erase(inode.name_ref());
+  AddTotals(inode.parent(), TotalsOf(inode), -1);
 }
 
 void Applier::Move(INode& inode, INode& new_parent, const std::string& new_name) {
-  Unlink(inode);
-  {
-    INodeChange change(*this, inode);
-    inode.parent = new_parent.id;
-    inode.name = new_name;
+  Change(inode);
+  INode& parent = *state_.inodes_.Find(inode.parent());
+  if (&parent == &new_parent) {  // the same totals
+    TouchChildren(parent);
+    parent.dir().children.Erase(inode.name_ref());
+    state_.Rename(inode, new_name);
+    parent.dir().children.Insert(inode.name_ref());
+    return;
   }
+  Unlink(inode);
+  state_.Rename(inode, new_name);
+  inode.set_parent(new_parent.id());
   Link(inode);
 }
 
 void Applier::Detach(INode& inode) {
+  Change(inode);
   Unlink(inode);
-  {
-    INodeChange change(*this, inode);
-    inode.parent = 0;
-  }
+  inode.set_parent(0);
   const uint64_t place = state_.counters_.next_detached++;
-  state_.detached_.emplace(place, inode.id);
-  state_.tree_digest_ += FsState::HashOfDetached(place, inode.id);
+  state_.detached_.emplace(place, inode.id());
+  state_.tree_digest_ += FsState::HashOfDetached(place, inode.id());
 }
 
 Totals Applier::TotalsOf(const INode& inode) {
   if (inode.is_directory()) return inode.dir().totals;
-  const FileBody& file = inode.file();
-  return {.files = 1, .length = file.length, .space = file.length * file.replication};
+  return {.files = 1, .length = inode.length(), .space = inode.space()};
 }
 
 void Applier::AddTotals(INodeId dir_id, const Totals& totals, int sign) {
@@ -148,34 +223,28 @@ void Applier::AddTotals(INodeId dir_id, const Totals& totals, int sign) {
     dir.totals.directories += factor * totals.directories;
     dir.totals.length += factor * totals.length;
     dir.totals.space += factor * totals.space;
-    dir.totals_txid = txid_;
-    dir_id = inode.parent;
+    Touch(Aspect::kTotals, dir_id);
+    dir_id = inode.parent();
   }
 }
 
 absl::Status Applier::operator()(const MkdirsEdit& edit) {
   ASSIGN_OR_RETURN(INode * parent, FindDirectory(edit.parent));
-  if (edit.names.empty() || edit.first_inode != state_.next_inode()) {
-    return Misfit("inode {} is not the next one", edit.first_inode);
-  }
+  RETURN_IF_ERROR(CheckNextINodes(edit.first_inode, edit.names.size()));
   RETURN_IF_ERROR(CheckFree(*parent, edit.names.front(), 0));
-  for (const std::string& name : edit.names) {
-    if (name.empty()) return Misfit("an empty name in directory {}", edit.parent);
-  }
-  INodeId parent_id = edit.parent;
+  for (const std::string& name : edit.names) RETURN_IF_ERROR(CheckName(name, edit.parent));
+  RETURN_IF_ERROR(CheckPrincipals(edit.owner, edit.group));
+  if (edit.mode > kMaxMode) return Misfit("directory {} has mode {:o}", edit.parent, edit.mode);
+  INodeId above = edit.parent;
   for (size_t i = 0; i < edit.names.size(); ++i) {
-    INode inode;
-    inode.id = edit.first_inode + i;
-    inode.parent = parent_id;
-    inode.name = edit.names[i];
-    inode.owner = state_.Intern(edit.owner);
-    inode.group = state_.Intern(edit.group);
-    inode.mode = i + 1 == edit.names.size() ? edit.mode : edit.mode | 0300;
-    inode.body = std::make_unique<DirectoryBody>();
-    inode.dir().totals.directories = 1;
-    inode.dir().children_txid = txid_;
-    inode.dir().totals_txid = txid_;
-    parent_id = NewINode(std::move(inode)).id;
+    const INodeId id = edit.first_inode + i;
+    const uint32_t mode = i + 1 == edit.names.size() ? edit.mode : edit.mode | 0300;
+    INode& inode = NewINode(id, above, edit.names[i], edit.owner, edit.group, mode);
+    inode.MakeDirectory();
+    Touch(Aspect::kChildren, id);
+    Touch(Aspect::kTotals, id);
+    Link(inode);
+    above = id;
   }
   return absl::OkStatus();
 }
@@ -183,9 +252,9 @@ absl::Status Applier::operator()(const MkdirsEdit& edit) {
 absl::Status Applier::operator()(const RenameEdit& edit) {
   ASSIGN_OR_RETURN(INode * inode, FindLinked(edit.inode));
   ASSIGN_OR_RETURN(INode * new_parent, FindDirectory(edit.new_parent));
-  for (const INode* above = new_parent; above->parent != 0;
-       above = state_.inodes_.Find(above->parent)) {
-    if (above->id == inode->id) return Misfit("inode {} would move into itself", edit.inode);
+  for (const INode* above = new_parent; above->parent() != 0;
+       above = state_.inodes_.Find(above->parent())) {
+    if (above == inode) return Misfit("inode {} would move into itself", edit.inode);
   }
   RETURN_IF_ERROR(CheckFree(*new_parent, edit.new_name, 0));
   Move(*inode, *new_parent, edit.new_name);
@@ -204,26 +273,32 @@ absl::Status Applier::operator()(const DeleteEdit& edit) {
 absl::Status Applier::operator()(const SetTimesEdit& edit) {
   INode* inode = state_.inodes_.Find(edit.inode);
   if (inode == nullptr) return Misfit("there is no inode {}", edit.inode);
-  INodeChange change(*this, *inode);
-  if (edit.mtime_ms >= 0) inode->mtime_ms = edit.mtime_ms;
-  if (edit.atime_ms >= 0) inode->atime_ms = edit.atime_ms;
+  if (std::max(edit.mtime_ms, edit.atime_ms) > kMaxTimeMs) {
+    return Misfit("the times {} and {} ms of inode {}", edit.mtime_ms, edit.atime_ms, edit.inode);
+  }
+  Change(*inode);
+  if (edit.mtime_ms >= 0) inode->set_mtime_ms(edit.mtime_ms);
+  if (edit.atime_ms >= 0) inode->set_atime_ms(edit.atime_ms);
   return absl::OkStatus();
 }
 
 absl::Status Applier::operator()(const SetOwnerEdit& edit) {
   INode* inode = state_.inodes_.Find(edit.inode);
   if (inode == nullptr) return Misfit("there is no inode {}", edit.inode);
-  INodeChange change(*this, *inode);
-  if (!edit.owner.empty()) inode->owner = state_.Intern(edit.owner);
-  if (!edit.group.empty()) inode->group = state_.Intern(edit.group);
+  const std::string& owner = edit.owner.empty() ? edit.group : edit.owner;
+  RETURN_IF_ERROR(CheckPrincipals(owner, edit.group.empty() ? owner : edit.group));
+  Change(*inode);
+  if (!edit.owner.empty()) inode->set_owner(state_.Intern(edit.owner));
+  if (!edit.group.empty()) inode->set_group(state_.Intern(edit.group));
   return absl::OkStatus();
 }
 
 absl::Status Applier::operator()(const SetPermissionEdit& edit) {
   INode* inode = state_.inodes_.Find(edit.inode);
   if (inode == nullptr) return Misfit("there is no inode {}", edit.inode);
-  INodeChange change(*this, *inode);
-  inode->mode = edit.mode;
+  if (edit.mode > kMaxMode) return Misfit("inode {} would have mode {:o}", edit.inode, edit.mode);
+  Change(*inode);
+  inode->set_mode(edit.mode);
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 // Applying the edits of files that are written: blocks, leases, closing, publishing.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/status.h"
@@ -19,23 +20,26 @@ absl::Status Misfit(fmt::format_string<Args...> format, Args&&... args) {
 // --- Checks
 // -----------------------------------------------------------------------------------------
 
-absl::Status Applier::CheckNew(const NewBlock& block, const FileBody& file, size_t blocks_before) {
-  if (block.id != state_.next_block() || block.generation != state_.next_generation() ||
-      block.offset != blocks_before * file.block_size) {
+absl::Status Applier::CheckNew(const NewBlock& block, uint64_t block_size,
+                               size_t blocks_before) const {
+  if (block.id != state_.next_block() || block.id > kMaxId ||
+      block.generation != state_.next_generation() || block.generation > kMaxId ||
+      block.offset != blocks_before * block_size) {
     return Misfit("block {} is not the next one", block.id);
   }
-  return absl::OkStatus();
+  if (blocks_before < kMaxBlocksPerFile) return absl::OkStatus();
+  return Misfit("block {} is one too many for its file", block.id);
 }
 
 absl::Status Applier::CheckFinished(const INode& inode,
                                     const std::vector<FinishedBlock>& finished) {
   for (const FinishedBlock& done : finished) {
     const BlockMeta* meta = state_.blocks_.Find(done.block.id);
-    if (meta == nullptr || meta->inode != inode.id || meta->open == nullptr ||
-        meta->generation != done.block.generation || done.block.length < meta->length ||
-        done.block.length > inode.file().block_size ||
-        (done.block.length == 0 && meta->index + 1 != inode.file().blocks.size())) {
-      return Misfit("block {} cannot finish in file {}", done.block.id, inode.id);
+    if (meta == nullptr || meta->inode() != inode.id() || !meta->is_open() ||
+        meta->generation() != done.block.generation || done.block.length < meta->length() ||
+        done.block.length > inode.block_size() ||
+        (done.block.length == 0 && meta->index() + 1 != inode.blocks().size())) {
+      return Misfit("block {} cannot finish in file {}", done.block.id, inode.id());
     }
     for (const FinishedBlock& other : finished) {
       if (&other != &done && other.block.id == done.block.id) {
@@ -54,17 +58,14 @@ void Applier::AddEffect(BlockEffect::Kind kind, BlockId id, std::vector<StorageN
 }
 
 void Applier::OpenNewBlock(INode& inode, const NewBlock& block) {
-  FileBody& file = inode.file();
-  BlockMeta meta;
-  meta.inode = inode.id;
-  meta.generation = block.generation;
-  meta.index = static_cast<uint32_t>(file.blocks.size());
-  meta.open = std::make_unique<OpenBlock>(OpenBlock{block.targets});
-  file.blocks.push_back(block.id);
-  ++file.open->open_blocks;
-  inode.txid = txid_;
-  const BlockMeta& made = *state_.blocks_.Insert(block.id, std::move(meta)).first;
-  state_.tree_digest_ += FsState::HashOf(block.id, made);
+  const auto index = static_cast<uint32_t>(inode.blocks().size());
+  BlockMeta& meta = *state_.blocks_.Emplace(block.id, inode.id(), block.generation, 0, index).first;
+  meta.set_open(true);
+  state_.open_blocks_.emplace(block.id, OpenBlock{block.targets});
+  inode.PushBlock(block.id);
+  ++OpenStateOf(inode).open_blocks;
+  AddToDigest(block.id, meta);
+  Touch(Aspect::kINode, inode.id());
   state_.counters_.next_block = block.id + 1;
   state_.counters_.next_generation = block.generation + 1;
   AddEffect(BlockEffect::Kind::kOpened, block.id);
@@ -81,62 +82,65 @@ void Applier::FinishBlocks(INode& inode, const std::vector<FinishedBlock>& finis
 }
 
 void Applier::FinishBlock(INode& inode, BlockMeta& meta, const FinishedBlock& done) {
-  const uint64_t length = inode.file().length - meta.length + done.block.length;
-  {
-    BlockChange change(*this, done.block.id, meta);
-    meta.generation = done.block.generation;
-    meta.length = done.block.length;
-    meta.open.reset();
-  }
-  --inode.file().open->open_blocks;
+  const uint64_t length = inode.length() - meta.length() + done.block.length;
+  Change(done.block.id, meta);
+  meta.set_generation(done.block.generation);
+  meta.set_length(done.block.length);
+  meta.set_open(false);
+  state_.open_blocks_.erase(done.block.id);
+  --OpenStateOf(inode).open_blocks;
   SetLength(inode, length);
   AddEffect(BlockEffect::Kind::kFinished, done.block.id, done.storages);
 }
 
 void Applier::RemoveBlocks(INode& inode, size_t kept) {
-  FileBody& file = inode.file();
-  uint64_t length = file.length;
-  while (file.blocks.size() > kept) {
-    const BlockId id = file.blocks.back();
+  uint64_t length = inode.length();
+  for (size_t left = inode.blocks().size(); left > kept; --left) {
+    const BlockId id = inode.blocks()[left - 1];
     AddEffect(BlockEffect::Kind::kRemoved, id);
     const BlockMeta& meta = *state_.blocks_.Find(id);
-    state_.tree_digest_ -= FsState::HashOf(id, meta);
-    length -= meta.length;
-    if (meta.open != nullptr) --file.open->open_blocks;
-    file.blocks.pop_back();
+    RemoveFromDigest(id, meta);
+    length -= meta.length();
+    if (meta.is_open()) {
+      --OpenStateOf(inode).open_blocks;
+      state_.open_blocks_.erase(id);
+    }
+    inode.PopBlock();
     state_.blocks_.Erase(id);
   }
   SetLength(inode, length);
 }
 
 void Applier::SetLength(INode& inode, uint64_t length) {
-  FileBody& file = inode.file();
-  inode.txid = txid_;
-  if (length == file.length) return;
-  const uint64_t added = length - file.length;  // modulo 2^64: may be a subtraction
-  file.length = length;
-  AddTotals(inode.parent, {.length = added, .space = added * file.replication}, 1);
+  Touch(Aspect::kINode, inode.id());
+  if (length == inode.length()) return;
+  const uint64_t added = length - inode.length();  // modulo 2^64: may be a subtraction
+  inode.set_length(length);
+  AddTotals(inode.parent(), {.length = added, .space = added * inode.replication()}, 1);
 }
 
 void Applier::OpenFile(INode& inode, OpenState open) {
-  state_.leases_[open.holder].insert(inode.id);
-  ++state_.open_files_;
-  INodeChange change(*this, inode);
-  inode.file().open = std::make_unique<OpenState>(open);
+  Change(inode);
+  const INodeId id = inode.id();
+  state_.leases_[open.holder].insert(id);
+  state_.open_files_.insert_or_assign(id, open);
+  inode.set_open(true);
 }
 
 void Applier::DropLease(const ClientId& holder, INodeId inode) {
   const auto it = state_.leases_.find(holder);
   it->second.erase(inode);
   if (it->second.empty()) state_.leases_.erase(it);
-  --state_.open_files_;
 }
 
 void Applier::CloseFile(INode& inode) {
-  DropLease(inode.file().open->holder, inode.id);
-  INodeChange change(*this, inode);
-  inode.file().open.reset();
-  for (const BlockId id : inode.file().blocks) AddEffect(BlockEffect::Kind::kFileClosed, id);
+  Change(inode);
+  const INodeId id = inode.id();
+  DropLease(OpenStateOf(inode).holder, id);
+  state_.open_files_.erase(id);
+  inode.set_open(false);
+  effects_.reserve(effects_.size() + inode.blocks().size());
+  for (const BlockId block : inode.blocks()) AddEffect(BlockEffect::Kind::kFileClosed, block);
 }
 
 // --- Edits
@@ -145,24 +149,20 @@ void Applier::CloseFile(INode& inode) {
 absl::Status Applier::operator()(const CreateEdit& edit) {
   ASSIGN_OR_RETURN(INode * parent, FindDirectory(edit.parent));
   RETURN_IF_ERROR(CheckFree(*parent, edit.name, edit.replaced));
-  if (edit.inode != state_.next_inode()) return Misfit("inode {} is not the next", edit.inode);
-  if (edit.block_size == 0 || edit.replication == 0 || edit.min_replicas == 0) {
-    return Misfit("file {} has no block size or replication", edit.inode);
+  RETURN_IF_ERROR(CheckNextINodes(edit.inode, 1));
+  RETURN_IF_ERROR(CheckPrincipals(edit.owner, edit.group));
+  if (!IsBlockSize(edit.block_size) || edit.replication == 0 ||
+      edit.replication > kMaxReplication || edit.min_replicas == 0 || edit.mode > kMaxMode) {
+    return Misfit("file {} cannot have block size {}, replication {} or mode {:o}", edit.inode,
+                  edit.block_size, edit.replication, edit.mode);
   }
-  INode inode;
-  inode.id = edit.inode;
-  inode.parent = edit.parent;
-  inode.name = edit.name;
-  inode.owner = state_.Intern(edit.owner);
-  inode.group = state_.Intern(edit.group);
-  inode.mode = edit.mode;
-  FileBody& file = inode.file();
-  file.block_size = edit.block_size;
-  file.replication = edit.replication;
-  if (edit.first_block) RETURN_IF_ERROR(CheckNew(*edit.first_block, file, 0));
+  if (edit.first_block) RETURN_IF_ERROR(CheckNew(*edit.first_block, edit.block_size, 0));
 
   if (edit.replaced != 0) Detach(*state_.inodes_.Find(edit.replaced));
-  INode& made = NewINode(std::move(inode));
+  INode& made = NewINode(edit.inode, edit.parent, edit.name, edit.owner, edit.group, edit.mode);
+  made.set_block_size(edit.block_size);
+  made.set_replication(edit.replication);
+  Link(made);
   OpenFile(
       made,
       {.holder = edit.holder, .unpublished = edit.unpublished, .min_replicas = edit.min_replicas});
@@ -176,7 +176,7 @@ absl::Status Applier::operator()(const AddBlockEdit& edit) {
   for (const FinishedBlock& done : edit.finished) {
     if (done.block.length == 0) return Misfit("block {} ends empty", done.block.id);
   }
-  RETURN_IF_ERROR(CheckNew(edit.block, inode->file(), inode->file().blocks.size()));
+  RETURN_IF_ERROR(CheckNew(edit.block, inode->block_size(), inode->blocks().size()));
   FinishBlocks(*inode, edit.finished);
   OpenNewBlock(*inode, edit.block);
   return absl::OkStatus();
@@ -184,9 +184,9 @@ absl::Status Applier::operator()(const AddBlockEdit& edit) {
 
 absl::Status Applier::operator()(const AbandonBlockEdit& edit) {
   ASSIGN_OR_RETURN(INode * inode, FindOpenFile(edit.inode));
-  const std::vector<BlockId>& blocks = inode->file().blocks;
+  const BlockIds blocks = inode->blocks();
   if (blocks.empty() || blocks.back() != edit.block ||
-      state_.blocks_.Find(edit.block)->open == nullptr) {
+      !state_.blocks_.Find(edit.block)->is_open()) {
     return Misfit("block {} is not the open end of file {}", edit.block, edit.inode);
   }
   RemoveLastBlock(*inode);
@@ -196,8 +196,13 @@ absl::Status Applier::operator()(const AbandonBlockEdit& edit) {
 absl::Status Applier::operator()(const CompleteEdit& edit) {
   ASSIGN_OR_RETURN(INode * inode, FindOpenFile(edit.inode));
   RETURN_IF_ERROR(CheckFinished(*inode, edit.finished));
-  if (inode->file().open->open_blocks != edit.finished.size()) {
+  if (OpenStateOf(*inode).open_blocks != edit.finished.size()) {
     return Misfit("file {} has unfinished blocks", edit.inode);
+  }
+  if (std::min(edit.mtime_ms, edit.atime_ms) < 0 ||
+      std::max(edit.mtime_ms, edit.atime_ms) > kMaxTimeMs || edit.mode.value_or(0) > kMaxMode) {
+    return Misfit("file {} cannot have the times {} and {} ms or that mode", edit.inode,
+                  edit.mtime_ms, edit.atime_ms);
   }
   INode* new_parent = nullptr;
   if (edit.new_parent != 0) {
@@ -211,27 +216,25 @@ absl::Status Applier::operator()(const CompleteEdit& edit) {
   FinishBlocks(*inode, edit.finished);
   if (edit.replaced != 0) Detach(*state_.inodes_.Find(edit.replaced));
   if (new_parent != nullptr) Move(*inode, *new_parent, edit.new_name);
-  {
-    INodeChange change(*this, *inode);
-    inode->mtime_ms = edit.mtime_ms;
-    inode->atime_ms = edit.atime_ms;
-    if (edit.mode) inode->mode = *edit.mode;
-  }
+  Change(*inode);
+  inode->set_mtime_ms(edit.mtime_ms);
+  inode->set_atime_ms(edit.atime_ms);
+  if (edit.mode) inode->set_mode(*edit.mode);
   CloseFile(*inode);
   return absl::OkStatus();
 }
 
 absl::Status Applier::operator()(const SetReplicationEdit& edit) {
   ASSIGN_OR_RETURN(INode * inode, FindFile(edit.inode));
-  FileBody& file = inode->file();
-  if (edit.replication == 0) return Misfit("file {} would have no replicas", edit.inode);
-  const uint64_t added = file.length * (uint64_t{edit.replication} - file.replication);
-  {
-    INodeChange change(*this, *inode);
-    file.replication = edit.replication;
+  if (edit.replication == 0 || edit.replication > kMaxReplication) {
+    return Misfit("file {} would have {} replicas", edit.inode, edit.replication);
   }
-  AddTotals(inode->parent, {.space = added}, 1);
-  for (const BlockId id : file.blocks) AddEffect(BlockEffect::Kind::kReplication, id);
+  const uint64_t added = inode->length() * (uint64_t{edit.replication} - inode->replication());
+  Change(*inode);
+  inode->set_replication(edit.replication);
+  AddTotals(inode->parent(), {.space = added}, 1);
+  effects_.reserve(inode->blocks().size());
+  for (const BlockId id : inode->blocks()) AddEffect(BlockEffect::Kind::kReplication, id);
   return absl::OkStatus();
 }
 

@@ -22,16 +22,16 @@ absl::Status Applier::operator()(const ReclaimEdit& edit) {
     INode* inode = state_.inodes_.Find(root_id);
     while (inode != nullptr && inodes_left > 0) {
       if (inode->is_directory() && !inode->dir().children.empty()) {
-        inode = state_.inodes_.Find(inode->dir().children.begin()->second);
+        inode = state_.inodes_.Find((*inode->dir().children.begin()).id());
         continue;
       }
       if (!inode->is_directory()) {
-        for (; !inode->file().blocks.empty() && blocks_left > 0; --blocks_left) {
+        for (; !inode->blocks().empty() && blocks_left > 0; --blocks_left) {
           RemoveLastBlock(*inode);
         }
-        if (!inode->file().blocks.empty()) return absl::OkStatus();
+        if (!inode->blocks().empty()) return absl::OkStatus();
       }
-      INode* parent = inode->parent == 0 ? nullptr : state_.inodes_.Find(inode->parent);
+      INode* parent = inode->parent() == 0 ? nullptr : state_.inodes_.Find(inode->parent());
       FreeINode(*inode);
       --inodes_left;
       inode = parent;
@@ -44,12 +44,15 @@ absl::Status Applier::operator()(const ReclaimEdit& edit) {
 }
 
 void Applier::FreeINode(INode& inode) {
-  if (!inode.is_directory() && inode.file().open != nullptr) {
-    DropLease(inode.file().open->holder, inode.id);
+  RemoveFromDigest(inode);
+  if (inode.is_open()) {
+    DropLease(OpenStateOf(inode).holder, inode.id());
+    state_.open_files_.erase(inode.id());
   }
-  if (inode.parent != 0) state_.inodes_.Find(inode.parent)->dir().children.erase(inode.name);
-  state_.tree_digest_ -= state_.HashOf(inode);
-  state_.inodes_.Erase(inode.id);
+  if (inode.parent() != 0) {
+    state_.inodes_.Find(inode.parent())->dir().children.Erase(inode.name_ref());
+  }
+  state_.EraseINode(inode);
 }
 
 }  // namespace cairn::namenode

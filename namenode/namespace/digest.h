@@ -6,11 +6,11 @@
 // subtracts its old hash and adds the new one. Pure values; used inside this room and by codec/.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
-
-#include "absl/container/inlined_vector.h"
 
 namespace cairn::namenode {
 
@@ -39,13 +39,37 @@ std::string ToHex(const Digest& digest);
 // little-endian and 8 bytes wide, strings follow their length, so that no two entities share bytes.
 class EntityBytes {
  public:
-  explicit EntityBytes(char tag) { bytes_.push_back(tag); }
-  EntityBytes& Add(uint64_t number);
-  EntityBytes& Add(std::string_view text);
+  explicit EntityBytes(char tag) { inline_[0] = tag; }
+  EntityBytes(const EntityBytes&) = delete;
+  EntityBytes& operator=(const EntityBytes&) = delete;
+
+  EntityBytes& Add(uint64_t number) {
+    static_assert(std::endian::native == std::endian::little);
+    std::memcpy(Room(sizeof(number)), &number, sizeof(number));
+    return *this;
+  }
+  EntityBytes& Add(std::string_view text) {
+    Add(text.size());
+    if (!text.empty()) std::memcpy(Room(text.size()), text.data(), text.size());
+    return *this;
+  }
   Digest Hash() const;
 
  private:
-  absl::InlinedVector<char, 256> bytes_;  // most entities fit
+  // The next `size` bytes, to be written.
+  char* Room(size_t size) {
+    if (size_ + size > capacity_) Grow(size);
+    char* room = bytes_ + size_;
+    size_ += size;
+    return room;
+  }
+  void Grow(size_t size);
+
+  char inline_[512];  // most entities fit
+  std::string more_;  // the bytes of those that do not
+  char* bytes_ = inline_;
+  size_t size_ = 1;
+  size_t capacity_ = sizeof(inline_);
 };
 
 }  // namespace cairn::namenode

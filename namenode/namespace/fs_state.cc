@@ -7,15 +7,13 @@ namespace cairn::namenode {
 
 FsState FsState::Format(std::string_view owner, std::string_view group, int64_t time_ms) {
   FsState state;
-  INode& root = *state.inodes_.Emplace(kRootINode).first;
-  root.id = kRootINode;
-  root.mtime_ms = time_ms;
-  root.atime_ms = time_ms;
-  root.owner = state.Intern(owner);
-  root.group = state.Intern(group);
-  root.mode = 01777;
-  root.body = std::make_unique<DirectoryBody>();
-  root.dir().totals.directories = 1;
+  INode& root = state.MakeINode(kRootINode, 0, "");
+  root.MakeDirectory();
+  root.set_mtime_ms(time_ms);
+  root.set_atime_ms(time_ms);
+  root.set_owner(state.Intern(owner));
+  root.set_group(state.Intern(group));
+  root.set_mode(01777);
   state.tree_digest_ += state.HashOf(root);
   return state;
 }
@@ -23,16 +21,38 @@ FsState FsState::Format(std::string_view owner, std::string_view group, int64_t 
 // --- The tree
 // ---------------------------------------------------------------------------------------
 
+INode& FsState::MakeINode(INodeId id, INodeId parent, std::string_view name) {
+  INode& inode = *inodes_.Emplace(id, names_.Add(name, id)).first;
+  inode.set_parent(parent);
+  return inode;
+}
+
+void FsState::Rename(INode& inode, std::string_view name) {
+  const NameRef before = inode.name_ref();
+  inode.set_name(names_.Add(name, before.id()));
+  names_.Remove(before);
+}
+
+void FsState::EraseINode(INode& inode) {
+  const NameRef name = inode.name_ref();
+  inodes_.Erase(name.id());
+  names_.Remove(name);
+}
+
 const INode* FsState::FindChild(const INode& directory, std::string_view name) const {
-  const auto& children = directory.dir().children;
-  const auto it = children.find(name);
-  return it == children.end() ? nullptr : inodes_.Find(it->second);
+  const NameRef found = directory.dir().children.Find(name);
+  return found ? inodes_.Find(found.id()) : nullptr;
+}
+
+const OpenState* FsState::FindOpenState(const INode& inode) const {
+  if (!inode.is_open()) return nullptr;
+  return &open_files_.find(inode.id())->second;
 }
 
 bool FsState::IsAttached(const INode& inode) const {
   const INode* node = &inode;
-  while (node->parent != 0) node = inodes_.Find(node->parent);
-  return node->id == kRootINode;
+  while (node->parent() != 0) node = inodes_.Find(node->parent());
+  return node == &root();
 }
 
 std::string FsState::PathOf(INodeId id) const {
@@ -43,8 +63,8 @@ std::string FsState::PathOf(INodeId id) const {
 std::string FsState::PathOf(const INode& inode) const {
   std::vector<std::string_view> names;
   const INode* node = &inode;
-  for (; node->parent != 0; node = inodes_.Find(node->parent)) names.push_back(node->name);
-  if (node->id != kRootINode) return "";
+  for (; node->parent() != 0; node = inodes_.Find(node->parent())) names.push_back(node->name());
+  if (node != &root()) return "";
   std::string path;
   for (auto name = names.rbegin(); name != names.rend(); ++name) {
     path += '/';
@@ -55,33 +75,37 @@ std::string FsState::PathOf(const INode& inode) const {
 
 FileStatus FsState::StatusOf(const INode& inode) const {
   FileStatus status;
-  status.name = inode.name;
-  status.inode = inode.id;
-  status.owner = PrincipalName(inode.owner);
-  status.group = PrincipalName(inode.group);
-  status.mode = inode.mode;
-  status.mtime_ms = inode.mtime_ms;
-  status.atime_ms = inode.atime_ms;
+  status.name = inode.name();
+  status.inode = inode.id();
+  status.owner = PrincipalName(inode.owner());
+  status.group = PrincipalName(inode.group());
+  status.mode = inode.mode();
+  status.mtime_ms = inode.mtime_ms();
+  status.atime_ms = inode.atime_ms();
   if (inode.is_directory()) {
     status.type = INodeType::kDirectory;
     status.children = inode.dir().children.size();
     return status;
   }
-  const FileBody& file = inode.file();
-  status.length = file.length;
-  status.replication = file.replication;
-  status.block_size = file.block_size;
-  status.blocks = file.blocks.size();
-  status.open = file.open != nullptr;
+  status.length = inode.length();
+  status.replication = inode.replication();
+  status.block_size = inode.block_size();
+  status.blocks = inode.blocks().size();
+  status.open = inode.is_open();
   return status;
 }
 
-void FsState::ForEachINode(const std::function<void(const INode&)>& fn) const {
+void FsState::ForEachINode(absl::FunctionRef<void(const INode&)> fn) const {
   inodes_.ForEach([&](INodeId, const INode& inode) { fn(inode); });
 }
 
 // --- Blocks
 // -----------------------------------------------------------------------------------------
+
+const OpenBlock* FsState::FindOpenBlock(BlockId id) const {
+  const auto it = open_blocks_.find(id);
+  return it == open_blocks_.end() ? nullptr : &it->second;
+}
 
 std::optional<BlockInfo> FsState::FindBlockInfo(BlockId id) const {
   const BlockMeta* meta = blocks_.Find(id);
@@ -90,50 +114,52 @@ std::optional<BlockInfo> FsState::FindBlockInfo(BlockId id) const {
 }
 
 BlockInfo FsState::InfoOf(BlockId id, const BlockMeta& meta) const {
-  const FileBody& file = inodes_.Find(meta.inode)->file();
+  const INode& file = *inodes_.Find(meta.inode());
   BlockInfo info;
-  info.block = {id, meta.generation, meta.length};
-  info.inode = meta.inode;
-  info.offset = meta.index * file.block_size;
-  info.replication = file.replication;
-  info.block_size = file.block_size;
-  info.open = meta.open != nullptr;
-  if (meta.open != nullptr) {
-    info.pipeline = meta.open->pipeline;
-    info.recovery = meta.open->recovery;
-    info.cut = meta.open->cut;
+  info.block = {id, meta.generation(), meta.length()};
+  info.inode = meta.inode();
+  info.offset = meta.index() * file.block_size();
+  info.replication = file.replication();
+  info.block_size = file.block_size();
+  info.open = meta.is_open();
+  if (meta.is_open()) {
+    const OpenBlock& open = *FindOpenBlock(id);
+    info.pipeline = open.pipeline;
+    info.recovery = open.recovery;
+    info.cut = open.cut;
   }
   return info;
 }
 
 BlockId FsState::FirstOpenBlock(const INode& inode) const {
-  const FileBody& file = inode.file();
+  if (!inode.is_open()) return 0;
   // From the end, where the few open ones are.
-  uint32_t left = file.open == nullptr ? 0 : file.open->open_blocks;
+  const BlockIds blocks = inode.blocks();
+  uint32_t left = FindOpenState(inode)->open_blocks;
   BlockId first = 0;
-  for (auto id = file.blocks.rbegin(); left > 0; ++id) {
-    if (blocks_.Find(*id)->open == nullptr) continue;
-    first = *id;
+  for (size_t i = blocks.size(); left > 0; --i) {
+    const BlockId id = blocks[i - 1];
+    if (!blocks_.Find(id)->is_open()) continue;
+    first = id;
     --left;
   }
   return first;
 }
 
-void FsState::ForEachBlockMeta(const std::function<void(BlockId, const BlockMeta&)>& fn) const {
+void FsState::ForEachBlockMeta(absl::FunctionRef<void(BlockId, const BlockMeta&)> fn) const {
   blocks_.ForEach(fn);
 }
 
-void FsState::ForEachBlock(
-    const std::function<void(const BlockInfo&, bool file_closed)>& fn) const {
+void FsState::ForEachBlock(absl::FunctionRef<void(const BlockInfo&, bool file_closed)> fn) const {
   blocks_.ForEach([&](BlockId id, const BlockMeta& meta) {
-    fn(InfoOf(id, meta), inodes_.Find(meta.inode)->file().open == nullptr);
+    fn(InfoOf(id, meta), !inodes_.Find(meta.inode())->is_open());
   });
 }
 
 // --- Leases
 // -----------------------------------------------------------------------------------------
 
-void FsState::ForEachLease(const std::function<void(const Lease&)>& fn) const {
+void FsState::ForEachLease(absl::FunctionRef<void(const Lease&)> fn) const {
   for (const auto& [holder, inodes] : leases_) {
     fn(Lease{holder, std::vector<INodeId>(inodes.begin(), inodes.end())});
   }
@@ -162,29 +188,29 @@ Digest FsState::RecomputeDigest() const {
 
 Digest FsState::HashOf(const INode& inode) const {
   EntityBytes bytes('i');
-  bytes.Add(inode.id).Add(inode.parent).Add(inode.name);
-  bytes.Add(static_cast<uint64_t>(inode.mtime_ms)).Add(static_cast<uint64_t>(inode.atime_ms));
-  bytes.Add(PrincipalName(inode.owner)).Add(PrincipalName(inode.group)).Add(inode.mode);
+  bytes.Add(inode.id()).Add(inode.parent()).Add(inode.name());
+  bytes.Add(static_cast<uint64_t>(inode.mtime_ms())).Add(static_cast<uint64_t>(inode.atime_ms()));
+  bytes.Add(PrincipalName(inode.owner())).Add(PrincipalName(inode.group())).Add(inode.mode());
   bytes.Add(inode.is_directory());
   if (!inode.is_directory()) {
-    const FileBody& file = inode.file();
-    bytes.Add(file.block_size).Add(file.replication).Add(file.open != nullptr);
-    if (file.open != nullptr) {
-      bytes.Add({reinterpret_cast<const char*>(file.open->holder.data()), sizeof(ClientId)});
-      bytes.Add(file.open->unpublished).Add(file.open->min_replicas).Add(file.open->appended);
+    bytes.Add(inode.block_size()).Add(inode.replication()).Add(inode.is_open());
+    if (const OpenState* open = FindOpenState(inode); open != nullptr) {
+      bytes.Add({reinterpret_cast<const char*>(open->holder.data()), sizeof(ClientId)});
+      bytes.Add(open->unpublished).Add(open->min_replicas).Add(open->appended);
     }
   }
   return bytes.Hash();
 }
 
-Digest FsState::HashOf(BlockId id, const BlockMeta& meta) {
+Digest FsState::HashOf(BlockId id, const BlockMeta& meta) const {
   EntityBytes bytes('b');
-  bytes.Add(id).Add(meta.inode).Add(meta.generation).Add(meta.length).Add(meta.index);
-  bytes.Add(meta.open != nullptr);
-  if (meta.open != nullptr) {
-    bytes.Add(meta.open->pipeline.size());
-    for (const NodeNumber node : meta.open->pipeline) bytes.Add(node);
-    bytes.Add(meta.open->recovery).Add(meta.open->cut).Add(meta.open->untouched);
+  bytes.Add(id).Add(meta.inode()).Add(meta.generation()).Add(meta.length()).Add(meta.index());
+  bytes.Add(meta.is_open());
+  if (meta.is_open()) {
+    const OpenBlock& open = *FindOpenBlock(id);
+    bytes.Add(open.pipeline.size());
+    for (const NodeNumber node : open.pipeline) bytes.Add(node);
+    bytes.Add(open.recovery).Add(open.cut).Add(open.untouched);
   }
   return bytes.Hash();
 }
@@ -211,6 +237,11 @@ PrincipalId FsState::Intern(std::string_view name) {
   principals_.emplace_back(name);
   principal_ids_.emplace(name, id);
   return id;
+}
+
+size_t FsState::NewPrincipals(std::string_view a, std::string_view b) const {
+  const auto is_new = [&](std::string_view name) { return !principal_ids_.contains(name); };
+  return (is_new(a) ? 1 : 0) + (b != a && is_new(b) ? 1 : 0);
 }
 
 }  // namespace cairn::namenode

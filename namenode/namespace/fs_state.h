@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,12 +17,15 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/functional/function_ref.h"
 #include "common/paged_table.h"
 #include "namenode/namespace/digest.h"
 #include "namenode/namespace/edit.h"
 #include "namenode/namespace/inode.h"
+#include "namenode/namespace/name_pool.h"
 #include "namenode/namespace/node_registry.h"
 #include "namenode/namespace/retry_cache.h"
+#include "namenode/namespace/touch_table.h"
 #include "namenode/namespace/types.h"
 
 namespace cairn::namenode {
@@ -67,7 +69,7 @@ class FsState {
   uint64_t directories() const { return root().dir().totals.directories; }  // the root included
   // Of the whole state, detached trees included.
   uint64_t blocks() const { return blocks_.size(); }
-  uint64_t open_files() const { return open_files_; }
+  uint64_t open_files() const { return open_files_.size(); }
   uint64_t inodes() const { return inodes_.size(); }
 
   // --- The tree ---
@@ -80,22 +82,30 @@ class FsState {
   std::string PathOf(const INode& inode) const;
   const std::string& PrincipalName(PrincipalId id) const { return principals_[id]; }
   size_t principals() const { return principals_.size(); }
+  // How many of two names have been no owner or group before.
+  size_t NewPrincipals(std::string_view a, std::string_view b) const;
   FileStatus StatusOf(const INode& inode) const;
-  void ForEachINode(const std::function<void(const INode&)>& fn) const;  // by id
+  // What a file that is being written has beyond its INode; nullptr: it is closed.
+  const OpenState* FindOpenState(const INode& inode) const;
+  void ForEachINode(absl::FunctionRef<void(const INode&)> fn) const;  // by id
+  // The newest edits that touched what an answer may reveal; upper bounds.
+  const TouchTable& touched() const { return touched_; }
 
   // --- Blocks ---
   const BlockMeta* FindBlock(BlockId id) const { return blocks_.Find(id); }
+  // What a block that is being written has beyond its BlockMeta; nullptr: it is finished.
+  const OpenBlock* FindOpenBlock(BlockId id) const;
   std::optional<BlockInfo> FindBlockInfo(BlockId id) const;
   BlockInfo InfoOf(BlockId id, const BlockMeta& meta) const;
   // The first unfinished block of a file; 0: none.
   BlockId FirstOpenBlock(const INode& inode) const;
-  void ForEachBlockMeta(const std::function<void(BlockId, const BlockMeta&)>& fn) const;
+  void ForEachBlockMeta(absl::FunctionRef<void(BlockId, const BlockMeta&)> fn) const;
   // By id; `file_closed`: no lease is held on its file.
-  void ForEachBlock(const std::function<void(const BlockInfo&, bool file_closed)>& fn) const;
+  void ForEachBlock(absl::FunctionRef<void(const BlockInfo&, bool file_closed)> fn) const;
 
   // --- Leases ---
-  void ForEachLease(const std::function<void(const Lease&)>& fn) const;  // by holder
-  std::vector<INodeId> OpenFilesOf(const ClientId& holder) const;        // by id
+  void ForEachLease(absl::FunctionRef<void(const Lease&)> fn) const;  // by holder
+  std::vector<INodeId> OpenFilesOf(const ClientId& holder) const;     // by id
   bool HasLease(const ClientId& holder) const { return leases_.contains(holder); }
 
   // --- The rest ---
@@ -117,19 +127,26 @@ class FsState {
 
   // Hashes of entities, as the digest adds them up.
   Digest HashOf(const INode& inode) const;
-  static Digest HashOf(BlockId id, const BlockMeta& meta);
+  Digest HashOf(BlockId id, const BlockMeta& meta) const;
   static Digest HashOfDetached(uint64_t place, INodeId root);
   Digest HashOfCounters() const;
 
   PrincipalId Intern(std::string_view name);
+  // A file without content below `parent`; not linked, not in the digest.
+  INode& MakeINode(INodeId id, INodeId parent, std::string_view name);
+  void Rename(INode& inode, std::string_view name);  // not linked while this goes on
+  void EraseINode(INode& inode);
 
   TxId applied_txid_ = 0;
   Counters counters_;
+  NamePool names_;
   PagedTable<INode> inodes_;
   PagedTable<BlockMeta> blocks_;
+  absl::btree_map<INodeId, OpenState> open_files_;
+  absl::btree_map<BlockId, OpenBlock> open_blocks_;
   absl::btree_map<ClientId, absl::btree_set<INodeId>> leases_;  // follows from the open files
-  uint64_t open_files_ = 0;
   absl::btree_map<uint64_t, INodeId> detached_;
+  TouchTable touched_;
   std::deque<std::string> principals_;
   std::map<std::string, PrincipalId, std::less<>> principal_ids_;
   NodeRegistry registry_;

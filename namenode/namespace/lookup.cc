@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <set>
 #include <string>
 
 #include "common/status.h"
 #include "common/strings.h"
-#include "namenode/namespace/paths.h"
 
 namespace cairn::namenode {
 namespace {
@@ -62,7 +60,7 @@ absl::StatusOr<const INode*> Lookup::Find(std::string_view path) {
 }
 
 const INode& Lookup::ParentOf(const INode& inode) const {
-  return inode.parent == 0 ? inode : *state_.FindINode(inode.parent);
+  return inode.parent() == 0 ? inode : *state_.FindINode(inode.parent());
 }
 
 absl::StatusOr<const INode*> Lookup::FindOpen(INodeId id) {
@@ -72,17 +70,17 @@ absl::StatusOr<const INode*> Lookup::FindOpen(INodeId id) {
     return LeaseLost("the file was deleted");
   }
   const INode* above = inode;
-  for (; above->parent != 0; above = state_.FindINode(above->parent)) Saw(*above);
+  for (; above->parent() != 0; above = state_.FindINode(above->parent())) Saw(*above);
   Saw(*above);
-  if (above->id != kRootINode) return LeaseLost("the file was deleted or replaced");
+  if (above != &state_.root()) return LeaseLost("the file was deleted or replaced");
   if (inode->is_directory()) return IsADirectory();
-  if (inode->file().open == nullptr) return LeaseLost("the file was closed");
+  if (!inode->is_open()) return LeaseLost("the file was closed");
   return inode;
 }
 
 absl::StatusOr<const INode*> Lookup::FindHeld(INodeId id, const ClientId& holder) {
   ASSIGN_OR_RETURN(const INode* inode, FindOpen(id));
-  const ClientId& held_by = inode->file().open->holder;
+  const ClientId& held_by = state_.FindOpenState(*inode)->holder;
   if (held_by == kNameNodeHolder) return LeaseLost("the file is being recovered");
   if (held_by != holder) return LeaseLost("another client writes the file");
   return inode;
@@ -93,33 +91,36 @@ absl::StatusOr<const INode*> Lookup::FindHeld(INodeId id, const ClientId& holder
 
 absl::Status Lookup::Check(const INode& inode, uint32_t access) const {
   if (caller_.superuser) return absl::OkStatus();
-  const std::string& group = state_.PrincipalName(inode.group);
-  uint32_t granted = inode.mode & 7;
-  if (Is(inode.owner)) {
-    granted = (inode.mode >> 6) & 7;
+  const std::string& group = state_.PrincipalName(inode.group());
+  uint32_t granted = inode.mode() & 7;
+  if (Is(inode.owner())) {
+    granted = (inode.mode() >> 6) & 7;
   } else if (std::find(caller_.groups.begin(), caller_.groups.end(), group) !=
              caller_.groups.end()) {
-    granted = (inode.mode >> 3) & 7;
+    granted = (inode.mode() >> 3) & 7;
   }
   if ((granted & access) == access) return absl::OkStatus();
   return absl::PermissionDeniedError(fmt::format(
       "Permission denied: {} needs {} on {} ({}:{} {:04o})", caller_.user, AccessText(access),
-      state_.PathOf(inode), state_.PrincipalName(inode.owner), group, inode.mode));
+      state_.PathOf(inode), state_.PrincipalName(inode.owner()), group, inode.mode()));
+}
+
+bool Lookup::MindsOwners(const INode& dir) const {
+  return (dir.mode() & 01000) != 0 && !caller_.superuser && !Is(dir.owner());
 }
 
 absl::Status Lookup::CheckSticky(const INode& dir, const INode& entry) const {
-  if ((dir.mode & 01000) == 0 || caller_.superuser || Is(dir.owner) || Is(entry.owner)) {
-    return absl::OkStatus();
-  }
+  if (!MindsOwners(dir) || Is(entry.owner())) return absl::OkStatus();
   return absl::PermissionDeniedError(
       fmt::format("Permission denied: {} is sticky and {} owns neither it nor {}",
                   state_.PathOf(dir), caller_.user, state_.PathOf(entry)));
 }
 
 absl::Status Lookup::CheckOwner(const INode& inode) const {
-  if (caller_.superuser || Is(inode.owner)) return absl::OkStatus();
+  if (caller_.superuser || Is(inode.owner())) return absl::OkStatus();
   return absl::PermissionDeniedError(fmt::format("Permission denied: {} is not the owner ({})",
-                                                 caller_.user, state_.PrincipalName(inode.owner)));
+                                                 caller_.user,
+                                                 state_.PrincipalName(inode.owner())));
 }
 
 absl::Status Lookup::CheckSuperuser(std::string_view what) const {
@@ -144,6 +145,16 @@ absl::Status Lookup::CheckRemove(const INode& entry) {
 
 absl::Status Lookup::CheckCallerName() const { return CheckPrincipal("user", caller_.user); }
 
+absl::Status Lookup::CheckPrincipalRoom(std::string_view a, std::string_view b) {
+  const size_t added = state_.NewPrincipals(a, b);
+  if (added == 0 || state_.principals() + added <= limits_.max_principals) return absl::OkStatus();
+  Saw(state_.applied_txid());  // which edit brought the last one is not kept
+  return absl::ResourceExhaustedError(
+      fmt::format("the NameNode knows {} names of users and groups and can take no more; use one "
+                  "that owns something already",
+                  state_.principals()));
+}
+
 // --- Refusals
 // ---------------------------------------------------------------------------------------
 
@@ -153,7 +164,7 @@ absl::Status NotADirectory() { return absl::FailedPreconditionError("Not a direc
 absl::Status IsADirectory() { return absl::FailedPreconditionError("Is a directory"); }
 
 absl::Status CheckMode(uint32_t mode) {
-  if (mode <= 01777) return absl::OkStatus();
+  if (mode <= kMaxMode) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format("mode {:o} is not within 0 to 1777 (octal)", mode));
 }
 
@@ -188,21 +199,43 @@ absl::Status CheckBlockSize(uint64_t block_size, const Limits& limits) {
                   kChunkBytes, limits.min_block_size, limits.max_block_size));
 }
 
+absl::Status CheckNextINodes(const FsState& state, uint64_t count) {
+  if (state.next_inode() + count - 1 <= kMaxId) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      fmt::format("all {} inode ids were given out; this namespace can take no more", kMaxId));
+}
+
+absl::Status CheckNextBlock(const FsState& state) {
+  if (state.next_block() > kMaxId) {
+    return absl::ResourceExhaustedError(
+        fmt::format("all {} block ids were given out; this namespace can take no more", kMaxId));
+  }
+  return CheckNextStamp(state);
+}
+
+absl::Status CheckNextStamp(const FsState& state) {
+  if (state.next_generation() <= kMaxId) return absl::OkStatus();
+  return absl::ResourceExhaustedError(fmt::format(
+      "all {} generation stamps were given out; this namespace can take no more", kMaxId));
+}
+
 absl::Status CheckHolder(const ClientId& holder) {
   if (holder != kNameNodeHolder) return absl::OkStatus();
   return absl::InvalidArgumentError("the client id is reserved for the NameNode");
 }
 
 absl::Status CheckStorages(const FsState& state, const FinishedBlock& done, uint32_t needed) {
-  std::set<NodeNumber> nodes;
+  absl::InlinedVector<NodeNumber, 8> nodes;
   for (const StorageNumber number : done.storages) {
     const StorageEntry* storage = state.registry().FindStorage(number);
     if (storage == nullptr) {
       return absl::InvalidArgumentError(
           fmt::format("block {} cannot be on storage {}: it is not known", done.block.id, number));
     }
-    nodes.insert(storage->node);
+    nodes.push_back(storage->node);
   }
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
   if (nodes.size() >= needed) return absl::OkStatus();
   return WithKind(
       absl::UnavailableError(fmt::format("block {} is durable on {} DataNodes, {} are needed",
@@ -211,8 +244,12 @@ absl::Status CheckStorages(const FsState& state, const FinishedBlock& done, uint
 }
 
 absl::Status CheckTime(int64_t time_ms) {
-  if (time_ms >= 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("time {} ms lies before 1970", time_ms));
+  if (time_ms < 0) {
+    return absl::InvalidArgumentError(fmt::format("time {} ms lies before 1970", time_ms));
+  }
+  if (time_ms <= kMaxTimeMs) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("time {} ms lies behind {} ms, the latest allowed", time_ms, kMaxTimeMs));
 }
 
 }  // namespace cairn::namenode

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "namenode/namespace/fs_state.h"
+#include "namenode/namespace/paths.h"
 #include "namenode/namespace/plan.h"
 
 namespace cairn::namenode {
@@ -26,7 +26,7 @@ inline constexpr uint32_t kRead = 4;
 
 // Where a path leads, as far as it exists.
 struct Walked {
-  std::vector<std::string_view> names;
+  PathNames names;
   const INode* last = nullptr;  // the deepest that exists; the root for "/"
   size_t missing = 0;           // names behind it
 
@@ -44,8 +44,9 @@ class Lookup {
   TxId observed() const { return observed_; }
 
   void Saw(TxId txid) { observed_ = std::max(observed_, txid); }
-  void Saw(const INode& inode) { Saw(inode.txid); }
-  void SawChildren(const INode& dir) { Saw(dir.dir().children_txid); }
+  void Saw(const INode& inode) { Saw(Aspect::kINode, inode); }
+  void SawChildren(const INode& dir) { Saw(Aspect::kChildren, dir); }
+  void SawTotals(const INode& dir) { Saw(Aspect::kTotals, dir); }
   // What stat shows of it.
   void SawStatus(const INode& inode);
 
@@ -64,6 +65,8 @@ class Lookup {
 
   // --- Permissions ---
   absl::Status Check(const INode& inode, uint32_t access) const;
+  // Whether entries of `dir` differ in who may take them away: it is sticky and not the caller's.
+  bool MindsOwners(const INode& dir) const;
   // A sticky directory gives up an entry only to the entry's owner, its own owner, a superuser.
   absl::Status CheckSticky(const INode& dir, const INode& entry) const;
   absl::Status CheckOwner(const INode& inode) const;
@@ -74,8 +77,11 @@ class Lookup {
   absl::Status CheckRemove(const INode& entry);
   // The caller's name, where it becomes an owner.
   absl::Status CheckCallerName() const;
+  // Owners or groups that may be new: there is room for their names.
+  absl::Status CheckPrincipalRoom(std::string_view a, std::string_view b);
 
  private:
+  void Saw(Aspect aspect, const INode& inode) { Saw(state_.touched().Find(aspect, inode.id())); }
   bool Is(PrincipalId user) const { return state_.PrincipalName(user) == caller_.user; }
 
   const FsState& state_;
@@ -94,6 +100,12 @@ absl::Status CheckPrincipal(std::string_view what, std::string_view name);
 absl::Status CheckReplication(uint32_t replication, const Limits& limits);
 absl::Status CheckBlockSize(uint64_t block_size, const Limits& limits);
 absl::Status CheckTime(int64_t time_ms);
+// The clock's time, as a record can hold it.
+inline int64_t ClampTime(int64_t now_ms) { return std::clamp<int64_t>(now_ms, 0, kMaxTimeMs); }
+// The next `count` ids of INodes, and the next id and stamp of a block, are within their range.
+absl::Status CheckNextINodes(const FsState& state, uint64_t count);
+absl::Status CheckNextBlock(const FsState& state);
+absl::Status CheckNextStamp(const FsState& state);
 // The id that a writer holds its lease by may not be the NameNode's.
 absl::Status CheckHolder(const ClientId& holder);
 // UNAVAILABLE (kNotYetReplicated) when a block's storages are on fewer nodes than `needed`.
@@ -105,8 +117,8 @@ inline uint32_t MinReplicas(Consistency consistency, const Facts& facts, uint32_
   return std::max(1u, std::min(facts.min_replicas, replication));
 }
 // Of an open one; its replication may have been lowered since it was opened.
-inline uint32_t MinReplicas(const FileBody& file) {
-  return std::min(file.open->min_replicas, file.replication);
+inline uint32_t MinReplicas(const FsState& state, const INode& file) {
+  return std::min(state.FindOpenState(file)->min_replicas, file.replication());
 }
 
 // What a plan decides: no edit when nothing is to change.

@@ -23,8 +23,7 @@ absl::Status CheckName(std::string_view name, const Limits& limits) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string_view>> SplitPath(std::string_view path,
-                                                        const Limits& limits) {
+absl::StatusOr<PathNames> SplitPath(std::string_view path, const Limits& limits) {
   if (path.empty() || path.front() != '/') {
     return absl::InvalidArgumentError("a path must be absolute: it starts with \"/\"");
   }
@@ -36,7 +35,7 @@ absl::StatusOr<std::vector<std::string_view>> SplitPath(std::string_view path,
     return absl::InvalidArgumentError("a path may not contain a NUL byte");
   }
   if (!IsValidUtf8(path)) return absl::InvalidArgumentError("a path must be valid UTF-8");
-  std::vector<std::string_view> names;
+  PathNames names;
   for (size_t begin = 0; begin < path.size();) {
     const size_t end = std::min(path.find('/', begin), path.size());
     if (end > begin) {

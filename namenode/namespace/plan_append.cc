@@ -22,9 +22,9 @@ absl::StatusOr<const INode*> FindToWrite(Lookup& lookup, std::string_view path) 
   return inode;
 }
 
-absl::Status CheckClosed(const INode& inode) {
-  if (inode.file().open == nullptr) return absl::OkStatus();
-  if (inode.file().open->holder == kNameNodeHolder) {
+absl::Status CheckClosed(const FsState& state, const INode& inode) {
+  if (!inode.is_open()) return absl::OkStatus();
+  if (state.FindOpenState(inode)->holder == kNameNodeHolder) {
     return WithKind(absl::UnavailableError("the file is being recovered; try again"),
                     ErrorKind::kRecoveryInProgress);
   }
@@ -33,27 +33,27 @@ absl::Status CheckClosed(const INode& inode) {
 }
 
 // The block that becomes open when the file is appended to; 0: none.
-BlockId BlockToAppend(const FsState& state, const FileBody& file) {
-  if (file.blocks.empty()) return 0;
-  const BlockId last = file.blocks.back();
-  return state.FindBlock(last)->length < file.block_size ? last : 0;
+BlockId BlockToAppend(const FsState& state, const INode& file) {
+  if (file.blocks().empty()) return 0;
+  const BlockId last = file.blocks().back();
+  return state.FindBlock(last)->length() < file.block_size() ? last : 0;
 }
 
 // The same, when it is cut to `length`.
-absl::StatusOr<BlockId> BlockToCut(const FileBody& file, uint64_t length) {
-  if (length > file.length) {
+absl::StatusOr<BlockId> BlockToCut(const INode& file, uint64_t length) {
+  if (length > file.length()) {
     return absl::InvalidArgumentError(
-        fmt::format("the file has {} bytes and cannot be cut to {}", file.length, length));
+        fmt::format("the file has {} bytes and cannot be cut to {}", file.length(), length));
   }
-  if (length == file.length || length % file.block_size == 0) return 0;
-  return file.blocks[length / file.block_size];
+  if (length == file.length() || length % file.block_size() == 0) return 0;
+  return file.blocks()[length / file.block_size()];
 }
 
 // The nodes of `block`, which is to be opened.
 absl::StatusOr<std::vector<NodeNumber>> TakeReplicas(const FsState& state, BlockId block,
                                                      const Facts& facts) {
   const BlockMeta& meta = *state.FindBlock(block);
-  if (facts.targets_block != Block{block, meta.generation, meta.length}) {
+  if (facts.targets_block != Block{block, meta.generation(), meta.length()}) {
     return WithKind(absl::UnavailableError("the file has just changed; try again"),
                     ErrorKind::kRecoveryInProgress);
   }
@@ -69,24 +69,24 @@ absl::StatusOr<Decision> DecideAppend(Lookup& lookup, const AppendRequest& reque
   const FsState& state = lookup.state();
   RETURN_IF_ERROR(CheckHolder(request.holder));
   ASSIGN_OR_RETURN(const INode* inode, FindToWrite(lookup, request.path));
-  RETURN_IF_ERROR(CheckClosed(*inode));
-  const FileBody& file = inode->file();
+  RETURN_IF_ERROR(CheckClosed(state, *inode));
+  const INode& file = *inode;
   AppendEdit edit;
-  edit.inode = inode->id;
+  edit.inode = inode->id();
   edit.holder = request.holder;
-  edit.min_replicas = MinReplicas(request.consistency, facts, file.replication);
-  AppendedAnswer answer{.inode = inode->id,
-                        .length = file.length,
-                        .replication = file.replication,
-                        .block_size = file.block_size,
+  edit.min_replicas = MinReplicas(request.consistency, facts, file.replication());
+  AppendedAnswer answer{.inode = edit.inode,
+                        .length = file.length(),
+                        .replication = file.replication(),
+                        .block_size = file.block_size(),
                         .min_replicas = edit.min_replicas};
   edit.reopened = BlockToAppend(state, file);
   if (edit.reopened != 0) {
     ASSIGN_OR_RETURN(edit.pipeline, TakeReplicas(state, edit.reopened, facts));
     const BlockMeta& meta = *state.FindBlock(edit.reopened);
     answer.block =
-        NewBlock{edit.reopened, meta.generation, meta.index * file.block_size, edit.pipeline};
-    answer.block_length = meta.length;
+        NewBlock{edit.reopened, meta.generation(), meta.index() * file.block_size(), edit.pipeline};
+    answer.block_length = meta.length();
   }
   return Decision{std::move(edit), std::move(answer)};
 }
@@ -95,15 +95,16 @@ absl::StatusOr<Decision> DecideTruncate(Lookup& lookup, const TruncateRequest& r
                                         const Facts& facts) {
   const FsState& state = lookup.state();
   ASSIGN_OR_RETURN(const INode* inode, FindToWrite(lookup, request.path));
-  RETURN_IF_ERROR(CheckClosed(*inode));
-  const FileBody& file = inode->file();
+  RETURN_IF_ERROR(CheckClosed(state, *inode));
+  const INode& file = *inode;
   TruncateEdit edit;
-  edit.inode = inode->id;
+  edit.inode = inode->id();
   edit.length = request.length;
   ASSIGN_OR_RETURN(edit.cut, BlockToCut(file, request.length));
-  if (request.length == file.length) return Decision{std::nullopt, TruncatedAnswer{true}};
+  if (request.length == file.length()) return Decision{std::nullopt, TruncatedAnswer{true}};
   if (edit.cut != 0) {
     ASSIGN_OR_RETURN(edit.pipeline, TakeReplicas(state, edit.cut, facts));
+    RETURN_IF_ERROR(CheckNextStamp(state));
     edit.recovery = state.next_generation();
   }
   const TruncatedAnswer answer{edit.cut == 0};
@@ -116,16 +117,16 @@ absl::StatusOr<Decision> DecideTruncate(Lookup& lookup, const TruncateRequest& r
 // `block` must be an open one of the file, with the generation stamp that it has now.
 absl::Status CheckOpenBlock(const FsState& state, const INode& inode, const Block& block) {
   const BlockMeta* meta = state.FindBlock(block.id);
-  if (meta == nullptr || meta->inode != inode.id) {
+  if (meta == nullptr || meta->inode() != inode.id()) {
     return absl::FailedPreconditionError(
         fmt::format("block {} is not a block of this file", block.id));
   }
-  if (meta->open == nullptr) {
+  if (!meta->is_open()) {
     return absl::FailedPreconditionError(fmt::format("block {} is finished", block.id));
   }
-  if (meta->generation == block.generation) return absl::OkStatus();
+  if (meta->generation() == block.generation) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format("block {} has generation stamp {}, not {}",
-                                                   block.id, meta->generation, block.generation));
+                                                   block.id, meta->generation(), block.generation));
 }
 
 absl::StatusOr<Decision> DecideNewStamp(Lookup& lookup, const NewStampRequest& request,
@@ -133,7 +134,8 @@ absl::StatusOr<Decision> DecideNewStamp(Lookup& lookup, const NewStampRequest& r
   const FsState& state = lookup.state();
   ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
   RETURN_IF_ERROR(CheckOpenBlock(state, *inode, request.block));
-  return Decision{NewStampEdit{inode->id, request.block.id, state.next_generation()},
+  RETURN_IF_ERROR(CheckNextStamp(state));
+  return Decision{NewStampEdit{inode->id(), request.block.id, state.next_generation()},
                   NewStampAnswer{state.next_generation(), facts.targets}};
 }
 
@@ -163,7 +165,7 @@ absl::StatusOr<Decision> DecideUpdatePipeline(Lookup& lookup,
     }
   }
   return Decision{
-      UpdatePipelineEdit{inode->id, request.block.id, request.generation, request.nodes},
+      UpdatePipelineEdit{inode->id(), request.block.id, request.generation, request.nodes},
       NoAnswer{}};
 }
 
@@ -199,8 +201,8 @@ ReadResult<std::optional<OpenHolder>> ReadHolder(const FsState& state, const Cal
   return MakeRead<Holder>(state, caller, facts.limits,
                           [&](Lookup& lookup) -> absl::StatusOr<Holder> {
                             ASSIGN_OR_RETURN(const INode* inode, FindToWrite(lookup, path));
-                            if (inode->file().open == nullptr) return Holder();
-                            return Holder({inode->id, inode->file().open->holder});
+                            if (!inode->is_open()) return Holder();
+                            return Holder({inode->id(), state.FindOpenState(*inode)->holder});
                           });
 }
 
@@ -210,12 +212,12 @@ ReadResult<std::optional<BlockInfo>> ReadLastBlock(const FsState& state, const C
   using Info = std::optional<BlockInfo>;
   return MakeRead<Info>(state, caller, facts.limits, [&](Lookup& lookup) -> absl::StatusOr<Info> {
     ASSIGN_OR_RETURN(const INode* inode, FindToWrite(lookup, path));
-    RETURN_IF_ERROR(CheckClosed(*inode));
+    RETURN_IF_ERROR(CheckClosed(state, *inode));
     BlockId block = 0;
     if (length == kToAppend) {
-      block = BlockToAppend(state, inode->file());
+      block = BlockToAppend(state, *inode);
     } else {
-      ASSIGN_OR_RETURN(block, BlockToCut(inode->file(), length));
+      ASSIGN_OR_RETURN(block, BlockToCut(*inode, length));
     }
     return block == 0 ? Info() : state.FindBlockInfo(block);
   });

@@ -16,8 +16,8 @@ absl::StatusOr<Decision> DecideSetReplication(Lookup& lookup, std::string_view p
   ASSIGN_OR_RETURN(const INode* inode, lookup.Find(path));
   if (inode->is_directory()) return IsADirectory();
   RETURN_IF_ERROR(lookup.Check(*inode, kWrite));
-  if (inode->file().replication == replication) return Decision{};
-  return Decision{SetReplicationEdit{inode->id, replication}, NoAnswer{}};
+  if (inode->replication() == replication) return Decision{};
+  return Decision{SetReplicationEdit{inode->id(), replication}, NoAnswer{}};
 }
 
 absl::StatusOr<Decision> DecideSetTimes(Lookup& lookup, std::string_view path, int64_t mtime_ms,
@@ -27,7 +27,7 @@ absl::StatusOr<Decision> DecideSetTimes(Lookup& lookup, std::string_view path, i
   ASSIGN_OR_RETURN(const INode* inode, lookup.Find(path));
   RETURN_IF_ERROR(lookup.CheckOwner(*inode));
   if (mtime_ms == -1 && atime_ms == -1) return Decision{};
-  return Decision{SetTimesEdit{inode->id, mtime_ms, atime_ms}, NoAnswer{}};
+  return Decision{SetTimesEdit{inode->id(), mtime_ms, atime_ms}, NoAnswer{}};
 }
 
 absl::StatusOr<Decision> DecideSetOwner(Lookup& lookup, std::string_view path,
@@ -48,15 +48,17 @@ absl::StatusOr<Decision> DecideSetOwner(Lookup& lookup, std::string_view path,
   if (!group.empty() && !member) {
     RETURN_IF_ERROR(lookup.CheckSuperuser("give a file to a group that it is not in"));
   }
-  return Decision{SetOwnerEdit{inode->id, std::string(owner), std::string(group)}, NoAnswer{}};
+  RETURN_IF_ERROR(
+      lookup.CheckPrincipalRoom(owner.empty() ? group : owner, group.empty() ? owner : group));
+  return Decision{SetOwnerEdit{inode->id(), std::string(owner), std::string(group)}, NoAnswer{}};
 }
 
 absl::StatusOr<Decision> DecideSetPermission(Lookup& lookup, std::string_view path, uint32_t mode) {
   RETURN_IF_ERROR(CheckMode(mode));
   ASSIGN_OR_RETURN(const INode* inode, lookup.Find(path));
   RETURN_IF_ERROR(lookup.CheckOwner(*inode));
-  if (inode->mode == mode) return Decision{};
-  return Decision{SetPermissionEdit{inode->id, mode}, NoAnswer{}};
+  if (inode->mode() == mode) return Decision{};
+  return Decision{SetPermissionEdit{inode->id(), mode}, NoAnswer{}};
 }
 
 }  // namespace

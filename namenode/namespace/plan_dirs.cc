@@ -19,12 +19,14 @@ absl::StatusOr<Decision> DecideMkdirs(Lookup& lookup, const MkdirsRequest& reque
   RETURN_IF_ERROR(lookup.CheckAdd(*walked.last));
   RETURN_IF_ERROR(CheckMode(request.mode));
   RETURN_IF_ERROR(lookup.CheckCallerName());
+  RETURN_IF_ERROR(lookup.CheckPrincipalRoom(lookup.caller().user, lookup.caller().user));
+  RETURN_IF_ERROR(CheckNextINodes(lookup.state(), walked.missing));
   MkdirsEdit edit;
-  edit.parent = walked.last->id;
+  edit.parent = walked.last->id();
   edit.names.assign(walked.names.end() - walked.missing, walked.names.end());
   edit.first_inode = lookup.state().next_inode();
   edit.owner = lookup.caller().user;
-  edit.group = lookup.state().PrincipalName(walked.last->group);  // BSD rule, as HDFS
+  edit.group = lookup.state().PrincipalName(walked.last->group());  // BSD rule, as HDFS
   edit.mode = request.mode;
   return Decision{std::move(edit), NoAnswer{}};
 }
@@ -32,11 +34,11 @@ absl::StatusOr<Decision> DecideMkdirs(Lookup& lookup, const MkdirsRequest& reque
 absl::StatusOr<Decision> DecideRename(Lookup& lookup, const RenameRequest& request) {
   ASSIGN_OR_RETURN(const INode* inode, lookup.Find(request.from));
   ASSIGN_OR_RETURN(const Walked to, lookup.Walk(request.to));
-  if (inode->id == kRootINode) {
+  if (inode->id() == kRootINode) {
     return absl::InvalidArgumentError("the root directory cannot be renamed");
   }
   if (to.exists() && to.last == inode) return Decision{};
-  for (const INode* above = to.last; above->parent != 0; above = &lookup.ParentOf(*above)) {
+  for (const INode* above = to.last; above->parent() != 0; above = &lookup.ParentOf(*above)) {
     if (above == inode && !to.exists()) {
       return absl::InvalidArgumentError("a directory cannot be moved into itself");
     }
@@ -46,16 +48,17 @@ absl::StatusOr<Decision> DecideRename(Lookup& lookup, const RenameRequest& reque
     return absl::NotFoundError("No such file or directory: the destination's parent is missing");
   }
   RETURN_IF_ERROR(lookup.CheckRemove(*inode));
-  if (to.last->id == inode->parent) {
+  if (to.last->id() == inode->parent()) {
     RETURN_IF_ERROR(lookup.Check(*to.last, kWrite | kExecute));
   } else {
     RETURN_IF_ERROR(lookup.CheckAdd(*to.last));
   }
-  return Decision{RenameEdit{inode->id, to.last->id, std::string(to.names.back())}, NoAnswer{}};
+  return Decision{RenameEdit{inode->id(), to.last->id(), std::string(to.names.back())}, NoAnswer{}};
 }
 
 // HDFS: to delete a tree its caller needs rwx on every directory in it that is not empty, and the
-// right to each entry of the sticky ones.
+// right to each entry of the sticky ones. So entries need a look in sticky directories alone, and
+// in others until all directories among them are found: a million files go at once.
 absl::Status CheckRemoveTree(Lookup& lookup, const INode& root) {
   std::vector<const INode*> waiting{&root};
   while (!waiting.empty()) {
@@ -63,13 +66,21 @@ absl::Status CheckRemoveTree(Lookup& lookup, const INode& root) {
     waiting.pop_back();
     lookup.Saw(dir);
     lookup.SawChildren(dir);
+    lookup.SawTotals(dir);
     if (dir.dir().children.empty()) continue;
     RETURN_IF_ERROR(lookup.Check(dir, kRead | kWrite | kExecute));
-    for (const auto& [name, id] : dir.dir().children) {
-      const INode& child = *lookup.state().FindINode(id);
-      lookup.Saw(child);
-      RETURN_IF_ERROR(lookup.CheckSticky(dir, child));
-      if (child.is_directory()) waiting.push_back(&child);
+    const bool each = lookup.MindsOwners(dir);
+    uint64_t directories = dir.dir().totals.directories - 1;  // to be found
+    for (const NameRef name : dir.dir().children) {
+      if (!each && directories == 0) break;
+      const INode& child = *lookup.state().FindINode(name.id());
+      if (each) {
+        lookup.Saw(child);
+        RETURN_IF_ERROR(lookup.CheckSticky(dir, child));
+      }
+      if (!child.is_directory()) continue;
+      directories -= child.dir().totals.directories;
+      waiting.push_back(&child);
     }
   }
   return absl::OkStatus();
@@ -77,7 +88,7 @@ absl::Status CheckRemoveTree(Lookup& lookup, const INode& root) {
 
 absl::StatusOr<Decision> DecideDelete(Lookup& lookup, const DeleteRequest& request) {
   ASSIGN_OR_RETURN(const INode* inode, lookup.Find(request.path));
-  if (inode->id == kRootINode) {
+  if (inode->id() == kRootINode) {
     return absl::InvalidArgumentError("the root directory cannot be deleted");
   }
   RETURN_IF_ERROR(lookup.CheckRemove(*inode));
@@ -88,7 +99,7 @@ absl::StatusOr<Decision> DecideDelete(Lookup& lookup, const DeleteRequest& reque
       if (!lookup.caller().superuser) RETURN_IF_ERROR(CheckRemoveTree(lookup, *inode));
     }
   }
-  return Decision{DeleteEdit{inode->id}, NoAnswer{}};
+  return Decision{DeleteEdit{inode->id()}, NoAnswer{}};
 }
 
 }  // namespace

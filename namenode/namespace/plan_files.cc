@@ -19,6 +19,7 @@ absl::StatusOr<NewBlock> NextBlock(const FsState& state, uint64_t offset, uint32
             "need {} healthy DataNodes, 0 available; add one or use -r 1", min_replicas)),
         ErrorKind::kNotEnoughDataNodes);
   }
+  RETURN_IF_ERROR(CheckNextBlock(state));
   return NewBlock{state.next_block(), state.next_generation(), offset, facts.targets};
 }
 
@@ -32,7 +33,7 @@ absl::StatusOr<Decision> DecideCreate(Lookup& lookup, const CreateRequest& reque
     if (walked.last->is_directory()) return IsADirectory();
     if (!request.overwrite) return FileExists();
     parent = &lookup.ParentOf(*walked.last);
-    edit.replaced = walked.last->id;
+    edit.replaced = walked.last->id();
     RETURN_IF_ERROR(lookup.CheckRemove(*walked.last));
     RETURN_IF_ERROR(lookup.Check(*walked.last, kWrite));
   } else {
@@ -42,15 +43,17 @@ absl::StatusOr<Decision> DecideCreate(Lookup& lookup, const CreateRequest& reque
   RETURN_IF_ERROR(CheckMode(request.mode));
   RETURN_IF_ERROR(CheckHolder(request.holder));
   RETURN_IF_ERROR(lookup.CheckCallerName());
+  RETURN_IF_ERROR(lookup.CheckPrincipalRoom(lookup.caller().user, lookup.caller().user));
+  RETURN_IF_ERROR(CheckNextINodes(state, 1));
   edit.replication = request.replication != 0 ? request.replication : facts.default_replication;
   edit.block_size = request.block_size != 0 ? request.block_size : facts.default_block_size;
   RETURN_IF_ERROR(CheckReplication(edit.replication, facts.limits));
   RETURN_IF_ERROR(CheckBlockSize(edit.block_size, facts.limits));
-  edit.parent = parent->id;
+  edit.parent = parent->id();
   edit.name = std::string(walked.names.back());
   edit.inode = state.next_inode();
   edit.owner = lookup.caller().user;
-  edit.group = state.PrincipalName(parent->group);
+  edit.group = state.PrincipalName(parent->group());
   edit.mode = request.mode;
   edit.holder = request.holder;
   edit.unpublished = request.unpublished;
@@ -71,37 +74,37 @@ absl::StatusOr<Decision> DecideCreate(Lookup& lookup, const CreateRequest& reque
 absl::StatusOr<bool> CheckFinished(const FsState& state, const INode& inode,
                                    const FinishedBlock& done) {
   const BlockMeta* meta = state.FindBlock(done.block.id);
-  const FileBody& file = inode.file();
-  if (meta == nullptr || meta->inode != inode.id) {
+  if (meta == nullptr || meta->inode() != inode.id()) {
     return absl::InvalidArgumentError(
         fmt::format("block {} is not a block of this file", done.block.id));
   }
-  if (meta->generation != done.block.generation) {
+  if (meta->generation() != done.block.generation) {
     return absl::FailedPreconditionError(fmt::format("block {} has generation stamp {}, not {}",
-                                                     done.block.id, meta->generation,
+                                                     done.block.id, meta->generation(),
                                                      done.block.generation));
   }
-  if (meta->open == nullptr) {
-    if (meta->length == done.block.length) return false;
+  if (!meta->is_open()) {
+    if (meta->length() == done.block.length) return false;
     return absl::InvalidArgumentError(fmt::format("block {} was finished with {} bytes, not {}",
-                                                  done.block.id, meta->length, done.block.length));
+                                                  done.block.id, meta->length(),
+                                                  done.block.length));
   }
-  if (done.block.length > file.block_size) {
+  if (done.block.length > inode.block_size()) {
     return absl::InvalidArgumentError(fmt::format("block {} has {} bytes, more than its size {}",
                                                   done.block.id, done.block.length,
-                                                  file.block_size));
+                                                  inode.block_size()));
   }
-  if (done.block.length < meta->length) {
+  if (done.block.length < meta->length()) {
     return absl::InvalidArgumentError(
         fmt::format("block {} has {} bytes and cannot be finished with {}", done.block.id,
-                    meta->length, done.block.length));
+                    meta->length(), done.block.length));
   }
-  if (meta->open->untouched) {  // its replicas are what they were
-    if (done.block.length == meta->length && done.storages.empty()) return true;
+  if (state.FindOpenBlock(done.block.id)->untouched) {  // its replicas are what they were
+    if (done.block.length == meta->length() && done.storages.empty()) return true;
     return absl::FailedPreconditionError(fmt::format(
         "block {} cannot have been written: no generation stamp was taken", done.block.id));
   }
-  if (done.block.length > 0) RETURN_IF_ERROR(CheckStorages(state, done, MinReplicas(file)));
+  if (done.block.length > 0) RETURN_IF_ERROR(CheckStorages(state, done, MinReplicas(state, inode)));
   return true;
 }
 
@@ -118,13 +121,13 @@ absl::StatusOr<std::vector<FinishedBlock>> TakeFinished(const FsState& state, co
   std::vector<FinishedBlock> taken;
   std::set<BlockId> seen;
   for (const FinishedBlock& done : finished) {
-    if (!seen.insert(done.block.id).second) {
+    if (finished.size() > 1 && !seen.insert(done.block.id).second) {
       return absl::InvalidArgumentError(fmt::format("block {} finishes twice", done.block.id));
     }
     ASSIGN_OR_RETURN(const bool newly, CheckFinished(state, inode, done));
     const BlockMeta& meta = *state.FindBlock(done.block.id);
-    if (meta.index < full && done.block.length != inode.file().block_size) {
-      return ShortBlock(done, inode.file().block_size);
+    if (meta.index() < full && done.block.length != inode.block_size()) {
+      return ShortBlock(done, inode.block_size());
     }
     if (newly) taken.push_back(done);
   }
@@ -135,49 +138,50 @@ absl::StatusOr<Decision> DecideAddBlock(Lookup& lookup, const AddBlockRequest& r
                                         const Facts& facts) {
   const FsState& state = lookup.state();
   ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
-  const FileBody& file = inode->file();
+  const BlockIds blocks = inode->blocks();
+  const uint64_t block_size = inode->block_size();
   AddBlockEdit edit;
-  edit.inode = inode->id;
-  ASSIGN_OR_RETURN(edit.finished,
-                   TakeFinished(state, *inode, request.finished, file.blocks.size()));
-  if (!file.blocks.empty()) {
-    const BlockMeta& last = *state.FindBlock(file.blocks.back());
-    if (last.open == nullptr && last.length != file.block_size) {
-      return ShortBlock({{file.blocks.back(), last.generation, last.length}, {}}, file.block_size);
+  edit.inode = request.inode;
+  ASSIGN_OR_RETURN(edit.finished, TakeFinished(state, *inode, request.finished, blocks.size()));
+  if (!blocks.empty()) {
+    const BlockMeta& last = *state.FindBlock(blocks.back());
+    if (!last.is_open() && last.length() != block_size) {
+      return ShortBlock({{blocks.back(), last.generation(), last.length()}, {}}, block_size);
     }
   }
-  if (file.blocks.size() >= facts.limits.max_blocks_per_file) {
+  if (blocks.size() >= facts.limits.max_blocks_per_file) {
     return absl::ResourceExhaustedError(
         fmt::format("the file has {} blocks, the most allowed; use a larger block size",
                     facts.limits.max_blocks_per_file));
   }
-  if (file.open->open_blocks - edit.finished.size() >= facts.limits.max_open_blocks) {
+  if (state.FindOpenState(*inode)->open_blocks - edit.finished.size() >=
+      facts.limits.max_open_blocks) {
     return absl::FailedPreconditionError(
         fmt::format("the file has {} unfinished blocks, the most allowed; finish one first",
                     facts.limits.max_open_blocks));
   }
-  ASSIGN_OR_RETURN(
-      edit.block, NextBlock(state, file.blocks.size() * file.block_size, MinReplicas(file), facts));
-  NewBlockAnswer answer{edit.block, file.block_size};
+  ASSIGN_OR_RETURN(edit.block,
+                   NextBlock(state, blocks.size() * block_size, MinReplicas(state, *inode), facts));
+  NewBlockAnswer answer{edit.block, block_size};
   return Decision{std::move(edit), std::move(answer)};
 }
 
 absl::StatusOr<Decision> DecideAbandonBlock(Lookup& lookup, const AbandonBlockRequest& request) {
   ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
   const BlockMeta* meta = lookup.state().FindBlock(request.block);
-  if (meta == nullptr || meta->inode != inode->id) {
+  if (meta == nullptr || meta->inode() != request.inode) {
     return absl::NotFoundError(fmt::format("block {} is not a block of this file", request.block));
   }
-  if (meta->open == nullptr || meta->index + 1 != inode->file().blocks.size()) {
+  if (!meta->is_open() || meta->index() + 1 != inode->blocks().size()) {
     return absl::FailedPreconditionError(fmt::format(
         "block {} cannot be abandoned: it is finished or not the file's last", request.block));
   }
-  if (meta->length > 0) {
+  if (meta->length() > 0) {
     return absl::FailedPreconditionError(
         fmt::format("block {} cannot be abandoned: {} bytes of it were in the file before",
-                    request.block, meta->length));
+                    request.block, meta->length()));
   }
-  return Decision{AbandonBlockEdit{inode->id, request.block}, NoAnswer{}};
+  return Decision{AbandonBlockEdit{request.inode, request.block}, NoAnswer{}};
 }
 
 // --- Closing
@@ -193,17 +197,17 @@ absl::Status PlanPublish(Lookup& lookup, const INode& inode, const CompleteReque
     if (to.last->is_directory()) return IsADirectory();
     if (!request.overwrite) return FileExists();
     parent = &lookup.ParentOf(*to.last);
-    edit.replaced = to.last->id;
+    edit.replaced = to.last->id();
     RETURN_IF_ERROR(lookup.CheckRemove(*to.last));
   } else {
     if (to.missing > 1) return NoSuchFile();
-    if (parent->id == inode.parent) {
+    if (parent->id() == inode.parent()) {
       RETURN_IF_ERROR(lookup.Check(*parent, kWrite | kExecute));
     } else {
       RETURN_IF_ERROR(lookup.CheckAdd(*parent));
     }
   }
-  edit.new_parent = parent->id;
+  edit.new_parent = parent->id();
   edit.new_name = std::string(to.names.back());
   return absl::OkStatus();
 }
@@ -222,34 +226,35 @@ absl::StatusOr<Decision> DecideComplete(Lookup& lookup, const CompleteRequest& r
                                         const Facts& facts) {
   const FsState& state = lookup.state();
   ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
-  const FileBody& file = inode->file();
+  const BlockIds blocks = inode->blocks();
+  const OpenState& open = *state.FindOpenState(*inode);
   // The last block may be short; when it is empty it goes, and the one before is the last.
-  size_t kept = file.blocks.size();
+  size_t kept = blocks.size();
   for (const FinishedBlock& done : request.finished) {
-    if (done.block.length == 0 && kept > 0 && done.block.id == file.blocks.back()) {
-      kept = file.blocks.size() - 1;
+    if (done.block.length == 0 && kept > 0 && done.block.id == blocks.back()) {
+      kept = blocks.size() - 1;
     }
   }
   CompleteEdit edit;
-  edit.inode = inode->id;
+  edit.inode = request.inode;
   ASSIGN_OR_RETURN(edit.finished,
                    TakeFinished(state, *inode, request.finished, kept == 0 ? 0 : kept - 1));
-  if (edit.finished.size() != file.open->open_blocks) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{} blocks of the file are not finished", file.open->open_blocks - edit.finished.size()));
+  if (edit.finished.size() != open.open_blocks) {
+    return absl::FailedPreconditionError(fmt::format("{} blocks of the file are not finished",
+                                                     open.open_blocks - edit.finished.size()));
   }
   for (const FinishedBlock& done : edit.finished) {
-    if (done.block.length == 0 && done.block.id != file.blocks.back()) {
-      return ShortBlock(done, file.block_size);
+    if (done.block.length == 0 && done.block.id != blocks.back()) {
+      return ShortBlock(done, inode->block_size());
     }
   }
   if (request.mode) RETURN_IF_ERROR(CheckMode(*request.mode));
   RETURN_IF_ERROR(CheckTime(request.mtime_ms));
   RETURN_IF_ERROR(CheckTime(request.atime_ms));
-  if (file.open->appended) RETURN_IF_ERROR(CheckAppended(lookup, *inode, request));
+  if (open.appended) RETURN_IF_ERROR(CheckAppended(lookup, *inode, request));
   if (!request.publish_as.empty()) RETURN_IF_ERROR(PlanPublish(lookup, *inode, request, edit));
-  edit.mtime_ms = request.mtime_ms != 0 ? request.mtime_ms : facts.now_ms;
-  edit.atime_ms = request.atime_ms != 0 ? request.atime_ms : facts.now_ms;
+  edit.mtime_ms = request.mtime_ms != 0 ? request.mtime_ms : ClampTime(facts.now_ms);
+  edit.atime_ms = request.atime_ms != 0 ? request.atime_ms : ClampTime(facts.now_ms);
   edit.mode = request.mode;
   return Decision{std::move(edit), NoAnswer{}};
 }
@@ -284,8 +289,10 @@ Planned PlanAbandonFile(const FsState& state, const Caller& caller,
                         const AbandonFileRequest& request, const Facts& facts) {
   return MakePlan(state, caller, facts.limits, [&](Lookup& lookup) -> absl::StatusOr<Decision> {
     ASSIGN_OR_RETURN(const INode* inode, lookup.FindHeld(request.inode, request.holder));
-    if (inode->file().open->appended) return Decision{TakeOverEdit{inode->id}, NoAnswer{}};
-    return Decision{DeleteEdit{inode->id}, NoAnswer{}};
+    if (state.FindOpenState(*inode)->appended) {
+      return Decision{TakeOverEdit{request.inode}, NoAnswer{}};
+    }
+    return Decision{DeleteEdit{request.inode}, NoAnswer{}};
   });
 }
 
@@ -295,8 +302,7 @@ ReadResult<OpenFileInfo> ReadOpenFile(const FsState& state, INodeId inode, const
   return MakeRead<OpenFileInfo>(
       state, nobody, limits, [&](Lookup& lookup) -> absl::StatusOr<OpenFileInfo> {
         ASSIGN_OR_RETURN(const INode* file, lookup.FindHeld(inode, holder));
-        return OpenFileInfo{file->file().replication, file->file().block_size,
-                            MinReplicas(file->file())};
+        return OpenFileInfo{file->replication(), file->block_size(), MinReplicas(state, *file)};
       });
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 // No NameNode gives out as many ids or stamps as this; a DataNode that claims so has lost its mind,
 // and counters near the end of their range would be worse than refusing it.
-constexpr uint64_t kMaxCounter = uint64_t{1} << 62;
+constexpr uint64_t kMaxCounter = kMaxId / 2;
 
 template <typename Decide>
 Planned MakeOwnPlan(const FsState& state, Decide&& decide) {
@@ -26,38 +26,40 @@ absl::StatusOr<Decision> DecideCommit(Lookup& lookup, const Block& block,
                                       const std::vector<StorageNumber>& storages) {
   const FsState& state = lookup.state();
   const BlockMeta* meta = state.FindBlock(block.id);
-  const INode* inode = meta == nullptr ? nullptr : state.FindINode(meta->inode);
+  const INode* inode = meta == nullptr ? nullptr : state.FindINode(meta->inode());
   if (inode == nullptr || !state.IsAttached(*inode)) {
     lookup.Saw(state.applied_txid());  // some edit took it away; which one is not kept
     return absl::NotFoundError(fmt::format("block {} is of no file any more", block.id));
   }
   lookup.Saw(*inode);
-  if (meta->open == nullptr) {
-    if (meta->generation == block.generation && meta->length == block.length) return Decision{};
+  const OpenBlock* open = state.FindOpenBlock(block.id);
+  if (open == nullptr) {
+    if (meta->generation() == block.generation && meta->length() == block.length) {
+      return Decision{};
+    }
     return absl::FailedPreconditionError(
         fmt::format("block {} is settled with generation stamp {} and {} bytes", block.id,
-                    meta->generation, meta->length));
+                    meta->generation(), meta->length()));
   }
-  if (meta->open->recovery == 0 || meta->open->recovery != block.generation) {
+  if (open->recovery == 0 || open->recovery != block.generation) {
     return absl::FailedPreconditionError(
         fmt::format("the recovery of block {} with generation stamp {} is not its newest", block.id,
                     block.generation));
   }
-  if (block.length > inode->file().block_size) {
+  if (block.length > inode->block_size()) {
     return absl::InvalidArgumentError(fmt::format("block {} has {} bytes, more than its size {}",
-                                                  block.id, block.length,
-                                                  inode->file().block_size));
+                                                  block.id, block.length, inode->block_size()));
   }
-  if (meta->open->cut && block.length != meta->length) {
+  if (open->cut && block.length != meta->length()) {
     return absl::InvalidArgumentError(fmt::format("block {} is to be cut to {} bytes, not {}",
-                                                  block.id, meta->length, block.length));
+                                                  block.id, meta->length(), block.length));
   }
-  if (block.length < meta->length) {
+  if (block.length < meta->length()) {
     return absl::FailedPreconditionError(
         fmt::format("block {} held {} bytes for sure, and {} are not all of them", block.id,
-                    meta->length, block.length));
+                    meta->length(), block.length));
   }
-  CommitRecoveryEdit edit{inode->id, block.id, block.generation, block.length, {}};
+  CommitRecoveryEdit edit{inode->id(), block.id, block.generation, block.length, {}};
   if (block.length > 0) {
     RETURN_IF_ERROR(CheckStorages(state, {block, storages}, 1));
     edit.storages = storages;
@@ -96,7 +98,8 @@ Planned PlanTakeOver(const FsState& state, INodeId inode, const ClientId& holder
 Planned PlanBeginRecovery(const FsState& state, INodeId id) {
   return MakeOwnPlan(state, [&](Lookup& lookup) -> absl::StatusOr<Decision> {
     const absl::StatusOr<const INode*> inode = lookup.FindOpen(id);
-    if (!inode.ok() || (*inode)->file().open->holder != kNameNodeHolder) return Decision{};
+    if (!inode.ok() || state.FindOpenState(**inode)->holder != kNameNodeHolder) return Decision{};
+    RETURN_IF_ERROR(CheckNextStamp(state));
     const BlockId block = state.FirstOpenBlock(**inode);
     return Decision{BeginRecoveryEdit{id, block, state.next_generation()},
                     NewStampAnswer{state.next_generation(), {}}};
@@ -121,7 +124,8 @@ std::vector<RecoveringFile> FilesInRecovery(const FsState& state) {
   for (const INodeId id : state.OpenFilesOf(kNameNodeHolder)) {
     const INode& inode = *state.FindINode(id);
     if (!state.IsAttached(inode)) continue;
-    files.push_back({id, *state.FindBlockInfo(state.FirstOpenBlock(inode)), inode.txid});
+    files.push_back({id, *state.FindBlockInfo(state.FirstOpenBlock(inode)),
+                     state.touched().Find(Aspect::kINode, id)});
   }
   return files;
 }

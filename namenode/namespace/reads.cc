@@ -23,9 +23,9 @@ absl::StatusOr<ListPage> List(Lookup& lookup, std::string_view path, std::string
   lookup.SawChildren(*inode);
   const size_t most = limit == 0 ? kMaxListEntries : std::min(limit, kMaxListEntries);
   const auto& children = inode->dir().children;
-  auto it = start_after.empty() ? children.begin() : children.upper_bound(start_after);
+  auto it = start_after.empty() ? children.begin() : children.UpperBound(start_after);
   for (; it != children.end() && page.entries.size() < most; ++it) {
-    const INode& child = *state.FindINode(it->second);
+    const INode& child = *state.FindINode((*it).id());
     lookup.SawStatus(child);
     page.entries.push_back(state.StatusOf(child));
   }
@@ -39,14 +39,15 @@ absl::StatusOr<FileBlocks> Blocks(Lookup& lookup, std::string_view path, uint64_
   ASSIGN_OR_RETURN(const INode* inode, lookup.Find(path));
   if (inode->is_directory()) return IsADirectory();
   RETURN_IF_ERROR(lookup.Check(*inode, kRead));
-  const FileBody& file = inode->file();
+  const BlockIds blocks = inode->blocks();
+  const uint64_t block_size = inode->block_size();
   FileBlocks result{state.StatusOf(*inode), {}};
   const uint64_t end = length == 0 || length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
-  for (uint64_t i = offset / file.block_size; i < file.blocks.size(); ++i) {
-    if (i * file.block_size >= end) break;
-    const BlockId id = file.blocks[i];
+  for (uint64_t i = offset / block_size; i < blocks.size(); ++i) {
+    if (i * block_size >= end) break;
+    const BlockId id = blocks[i];
     const BlockMeta& meta = *state.FindBlock(id);
-    const bool behind = meta.open == nullptr && i * file.block_size + meta.length <= offset;
+    const bool behind = !meta.is_open() && i * block_size + meta.length() <= offset;
     if (!behind) result.blocks.push_back(state.InfoOf(id, meta));
   }
   return result;
@@ -55,12 +56,10 @@ absl::StatusOr<FileBlocks> Blocks(Lookup& lookup, std::string_view path, uint64_
 absl::StatusOr<ContentSummary> Summary(Lookup& lookup, std::string_view path) {
   ASSIGN_OR_RETURN(const INode* inode, lookup.Find(path));
   if (!inode->is_directory()) {
-    const FileBody& file = inode->file();
-    return ContentSummary{
-        .files = 1, .length = file.length, .space = file.length * file.replication};
+    return ContentSummary{.files = 1, .length = inode->length(), .space = inode->space()};
   }
   RETURN_IF_ERROR(lookup.Check(*inode, kRead | kExecute));
-  lookup.Saw(inode->dir().totals_txid);
+  lookup.SawTotals(*inode);
   const Totals& totals = inode->dir().totals;
   return ContentSummary{totals.files, totals.directories, totals.length, totals.space};
 }

@@ -57,13 +57,64 @@ absl::Status OutcomeUnknown() {
 
 }  // namespace
 
+// --- Entries
+// ----------------------------------------------------------------------------------------
+
+RetryEntry::RetryEntry(TxId txid, int64_t time_ms, const Answer& answer)
+    : txid_(txid), time_ms_(time_ms) {
+  if (!std::holds_alternative<NoAnswer>(answer)) answer_ = std::make_unique<const Answer>(answer);
+}
+
+const Answer& RetryEntry::answer() const {
+  static const Answer kNone;
+  return answer_ == nullptr ? kNone : *answer_;
+}
+
+const RetryEntry* RetryCalls::Find(uint64_t call_id) const {
+  const auto before = [](const Call& call, uint64_t id) { return call.first < id; };
+  const Call* call = std::lower_bound(begin(), end(), call_id, before);
+  return call != end() && call->first == call_id ? &call->second : nullptr;
+}
+
+void RetryCalls::emplace(uint64_t call_id, RetryEntry entry) {
+  size_t at = calls_.size();  // from the end, where it mostly belongs
+  while (at > first_ && calls_[at - 1].first >= call_id) --at;
+  if (at < calls_.size() && calls_[at].first == call_id) return;
+  calls_.emplace(calls_.begin() + static_cast<ptrdiff_t>(at), call_id, std::move(entry));
+}
+
+void RetryCalls::Erase(uint64_t call_id) {
+  size_t at = first_;
+  while (calls_[at].first != call_id) ++at;
+  if (at == first_ && size() > 1) {
+    calls_[at].second = RetryEntry(0, 0, NoAnswer{});
+    ++first_;
+    if (first_ < size() || first_ < 16) return;
+    calls_.erase(calls_.begin(), calls_.begin() + static_cast<ptrdiff_t>(first_));
+    first_ = 0;
+  } else {
+    calls_.erase(calls_.begin() + static_cast<ptrdiff_t>(at));
+    if (!empty()) return;
+    calls_.clear();
+    first_ = 0;
+  }
+}
+
+void RetryCalls::Release() {
+  calls_ = std::vector<Call>();
+  first_ = 0;
+}
+
+// --- The cache
+// --------------------------------------------------------------------------------------
+
 std::optional<RetryHit> RetryCache::Find(const RetryKey& key) const {
   uint64_t floor = key.done_below;
   TxId observed = 0;
-  if (const auto it = windows_.find(key.client); it != windows_.end()) {
-    const Window& window = it->second;
-    const auto entry = window.calls.find(key.call_id);
-    if (entry != window.calls.end()) return RetryHit{entry->second.answer, entry->second.txid};
+  if (const auto it = clients_.find(key.client); it != clients_.end()) {
+    const Window& window = it->second->window;
+    const RetryEntry* entry = window.calls.Find(key.call_id);
+    if (entry != nullptr) return RetryHit{entry->answer(), entry->txid()};
     floor = std::max(floor, window.floor);
     observed = window.txid;
   }
@@ -73,90 +124,105 @@ std::optional<RetryHit> RetryCache::Find(const RetryKey& key) const {
 
 bool RetryCache::Record(const RetryKey& key, TxId txid, int64_t time_ms, const Answer& answer) {
   if (key.call_id < key.done_below || order_.contains(txid)) return false;
-  const auto [it, is_new] = windows_.try_emplace(key.client);
-  Window& window = it->second;
-  if (!is_new) {
-    if (key.call_id < window.floor || window.calls.contains(key.call_id)) return false;
-    BeginChange(key.client, window);
+  std::unique_ptr<Client>& place = clients_[key.client];
+  if (place == nullptr) {
+    place = std::make_unique<Client>();
+    place->id = key.client;
+  } else {
+    const Window& window = place->window;
+    if (key.call_id < window.floor || window.calls.Find(key.call_id) != nullptr) return false;
+    BeginChange(*place);
   }
+  Client& client = *place;
+  Window& window = client.window;
   while (!window.calls.empty() && window.calls.begin()->first < key.done_below) {
-    DropEntry(key.client, window, window.calls.begin()->first);
+    DropEntry(client, window.calls.begin()->first);
   }
   window.floor = std::max(window.floor, key.done_below);
-  const RetryEntry& entry =
-      window.calls.emplace(key.call_id, RetryEntry{txid, time_ms, answer}).first->second;
+  RetryEntry entry(txid, time_ms, answer);
   digest_ += HashEntry(key.client, key.call_id, entry);
-  order_.emplace(txid, std::pair(key.client, key.call_id));
+  window.calls.emplace(key.call_id, std::move(entry));
+  order_.emplace_hint(order_.end(), txid, &client);
   if (window.calls.size() > kMaxEntriesPerClient) {
-    DropEntry(key.client, window, window.calls.begin()->first);
+    DropEntry(client, window.calls.begin()->first);
   }
-  EndChange(key.client, window, txid, time_ms);
+  EndChange(client, txid, time_ms);
   return true;
 }
 
 void RetryCache::Expire(TxId txid, int64_t now_ms) {
   for (int i = 0; i < kExpirePerEdit && !order_.empty(); ++i) {
-    const auto [client, call_id] = order_.begin()->second;
-    Window& window = windows_.find(client)->second;
-    const int64_t age_ms = now_ms - window.calls.find(call_id)->second.time_ms;
+    const auto [oldest, client] = *order_.begin();
+    // The oldest of all is among its client's first ones.
+    const RetryCalls::Call* call = client->window.calls.begin();
+    while (call->second.txid() != oldest) ++call;
+    const int64_t age_ms = now_ms - call->second.time_ms();
     if (age_ms <= kWindowMs && order_.size() <= kMaxEntries) break;
-    BeginChange(client, window);
-    DropEntry(client, window, call_id);
-    EndChange(client, window, txid, now_ms);
+    BeginChange(*client);
+    DropEntry(*client, call->first);
+    EndChange(*client, txid, now_ms);
   }
   for (int i = 0; i < 2 * kExpirePerEdit && !idle_.empty(); ++i) {
-    const auto [since_ms, client] = *idle_.begin();
+    const auto [since_ms, id] = *idle_.begin();
     if (now_ms - since_ms <= kIdleMs && idle_.size() <= kMaxIdleClients) break;
-    const auto it = windows_.find(client);
-    BeginChange(client, it->second);
-    windows_.erase(it);
+    const auto it = clients_.find(id);
+    BeginChange(*it->second);
+    clients_.erase(it);
   }
 }
 
-void RetryCache::BeginChange(const ClientId& client, const Window& window) {
-  digest_ -= HashWindow(client, window);
-  if (window.calls.empty()) idle_.erase({window.idle_since_ms, client});
+void RetryCache::BeginChange(const Client& client) {
+  digest_ -= HashWindow(client.id, client.window);
+  if (client.window.calls.empty()) idle_.erase({client.window.idle_since_ms, client.id});
 }
 
-void RetryCache::EndChange(const ClientId& client, Window& window, TxId txid, int64_t now_ms) {
+void RetryCache::EndChange(Client& client, TxId txid, int64_t now_ms) {
+  Window& window = client.window;
   window.txid = txid;
   window.idle_since_ms = window.calls.empty() ? now_ms : 0;
-  if (window.calls.empty()) idle_.insert({now_ms, client});
-  digest_ += HashWindow(client, window);
+  if (window.calls.empty()) {
+    window.calls.Release();
+    idle_.insert({now_ms, client.id});
+  }
+  digest_ += HashWindow(client.id, window);
 }
 
-void RetryCache::DropEntry(const ClientId& client, Window& window, uint64_t call_id) {
-  const auto it = window.calls.find(call_id);
-  digest_ -= HashEntry(client, call_id, it->second);
-  order_.erase(it->second.txid);
-  window.calls.erase(it);
-  window.floor = std::max(window.floor, call_id + 1);
+void RetryCache::DropEntry(Client& client, uint64_t call_id) {
+  const RetryEntry& entry = *client.window.calls.Find(call_id);
+  digest_ -= HashEntry(client.id, call_id, entry);
+  order_.erase(entry.txid());
+  client.window.calls.Erase(call_id);
+  client.window.floor = std::max(client.window.floor, call_id + 1);
 }
 
-void RetryCache::ForEachWindow(
-    const std::function<void(const ClientId&, const Window&)>& fn) const {
-  for (const auto& [client, window] : windows_) fn(client, window);
+void RetryCache::ForEachWindow(absl::FunctionRef<void(const ClientId&, const Window&)> fn) const {
+  for (const auto& [id, client] : clients_) fn(id, client->window);
 }
 
-bool RetryCache::Restore(const ClientId& client, Window window) {
-  const auto [it, is_new] = windows_.try_emplace(client, std::move(window));
-  if (!is_new) return false;
-  Window& restored = it->second;
+bool RetryCache::Restore(const ClientId& id, Window window) {
+  std::unique_ptr<Client>& place = clients_[id];
+  if (place != nullptr) return false;
+  place = std::make_unique<Client>();
+  place->id = id;
+  place->window = std::move(window);
+  Window& restored = place->window;
   restored.txid = 0;
   for (const auto& [call_id, entry] : restored.calls) {
-    if (!order_.emplace(entry.txid, std::pair(client, call_id)).second) return false;
-    digest_ += HashEntry(client, call_id, entry);
+    if (!order_.emplace(entry.txid(), place.get()).second) return false;
+    digest_ += HashEntry(id, call_id, entry);
   }
-  if (restored.calls.empty()) idle_.insert({restored.idle_since_ms, client});
-  digest_ += HashWindow(client, restored);
+  if (restored.calls.empty()) idle_.insert({restored.idle_since_ms, id});
+  digest_ += HashWindow(id, restored);
   return true;
 }
 
 Digest RetryCache::RecomputeDigest() const {
   Digest sum;
-  for (const auto& [client, window] : windows_) {
-    sum += HashWindow(client, window);
-    for (const auto& [call_id, entry] : window.calls) sum += HashEntry(client, call_id, entry);
+  for (const auto& [id, client] : clients_) {
+    sum += HashWindow(id, client->window);
+    for (const auto& [call_id, entry] : client->window.calls) {
+      sum += HashEntry(id, call_id, entry);
+    }
   }
   return sum;
 }
@@ -171,9 +237,9 @@ Digest RetryCache::HashWindow(const ClientId& client, const Window& window) {
 
 Digest RetryCache::HashEntry(const ClientId& client, uint64_t call_id, const RetryEntry& entry) {
   EntityBytes bytes('r');
-  bytes.Add(Bytes(client)).Add(call_id).Add(entry.txid);
-  bytes.Add(static_cast<uint64_t>(entry.time_ms)).Add(entry.answer.index());
-  std::visit(AnswerBytes{bytes}, entry.answer);
+  bytes.Add(Bytes(client)).Add(call_id).Add(entry.txid());
+  bytes.Add(static_cast<uint64_t>(entry.time_ms())).Add(entry.answer().index());
+  std::visit(AnswerBytes{bytes}, entry.answer());
   return bytes.Hash();
 }
 

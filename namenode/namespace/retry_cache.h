@@ -10,12 +10,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "namenode/namespace/digest.h"
 #include "namenode/namespace/edit.h"
@@ -29,10 +31,40 @@ struct RetryHit {
   TxId txid = 0;                  // observed
 };
 
-struct RetryEntry {
-  TxId txid = 0;  // of its edit
-  int64_t time_ms = 0;
-  Answer answer;
+class RetryEntry {
+ public:
+  RetryEntry(TxId txid, int64_t time_ms, const Answer& answer);
+
+  TxId txid() const { return txid_; }  // of its edit
+  int64_t time_ms() const { return time_ms_; }
+  const Answer& answer() const;
+
+ private:
+  TxId txid_;
+  int64_t time_ms_;
+  std::unique_ptr<const Answer> answer_;  // null: NoAnswer, the most frequent one
+};
+
+// A client's calls by rising id, in one flat piece: new ones come at or near the end, and old ones
+// go from the front. At most kMaxEntriesPerClient, so it is small enough to grow by moving.
+class RetryCalls {
+ public:
+  using Call = std::pair<uint64_t, RetryEntry>;
+
+  size_t size() const { return calls_.size() - first_; }
+  bool empty() const { return size() == 0; }
+  const Call* begin() const { return calls_.data() + first_; }
+  const Call* end() const { return calls_.data() + calls_.size(); }
+
+  const RetryEntry* Find(uint64_t call_id) const;
+  // Nothing happens when the call is there already.
+  void emplace(uint64_t call_id, RetryEntry entry);
+  void Erase(uint64_t call_id);  // must be there
+  void Release();                // gives back the memory; must be empty
+
+ private:
+  std::vector<Call> calls_;
+  size_t first_ = 0;  // what is before it is gone
 };
 
 class RetryCache {
@@ -56,33 +88,36 @@ class RetryCache {
   const Digest& digest() const { return digest_; }
   Digest RecomputeDigest() const;
   size_t entries() const { return order_.size(); }
-  size_t clients() const { return windows_.size(); }
+  size_t clients() const { return clients_.size(); }
 
   // For images, in an order that is fixed.
   struct Window {
     uint64_t floor = 0;         // calls below are unknown unless they have an entry
     int64_t idle_since_ms = 0;  // when its last entry went
     TxId txid = 0;              // the last change; not part of the state
-    absl::btree_map<uint64_t, RetryEntry> calls;
+    RetryCalls calls;
   };
-  void ForEachWindow(const std::function<void(const ClientId&, const Window&)>& fn) const;
+  void ForEachWindow(absl::FunctionRef<void(const ClientId&, const Window&)> fn) const;
   // Restores a window; false when that client has one already or two entries share a txid.
   bool Restore(const ClientId& client, Window window);
 
  private:
-  using Windows = absl::btree_map<ClientId, Window>;
+  struct Client {
+    ClientId id{};
+    Window window;
+  };
 
   static Digest HashWindow(const ClientId& client, const Window& window);
   static Digest HashEntry(const ClientId& client, uint64_t call_id, const RetryEntry& entry);
   // Every change of a window stands between these two: they keep digest and idle list right.
-  void BeginChange(const ClientId& client, const Window& window);
-  void EndChange(const ClientId& client, Window& window, TxId txid, int64_t now_ms);
+  void BeginChange(const Client& client);
+  void EndChange(Client& client, TxId txid, int64_t now_ms);
   // Forgets the entry; the floor rises above it.
-  void DropEntry(const ClientId& client, Window& window, uint64_t call_id);
+  void DropEntry(Client& client, uint64_t call_id);
 
-  Windows windows_;
-  absl::btree_map<TxId, std::pair<ClientId, uint64_t>> order_;  // entries, oldest first
-  absl::btree_set<std::pair<int64_t, ClientId>> idle_;          // windows without entries
+  absl::btree_map<ClientId, std::unique_ptr<Client>> clients_;
+  absl::btree_map<TxId, Client*> order_;                // whose entry it is; oldest first
+  absl::btree_set<std::pair<int64_t, ClientId>> idle_;  // windows without entries
   Digest digest_;
 };
 

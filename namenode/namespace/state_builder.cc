@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/status.h"
 
 namespace cairn::namenode {
@@ -18,68 +19,99 @@ absl::Status Damaged(fmt::format_string<Args...> format, Args&&... args) {
 }  // namespace
 
 INodeRecord RecordOf(const FsState& state, const INode& inode) {
-  INodeRecord record{.id = inode.id,
-                     .parent = inode.parent,
-                     .name = inode.name,
+  INodeRecord record{.id = inode.id(),
+                     .parent = inode.parent(),
+                     .name = std::string(inode.name()),
                      .type = inode.is_directory() ? INodeType::kDirectory : INodeType::kFile,
-                     .mtime_ms = inode.mtime_ms,
-                     .atime_ms = inode.atime_ms,
-                     .owner = state.PrincipalName(inode.owner),
-                     .group = state.PrincipalName(inode.group),
-                     .mode = inode.mode};
+                     .mtime_ms = inode.mtime_ms(),
+                     .atime_ms = inode.atime_ms(),
+                     .owner = state.PrincipalName(inode.owner()),
+                     .group = state.PrincipalName(inode.group()),
+                     .mode = inode.mode()};
   if (inode.is_directory()) return record;
-  record.block_size = inode.file().block_size;
-  record.replication = inode.file().replication;
-  if (inode.file().open != nullptr) record.open = *inode.file().open;
+  record.block_size = inode.block_size();
+  record.replication = inode.replication();
+  if (inode.is_open()) record.open = *state.FindOpenState(inode);
   return record;
 }
 
-BlockRecord RecordOf(BlockId id, const BlockMeta& meta) {
+BlockRecord RecordOf(const FsState& state, BlockId id, const BlockMeta& meta) {
   BlockRecord record{.id = id,
-                     .inode = meta.inode,
-                     .generation = meta.generation,
-                     .length = meta.length,
-                     .index = meta.index};
-  if (meta.open != nullptr) record.open = *meta.open;
+                     .inode = meta.inode(),
+                     .generation = meta.generation(),
+                     .length = meta.length(),
+                     .index = meta.index()};
+  if (meta.is_open()) record.open = *state.FindOpenBlock(id);
   return record;
 }
 
 absl::Status StateBuilder::AddPrincipal(std::string_view name) {
   const size_t before = state_.principals();
+  if (before >= kMaxPrincipals) return Damaged("more than {} users and groups", kMaxPrincipals);
   if (state_.Intern(name) != before) return Damaged("principal {} is there twice", name);
   return absl::OkStatus();
 }
 
+absl::Status StateBuilder::CheckINode(const INodeRecord& record) const {
+  if (record.id == 0 || record.id > kMaxId || record.parent > kMaxId) {
+    return Damaged("inode {} below {} is beyond the ids up to {}", record.id, record.parent,
+                   kMaxId);
+  }
+  if (record.name.size() > kMaxNameBytes) {
+    return Damaged("inode {} has a name of {} bytes", record.id, record.name.size());
+  }
+  if (std::min(record.mtime_ms, record.atime_ms) < 0 ||
+      std::max(record.mtime_ms, record.atime_ms) > kMaxTimeMs) {
+    return Damaged("inode {} has times beyond 0 to {} ms", record.id, kMaxTimeMs);
+  }
+  if (record.mode > kMaxMode) return Damaged("inode {} has mode {:o}", record.id, record.mode);
+  if (state_.principals() + 2 > kMaxPrincipals &&
+      state_.principals() + state_.NewPrincipals(record.owner, record.group) > kMaxPrincipals) {
+    return Damaged("more than {} users and groups", kMaxPrincipals);
+  }
+  if (record.type == INodeType::kDirectory) return absl::OkStatus();
+  if (!IsBlockSize(record.block_size) || record.replication == 0 ||
+      record.replication > kMaxReplication) {
+    return Damaged("file {} cannot have block size {} or replication {}", record.id,
+                   record.block_size, record.replication);
+  }
+  if (record.open && record.open->min_replicas == 0) {
+    return Damaged("file {} needs no replicas", record.id);
+  }
+  return absl::OkStatus();
+}
+
+PrincipalId StateBuilder::Intern(const std::string& name,
+                                 std::pair<std::string, PrincipalId>& last) {
+  if (name.empty() || name != last.first) last = {name, state_.Intern(name)};
+  return last.second;
+}
+
 absl::Status StateBuilder::AddINode(INodeRecord record) {
-  INode inode;
-  inode.id = record.id;
-  inode.parent = record.parent;
-  inode.name = std::move(record.name);
-  inode.mtime_ms = record.mtime_ms;
-  inode.atime_ms = record.atime_ms;
-  inode.owner = state_.Intern(record.owner);
-  inode.group = state_.Intern(record.group);
-  inode.mode = record.mode;
+  RETURN_IF_ERROR(CheckINode(record));
+  if (state_.FindINode(record.id) != nullptr) {
+    return Damaged("inode {} is there twice", record.id);
+  }
+  INode& inode = state_.MakeINode(record.id, record.parent, record.name);
+  inode.set_mtime_ms(record.mtime_ms);
+  inode.set_atime_ms(record.atime_ms);
+  inode.set_owner(Intern(record.owner, owner_));
+  inode.set_group(Intern(record.group, group_));
+  inode.set_mode(record.mode);
   if (record.type == INodeType::kDirectory) {
-    inode.body = std::make_unique<DirectoryBody>();
+    inode.MakeDirectory();
   } else {
-    if (record.block_size == 0 || record.replication == 0) {
-      return Damaged("file {} has no block size or replication", record.id);
-    }
-    inode.file().block_size = record.block_size;
-    inode.file().replication = record.replication;
+    inode.set_block_size(record.block_size);
+    inode.set_replication(record.replication);
     if (record.open) {
-      if (record.open->min_replicas == 0) return Damaged("file {} needs no replicas", record.id);
-      inode.file().open = std::make_unique<OpenState>(*record.open);
-      inode.file().open->open_blocks = 0;
-      state_.leases_[record.open->holder].insert(record.id);
-      ++state_.open_files_;
+      inode.set_open(true);
+      OpenState& open = state_.open_files_.emplace(record.id, *record.open).first->second;
+      open.open_blocks = 0;
+      state_.leases_[open.holder].insert(record.id);
     }
   }
-  const auto [added, is_new] = state_.inodes_.Insert(record.id, std::move(inode));
-  if (!is_new || record.id == 0) return Damaged("inode {} is there twice", record.id);
   last_inode_ = std::max(last_inode_, record.id);
-  state_.tree_digest_ += state_.HashOf(*added);
+  state_.tree_digest_ += state_.HashOf(inode);
   return absl::OkStatus();
 }
 
@@ -88,42 +120,44 @@ absl::Status StateBuilder::AddBlock(BlockRecord record) {
   if (inode == nullptr || inode->is_directory()) {
     return Damaged("block {} belongs to no file", record.id);
   }
-  FileBody& file = inode->file();
-  if (record.open && file.open == nullptr) return Damaged("block {} is open alone", record.id);
+  if (record.open && !inode->is_open()) return Damaged("block {} is open alone", record.id);
   if (record.open && record.open->cut && record.open->recovery == 0) {
     return Damaged("block {} is cut without a recovery", record.id);
   }
-  if (record.id <= last_block_ || record.index != file.blocks.size() ||
-      record.length > file.block_size) {
+  const BlockIds before = inode->blocks();
+  if (record.id <= last_block_ || record.index != before.size() ||
+      record.length > inode->block_size()) {
     return Damaged("block {} does not fit file {}", record.id, record.inode);
   }
-  if (!file.blocks.empty()) {
-    const BlockMeta& before = *state_.blocks_.Find(file.blocks.back());
-    if (before.open == nullptr && before.length != file.block_size) {
-      return Damaged("block {} of file {} is short and not its last", file.blocks.back(),
-                     record.inode);
+  if (std::max(record.id, record.generation) > kMaxId || before.size() >= kMaxBlocksPerFile) {
+    return Damaged("block {} of generation {} is beyond the ids up to {} or {} blocks in file {}",
+                   record.id, record.generation, kMaxId, kMaxBlocksPerFile, record.inode);
+  }
+  if (!before.empty()) {
+    const BlockMeta& last = *state_.blocks_.Find(before.back());
+    if (!last.is_open() && last.length() != inode->block_size()) {
+      return Damaged("block {} of file {} is short and not its last", before.back(), record.inode);
     }
   }
   last_block_ = record.id;
-  file.blocks.push_back(record.id);
-  file.length += record.length;
-  BlockMeta meta;
-  meta.inode = record.inode;
-  meta.generation = record.generation;
-  meta.length = record.length;
-  meta.index = record.index;
+  inode->PushBlock(record.id);
+  inode->set_length(inode->length() + record.length);
+  BlockMeta& meta =
+      *state_.blocks_
+           .Emplace(record.id, record.inode, record.generation, record.length, record.index)
+           .first;
   if (record.open) {
-    ++file.open->open_blocks;
-    meta.open = std::make_unique<OpenBlock>(std::move(*record.open));
+    meta.set_open(true);
+    ++state_.open_files_.find(record.inode)->second.open_blocks;
+    state_.open_blocks_.emplace(record.id, std::move(*record.open));
   }
-  const BlockMeta& added = *state_.blocks_.Insert(record.id, std::move(meta)).first;
-  state_.tree_digest_ += FsState::HashOf(record.id, added);
+  state_.tree_digest_ += state_.HashOf(record.id, meta);
   return absl::OkStatus();
 }
 
 absl::Status StateBuilder::AddDetached(uint64_t place, INodeId root) {
   const INode* inode = state_.inodes_.Find(root);
-  if (inode == nullptr || inode->parent != 0 || root == kRootINode ||
+  if (inode == nullptr || inode->parent() != 0 || root == kRootINode ||
       !state_.detached_.emplace(place, root).second) {
     return Damaged("inode {} is no detached tree", root);
   }
@@ -157,70 +191,72 @@ absl::StatusOr<FsState> StateBuilder::Finish(TxId applied_txid, const Counters& 
 }
 
 absl::Status StateBuilder::LinkTree() {
-  INode* root = state_.inodes_.Find(kRootINode);
-  if (root == nullptr || !root->is_directory() || root->parent != 0) {
+  const INode* root = state_.inodes_.Find(kRootINode);
+  if (root == nullptr || !root->is_directory() || root->parent() != 0) {
     return Damaged("there is no root directory");
   }
   absl::Status status;
+  std::vector<INode*> directories;
+  size_t tops = 0;  // without a parent
   state_.inodes_.ForEach([&](INodeId id, INode& inode) {
-    if (inode.parent == 0 || !status.ok()) return;
-    INode* parent = state_.inodes_.Find(inode.parent);
-    if (parent == nullptr || !parent->is_directory() || inode.name.empty() ||
-        !parent->dir().children.emplace(inode.name, id).second) {
-      status = Damaged("inode {} does not fit its parent {}", id, inode.parent);
+    if (!status.ok()) return;
+    if (inode.is_directory()) directories.push_back(&inode);
+    if (inode.parent() == 0) {
+      ++tops;
+      return;
+    }
+    INode* parent = state_.inodes_.Find(inode.parent());
+    if (parent == nullptr || !parent->is_directory() || inode.name().empty() ||
+        !parent->dir().children.Insert(inode.name_ref())) {
+      status = Damaged("inode {} does not fit its parent {}", id, inode.parent());
+      return;
+    }
+    if (!inode.is_directory()) {
+      Totals& totals = parent->dir().totals;
+      ++totals.files;
+      totals.length += inode.length();
+      totals.space += inode.space();
     }
   });
   RETURN_IF_ERROR(status);
-  // Whatever is not below the root or a detached tree hangs in a circle or from nothing.
-  uint64_t counted = CountTotals(*root);
-  for (const auto& [place, id] : state_.detached_) {
-    counted += CountTotals(*state_.inodes_.Find(id));
-  }
-  if (counted != state_.inodes_.size()) return Damaged("inodes without a way to the root");
-  return absl::OkStatus();
+  if (tops != 1 + state_.detached_.size()) return Damaged("inodes without a way to the root");
+  return AddUpTotals(directories);
 }
 
-uint64_t StateBuilder::CountTotals(INode& root) {
-  if (!root.is_directory()) return 1;
-  using Children = absl::btree_map<std::string_view, INodeId>;
-  struct Level {
-    INode* dir;
-    Children::const_iterator next;
-  };
-  const auto begin = [](INode& dir) {
-    dir.dir().totals = {.directories = 1};
-    return Level{&dir, dir.dir().children.begin()};
-  };
-  const auto add = [](Totals& sum, const Totals& totals) {
+absl::Status StateBuilder::AddUpTotals(const std::vector<INode*>& directories) {
+  // How many directories in each one are still to be added.
+  absl::flat_hash_map<const INode*, uint64_t> waiting;
+  for (const INode* dir : directories) {
+    if (dir->parent() != 0) ++waiting[state_.FindINode(dir->parent())];
+  }
+  std::vector<INode*> ready;
+  for (INode* dir : directories) {
+    if (!waiting.contains(dir)) ready.push_back(dir);
+  }
+  size_t added = 0;
+  while (!ready.empty()) {
+    const INode& dir = *ready.back();
+    ready.pop_back();
+    ++added;
+    if (dir.parent() == 0) continue;
+    INode* parent = state_.inodes_.Find(dir.parent());
+    const Totals& totals = dir.dir().totals;
+    Totals& sum = parent->dir().totals;
     sum.files += totals.files;
     sum.directories += totals.directories;
     sum.length += totals.length;
     sum.space += totals.space;
-  };
-  uint64_t count = 1;
-  std::vector<Level> levels{begin(root)};
-  while (!levels.empty()) {
-    Level& level = levels.back();
-    DirectoryBody& body = level.dir->dir();
-    if (level.next == body.children.end()) {
-      levels.pop_back();
-      if (!levels.empty()) add(levels.back().dir->dir().totals, body.totals);
-      continue;
-    }
-    INode& child = *state_.inodes_.Find((level.next++)->second);
-    ++count;
-    if (child.is_directory()) {
-      levels.push_back(begin(child));
-    } else {
-      const FileBody& file = child.file();
-      add(body.totals,
-          {.files = 1, .length = file.length, .space = file.length * file.replication});
-    }
+    if (--waiting[parent] == 0) ready.push_back(parent);
   }
-  return count;
+  // Whatever is left hangs in a circle.
+  if (added != directories.size()) return Damaged("inodes without a way to the root");
+  return absl::OkStatus();
 }
 
 absl::Status StateBuilder::CheckCounters(const Counters& counters) const {
+  if (std::max({counters.next_inode, counters.next_block, counters.next_generation}) > kMaxId + 1) {
+    return Damaged("the counters are beyond the ids up to {}", kMaxId);
+  }
   if (counters.next_inode <= last_inode_ || counters.next_block <= last_block_) {
     return Damaged("the counters of inodes and blocks are too low");
   }

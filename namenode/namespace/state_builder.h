@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,7 +45,7 @@ struct BlockRecord {
 
 // The same parts of a state, to write them down.
 INodeRecord RecordOf(const FsState& state, const INode& inode);
-BlockRecord RecordOf(BlockId id, const BlockMeta& meta);
+BlockRecord RecordOf(const FsState& state, BlockId id, const BlockMeta& meta);
 
 class StateBuilder {
  public:
@@ -61,14 +62,20 @@ class StateBuilder {
                                  StorageNumber next_storage);
 
  private:
+  absl::Status CheckINode(const INodeRecord& record) const;
+  PrincipalId Intern(const std::string& name, std::pair<std::string, PrincipalId>& last);
+  // Fills in children, and totals of what lies directly in each directory.
   absl::Status LinkTree();
-  // Counts the totals below `root`; returns how many INodes there are.
-  uint64_t CountTotals(INode& root);
+  // Adds up the totals of directories, the deepest first.
+  absl::Status AddUpTotals(const std::vector<INode*>& directories);
   absl::Status CheckCounters(const Counters& counters) const;
 
   FsState state_;
   BlockId last_block_ = 0;
   INodeId last_inode_ = 0;
+  // Of the last INode: mostly those of the next one too.
+  std::pair<std::string, PrincipalId> owner_;
+  std::pair<std::string, PrincipalId> group_;
 };
 
 }  // namespace cairn::namenode

@@ -27,18 +27,34 @@ using ClientId = std::array<uint8_t, 16>;
 inline constexpr ClientId kNameNodeHolder = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
                                              0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
 
+// What the records of the state can hold (inode.h). Plans refuse what is beyond, with a message
+// (P7); Apply and the image's loader call it damage.
+inline constexpr uint64_t kMaxId = (uint64_t{1} << 48) - 1;    // INodes, blocks, generation stamps
+inline constexpr int64_t kMaxTimeMs = (int64_t{1} << 44) - 1;  // in the year 2527
+inline constexpr uint32_t kMaxPrincipals = 1 << 20;            // names of users and groups
+inline constexpr uint32_t kMaxMode = 01777;
+inline constexpr uint32_t kMaxReplication = 1023;
+inline constexpr uint32_t kMaxNameBytes = 255;  // NAME_MAX of every POSIX system
+inline constexpr uint64_t kMaxBlockSize = uint64_t{1} << 40;
+inline constexpr uint64_t kMaxBlocksPerFile = 1'000'000;
+
+constexpr bool IsBlockSize(uint64_t bytes) {
+  return bytes > 0 && bytes <= kMaxBlockSize && bytes % kChunkBytes == 0;
+}
+
 // Limits, each with a message of its own when passed (P7). Names and depth are bytes and
 // components.
 struct Limits {
-  uint32_t max_name_bytes = 255;   // NAME_MAX of every POSIX system
+  uint32_t max_name_bytes = kMaxNameBytes;
   uint32_t max_path_bytes = 8000;  // HDFS: MAX_PATH_LENGTH
   uint32_t max_path_depth = 1000;  // HDFS: MAX_PATH_DEPTH
   uint32_t max_replication = 512;  // HDFS: dfs.replication.max
   uint64_t min_block_size = 4096;  // one chunk; block sizes are its multiples
-  uint64_t max_block_size = 1ull << 40;
-  uint64_t max_blocks_per_file = 1'000'000;
+  uint64_t max_block_size = kMaxBlockSize;
+  uint64_t max_blocks_per_file = kMaxBlocksPerFile;
   uint32_t max_open_blocks = 4;  // of one file
   uint64_t max_dir_entries = 16'000'000;
+  uint32_t max_principals = kMaxPrincipals;
 };
 
 struct Caller {

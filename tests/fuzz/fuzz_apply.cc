@@ -35,7 +35,7 @@ FsState Known() {
     const INodeId inode = state.next_inode() - 1;
     const auto last = [&](uint64_t length) {
       const BlockId id = state.next_block() - 1;
-      return FinishedBlock{{id, state.FindBlock(id)->generation, length}, {1}};
+      return FinishedBlock{{id, state.FindBlock(id)->generation(), length}, {1}};
     };
     Do(state, PlanAddBlock(state, root, {inode, {}, {last(4096)}}, facts));
     if (path == std::string_view("/closed")) {

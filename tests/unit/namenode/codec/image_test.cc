@@ -51,11 +51,11 @@ TEST_F(ImageTest, EverythingComesBack) {
   EXPECT_EQ(copy.root().dir().totals, state.root().dir().totals);
   EXPECT_EQ(copy.open_files(), 3u);
   EXPECT_EQ(copy.OpenFilesOf(holder), state.OpenFilesOf(holder));
-  const FileBody& more = copy.FindINode(IdOf("/b/more"))->file();
-  EXPECT_TRUE(more.open->appended);
-  EXPECT_EQ(more.open->min_replicas, 1u);
-  EXPECT_EQ(more.length, 4103u);
-  EXPECT_TRUE(copy.FindBlock(more.blocks[1])->open->untouched);
+  const INode& more = *copy.FindINode(IdOf("/b/more"));
+  EXPECT_TRUE(copy.FindOpenState(more)->appended);
+  EXPECT_EQ(copy.FindOpenState(more)->min_replicas, 1u);
+  EXPECT_EQ(more.length(), 4103u);
+  EXPECT_TRUE(copy.FindOpenBlock(more.blocks()[1])->untouched);
   ASSERT_EQ(FilesInRecovery(copy).size(), 1u);
   EXPECT_EQ(FilesInRecovery(copy)[0].inode, IdOf("/b/cut"));
   EXPECT_TRUE(FilesInRecovery(copy)[0].block.cut);

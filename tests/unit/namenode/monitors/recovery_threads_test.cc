@@ -181,7 +181,7 @@ FsState ReplayChecked(const std::vector<std::string>& records) {
     EXPECT_TRUE(Apply(state, ++txid, *record).ok());
     std::vector<INodeId> closed;
     check.EachOpen([&](INodeId inode) {
-      if (state.FindINode(inode)->file().open == nullptr) closed.push_back(inode);
+      if (!state.FindINode(inode)->is_open()) closed.push_back(inode);
     });
     for (const INodeId inode : closed) check.Closed(inode);
   }

@@ -95,7 +95,7 @@ TEST_F(ApplyTest, MisfitsOfRecoveryAreRefused) {
   const INodeId closed = IdOf("/closed");
   const INodeId open = IdOf("/open");
   const INodeId held = IdOf("/held");
-  const auto block_of = [&](INodeId id) { return state.FindINode(id)->file().blocks.back(); };
+  const auto block_of = [&](INodeId id) { return state.FindINode(id)->blocks().back(); };
   ASSERT_THAT(Do(PlanTakeOver(state, held, holder)), Succeeds());
   const GenerationStamp recovery = BeginRecovery(held);
   ASSERT_THAT(Truncate("/cut", 5), Succeeds());
@@ -103,7 +103,7 @@ TEST_F(ApplyTest, MisfitsOfRecoveryAreRefused) {
   const GenerationStamp cutting = state.next_generation() - 1;
   ASSERT_THAT(NewStamp(open, block_of(open)), Succeeds());
   const GenerationStamp next = state.next_generation();
-  const GenerationStamp now = state.FindBlock(block_of(open))->generation;
+  const GenerationStamp now = state.FindBlock(block_of(open))->generation();
   const Counters at = state.counters();
 
   const std::vector<Edit> misfits = {
@@ -120,7 +120,7 @@ TEST_F(ApplyTest, MisfitsOfRecoveryAreRefused) {
       AppendEdit{closed, holder, 0, block_of(closed), {1}},
       AppendEdit{closed, kNameNodeHolder, 1, block_of(closed), {1}},
       AppendEdit{closed, holder, 1, block_of(open), {1}},
-      AppendEdit{closed, holder, 1, state.FindINode(closed)->file().blocks[0], {1}},
+      AppendEdit{closed, holder, 1, state.FindINode(closed)->blocks()[0], {1}},
       AppendEdit{closed, holder, 1, block_of(closed), {}},
       TruncateEdit{open, 0, 0, 0, {}},
       TruncateEdit{closed, 5000, block_of(closed), next, {1}},

@@ -84,13 +84,13 @@ class FsFixture {
   }
   absl::Status NewStamp(INodeId inode, BlockId id) {
     const BlockMeta* meta = state.FindBlock(id);
-    const Block block{id, meta == nullptr ? 0 : meta->generation, 0};
+    const Block block{id, meta == nullptr ? 0 : meta->generation(), 0};
     return Do(PlanNewStamp(state, caller, {inode, holder, block}, facts));
   }
   absl::Status UpdatePipeline(INodeId inode, BlockId id, GenerationStamp generation,
                               std::vector<NodeNumber> nodes) {
     const BlockMeta* meta = state.FindBlock(id);
-    const Block block{id, meta == nullptr ? 0 : meta->generation, 0};
+    const Block block{id, meta == nullptr ? 0 : meta->generation(), 0};
     const UpdatePipelineRequest request{inode, holder, block, generation, std::move(nodes)};
     return Do(PlanUpdatePipeline(state, caller, request, facts));
   }
@@ -141,7 +141,7 @@ class FsFixture {
   }
   FinishedBlock DoneById(BlockId id, uint64_t length,
                          std::vector<StorageNumber> storages = {1, 3}) {
-    return {{id, state.FindBlock(id)->generation, length}, std::move(storages)};
+    return {{id, state.FindBlock(id)->generation(), length}, std::move(storages)};
   }
 
   absl::StatusOr<FileStatus> Stat(const std::string& path) {

@@ -100,7 +100,7 @@ TEST_F(ObservedTest, FilesBeingRecovered) {
   ASSERT_THAT(Put("/other", {904}), Succeeds());
   const TxId other = Mark();
   const INodeId inode = IdOf("/f");
-  const BlockId block = state.FindINode(inode)->file().blocks[0];
+  const BlockId block = state.FindINode(inode)->blocks()[0];
   ASSERT_THAT(Append("/f"), Succeeds());
   EXPECT_EQ(StatSees("/f"), Mark()) << "that it is open";
   EXPECT_EQ(blocks_see("/f"), Mark());

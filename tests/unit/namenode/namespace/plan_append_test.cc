@@ -84,7 +84,7 @@ TEST_F(PlanAppendTest, WritingTheReopenedBlockGrowsTheFile) {
   ASSERT_THAT(Complete(inode, {Done(second, 1)}), Succeeds());
   EXPECT_EQ(Stat("/f")->length, 4097u);
   EXPECT_EQ(Sum("/"), 4097u);
-  EXPECT_EQ(state.FindBlock(block.id)->generation, stamp);
+  EXPECT_EQ(state.FindBlock(block.id)->generation(), stamp);
 }
 
 TEST_F(PlanAppendTest, NothingWrittenFinishesTheBlockAsItWas) {
@@ -143,7 +143,7 @@ TEST_F(PlanAppendTest, AppendRefusals) {
   EXPECT_EQ(KindOf(Truncate("/f", 1)), ErrorKind::kBeingWritten);
   EXPECT_EQ(KindOf(ReadLastBlock(state, caller, "/f", 1, facts).value.status()),
             ErrorKind::kBeingWritten);
-  ASSERT_THAT(NewStamp(IdOf("/f"), state.FindINode(IdOf("/f"))->file().blocks[0]), Succeeds());
+  ASSERT_THAT(NewStamp(IdOf("/f"), state.FindINode(IdOf("/f"))->blocks()[0]), Succeeds());
   ASSERT_THAT(Do(PlanTakeOver(state, IdOf("/f"), holder)), Succeeds());
   EXPECT_THAT(Append("/f"), Fails(kUnavailable, "being recovered"));
   EXPECT_EQ(KindOf(last.status), ErrorKind::kRecoveryInProgress);
@@ -236,7 +236,7 @@ TEST_F(PlanAppendTest, StampsAndPipelines) {
   EXPECT_EQ(first, block.generation + 1);
   EXPECT_THAT(std::get<NewStampAnswer>(last.answer).targets, ElementsAre(2));
   EXPECT_THAT(effects, IsEmpty());
-  EXPECT_EQ(state.FindBlock(block.id)->generation, block.generation) << "not yet";
+  EXPECT_EQ(state.FindBlock(block.id)->generation(), block.generation) << "not yet";
   facts.targets.clear();
   const GenerationStamp second = Stamp(inode, block.id);  // the first one's nodes failed too
   EXPECT_EQ(second, first + 1);
@@ -300,8 +300,8 @@ TEST_F(PlanAppendTest, TruncateAtABlockBorder) {
 TEST_F(PlanAppendTest, TruncateWithinABlock) {
   ASSERT_THAT(Put("/f", {4096, 4096, 5}), Succeeds());
   const INodeId inode = IdOf("/f");
-  const BlockId cut = state.FindINode(inode)->file().blocks[1];
-  const GenerationStamp generation = state.FindBlock(cut)->generation;
+  const BlockId cut = state.FindINode(inode)->blocks()[1];
+  const GenerationStamp generation = state.FindBlock(cut)->generation();
   EXPECT_EQ((*ReadLastBlock(state, caller, "/f", 4097, facts).value)->block,
             (Block{cut, generation, 4096}));
   facts.targets = {2, 3};
@@ -325,7 +325,7 @@ TEST_F(PlanAppendTest, TruncateWithinABlock) {
   ASSERT_THAT(CommitRecovery(cut, recovery, 1, {4, 5}), Succeeds());
   EXPECT_EQ(Stat("/f")->length, 4097u);
   EXPECT_FALSE(Stat("/f")->open);
-  EXPECT_EQ(state.FindBlock(cut)->generation, recovery);
+  EXPECT_EQ(state.FindBlock(cut)->generation(), recovery);
 }
 
 TEST_F(PlanAppendTest, TruncateRefusals) {

@@ -186,7 +186,7 @@ TEST_F(PlanRecoveryTest, CommitRefusals) {
 
 TEST_F(PlanRecoveryTest, AnAppendedBlockIsRecoveredFromWhatItHad) {
   ASSERT_THAT(Put("/f", {904}), Succeeds());
-  const BlockId block = state.FindINode(IdOf("/f"))->file().blocks[0];
+  const BlockId block = state.FindINode(IdOf("/f"))->blocks()[0];
   ASSERT_THAT(Append("/f"), Succeeds());
   ASSERT_THAT(NewStamp(IdOf("/f"), block), Succeeds());
   ASSERT_THAT(TakeOver(IdOf("/f")), Succeeds());
@@ -199,7 +199,7 @@ TEST_F(PlanRecoveryTest, AnAppendedBlockIsRecoveredFromWhatItHad) {
   // And it can be appended to again: the recovery left nothing behind.
   ASSERT_THAT(Append("/f"), Succeeds());
   EXPECT_EQ(std::get<AppendedAnswer>(last.answer).block_length, 1000u);
-  EXPECT_EQ(state.FindBlock(block)->open->recovery, 0u);
+  EXPECT_EQ(state.FindOpenBlock(block)->recovery, 0u);
 }
 
 TEST_F(PlanRecoveryTest, CountersJumpPastALostJournal) {

@@ -8,8 +8,8 @@ namespace cairn::namenode {
 
 std::vector<BlockId> RandomOps::OpenBlocksOf(INodeId inode) const {
   std::vector<BlockId> open;
-  for (const BlockId id : fs_.state.FindINode(inode)->file().blocks) {
-    if (fs_.state.FindBlock(id)->open != nullptr) open.push_back(id);
+  for (const BlockId id : fs_.state.FindINode(inode)->blocks()) {
+    if (fs_.state.FindBlock(id)->is_open()) open.push_back(id);
   }
   return open;
 }
@@ -55,18 +55,18 @@ void RandomOps::Touch(INodeId inode, BlockId block) {
   ASSERT_THAT(fs_.NewStamp(inode, block), Succeeds());
   const GenerationStamp stamp = std::get<NewStampAnswer>(fs_.last.answer).generation;
   ASSERT_THAT(fs_.UpdatePipeline(inode, block, stamp, {1, 3}), Succeeds());
-  EXPECT_EQ(fs_.state.FindBlock(block)->generation, stamp);
+  EXPECT_EQ(fs_.state.FindBlock(block)->generation(), stamp);
 }
 
 void RandomOps::AddStep(INodeId inode, const std::string& path) {
   std::vector<FinishedBlock> finished;
   for (const BlockId id : OpenBlocksOf(inode)) {
-    if (fs_.state.FindBlock(id)->open->untouched) Touch(inode, id);
+    if (fs_.state.FindOpenBlock(id)->untouched) Touch(inode, id);
     finished.push_back(fs_.DoneById(id, 4096));
   }
   EXPECT_THAT(fs_.AddBlock(inode, std::move(finished)), Succeeds());
   // All blocks but the new one are full now.
-  model_.at(path).length = 4096 * (fs_.state.FindINode(inode)->file().blocks.size() - 1);
+  model_.at(path).length = 4096 * (fs_.state.FindINode(inode)->blocks().size() - 1);
 }
 
 void RandomOps::PipelineStep(INodeId inode) {
@@ -76,10 +76,10 @@ void RandomOps::PipelineStep(INodeId inode) {
     return;
   }
   const BlockId block = open[Pick(open.size())];
-  const GenerationStamp before = fs_.state.FindBlock(block)->generation;
+  const GenerationStamp before = fs_.state.FindBlock(block)->generation();
   EXPECT_THAT(fs_.UpdatePipeline(inode, block, before, {1}), Fails(kInvalidArgument));
   ASSERT_THAT(fs_.NewStamp(inode, block), Succeeds());
-  EXPECT_EQ(fs_.state.FindBlock(block)->generation, before);
+  EXPECT_EQ(fs_.state.FindBlock(block)->generation(), before);
   if (Pick(2) == 0) return;  // its nodes failed too
   fs_.retry.reset();
   const GenerationStamp stamp = std::get<NewStampAnswer>(fs_.last.answer).generation;
@@ -91,43 +91,43 @@ void RandomOps::PipelineStep(INodeId inode) {
 }
 
 void RandomOps::AbandonStep(INodeId inode, const std::string& path) {
-  const FileBody& file = fs_.state.FindINode(inode)->file();
+  const INode& file = *fs_.state.FindINode(inode);
   if (Pick(3) != 0) {
-    const BlockId block = file.blocks.empty() ? 0 : file.blocks.back();
+    const BlockId block = file.blocks().empty() ? 0 : file.blocks().back();
     const BlockMeta* meta = fs_.state.FindBlock(block);
-    const bool may = meta != nullptr && meta->open != nullptr && meta->length == 0;
+    const bool may = meta != nullptr && meta->is_open() && meta->length() == 0;
     const auto status =
         fs_.Do(PlanAbandonBlock(fs_.state, fs_.caller, {inode, fs_.holder, block}, fs_.facts));
     EXPECT_EQ(status.ok(), may) << path << ": " << status;
     return;
   }
   const Planned plan = PlanAbandonFile(fs_.state, fs_.caller, {inode, fs_.holder}, fs_.facts);
-  if (file.open->appended) return EndLease(inode, path, plan);
+  if (fs_.state.FindOpenState(file)->appended) return EndLease(inode, path, plan);
   EXPECT_THAT(fs_.Do(plan), Succeeds()) << path;
   model_.Delete(FsFixture::Superuser(), path, false);
 }
 
 void RandomOps::CloseStep(INodeId inode, const std::string& path) {
-  const FileBody& file = fs_.state.FindINode(inode)->file();
+  const INode& file = *fs_.state.FindINode(inode);
   std::vector<FinishedBlock> finished;
   uint64_t length = 0;
-  for (const BlockId id : file.blocks) {
+  for (const BlockId id : file.blocks()) {
     const BlockMeta& meta = *fs_.state.FindBlock(id);
-    if (meta.open == nullptr) {
-      length += meta.length;
+    if (!meta.is_open()) {
+      length += meta.length();
       continue;
     }
-    const bool last = id == file.blocks.back();
-    if (meta.open->untouched && last && Pick(2) == 0) {
-      finished.push_back(fs_.DoneById(id, meta.length, {}));
+    const bool last = id == file.blocks().back();
+    if (fs_.state.FindOpenBlock(id)->untouched && last && Pick(2) == 0) {
+      finished.push_back(fs_.DoneById(id, meta.length(), {}));
     } else {
-      if (meta.open->untouched) Touch(inode, id);
+      if (fs_.state.FindOpenBlock(id)->untouched) Touch(inode, id);
       finished.push_back(
-          fs_.DoneById(id, last ? meta.length + Pick(4097 - meta.length) : uint64_t{4096}));
+          fs_.DoneById(id, last ? meta.length() + Pick(4097 - meta.length()) : uint64_t{4096}));
     }
     length += finished.back().block.length;
   }
-  if (file.open->appended) {
+  if (fs_.state.FindOpenState(file)->appended) {
     EXPECT_THAT(fs_.Complete(inode, std::move(finished)), Succeeds()) << path;
     model_.at(path).length = length;
     model_.at(path).open = false;
@@ -189,9 +189,9 @@ void RandomOps::TakeOverStep() {
 }
 
 void RandomOps::EndLease(INodeId inode, const std::string& path, const Planned& plan) {
-  const bool unpublished = fs_.state.FindINode(inode)->file().open->unpublished;
+  const bool unpublished = fs_.state.FindOpenState(*fs_.state.FindINode(inode))->unpublished;
   const std::vector<BlockId> blocks = OpenBlocksOf(inode);
-  const bool as_it_was = !blocks.empty() && fs_.state.FindBlock(blocks[0])->open->untouched;
+  const bool as_it_was = !blocks.empty() && fs_.state.FindOpenBlock(blocks[0])->untouched;
   EXPECT_THAT(fs_.Do(plan), Succeeds());
   if (unpublished) {
     model_.Delete(FsFixture::Superuser(), path, false);
@@ -201,9 +201,9 @@ void RandomOps::EndLease(INodeId inode, const std::string& path, const Planned& 
   entry.open = entry.recovering = !blocks.empty() && !as_it_was;
   if (!as_it_was) return;
   // The file ends with the block that nobody touched, which it ended with before the append.
-  const FileBody& file = fs_.state.FindINode(inode)->file();
-  EXPECT_EQ(file.blocks.back(), blocks[0]);
-  entry.length = 4096 * (file.blocks.size() - 1) + fs_.state.FindBlock(blocks[0])->length;
+  const INode& file = *fs_.state.FindINode(inode);
+  EXPECT_EQ(file.blocks().back(), blocks[0]);
+  entry.length = 4096 * (file.blocks().size() - 1) + fs_.state.FindBlock(blocks[0])->length();
 }
 
 void RandomOps::RecoveryStep() {
@@ -217,7 +217,8 @@ void RandomOps::RecoveryStep() {
   EXPECT_THAT(fs_.CommitRecovery(block, stamp - 1, 1), Fails(kFailedPrecondition));
   if (Pick(4) == 0) return;  // the primary is gone
 
-  const std::vector<BlockId> before = fs_.state.FindINode(file.inode)->file().blocks;
+  const BlockIds ids = fs_.state.FindINode(file.inode)->blocks();
+  const std::vector<BlockId> before(ids.begin(), ids.end());
   const size_t index = file.block.offset / 4096;
   const uint64_t known = file.block.block.length;
   uint64_t length = Pick(4) == 0 ? 0 : Pick(2) == 0 ? 4096 : known + Pick(100);
@@ -226,40 +227,41 @@ void RandomOps::RecoveryStep() {
   uint64_t expected = index * 4096 + length;
   bool open = false;
   for (size_t i = index + 1; length == 4096 && i < before.size(); ++i) {
-    expected += fs_.state.FindBlock(before[i])->length;
-    open = open || fs_.state.FindBlock(before[i])->open != nullptr;
+    expected += fs_.state.FindBlock(before[i])->length();
+    open = open || fs_.state.FindBlock(before[i])->is_open();
   }
   EXPECT_THAT(fs_.CommitRecovery(block, stamp, length), Succeeds());
   ModelEntry& entry = model_.at(path);
   entry.length = expected;
   entry.open = entry.recovering = open;
-  if (length > 0) EXPECT_EQ(fs_.state.FindBlock(block)->generation, stamp);
+  if (length > 0) EXPECT_EQ(fs_.state.FindBlock(block)->generation(), stamp);
 }
 
 // What must hold between a file and its blocks, whatever happened.
 void RandomOps::CheckBlocks(const std::string& path, INodeId id) {
-  const FileBody& file = fs_.state.FindINode(id)->file();
+  const INode& file = *fs_.state.FindINode(id);
   uint64_t length = 0;
   uint32_t open = 0;
-  for (size_t i = 0; i < file.blocks.size(); ++i) {
-    const BlockMeta& meta = *fs_.state.FindBlock(file.blocks[i]);
-    EXPECT_EQ(meta.inode, id) << path;
-    EXPECT_EQ(meta.index, i) << path;
-    EXPECT_LT(meta.generation, fs_.state.next_generation()) << path;
-    if (meta.open == nullptr) EXPECT_GT(meta.length, 0u) << path;
-    if (meta.open == nullptr && i + 1 < file.blocks.size()) EXPECT_EQ(meta.length, 4096u) << path;
-    length += meta.length;
-    open += meta.open != nullptr;
+  for (size_t i = 0; i < file.blocks().size(); ++i) {
+    const BlockMeta& meta = *fs_.state.FindBlock(file.blocks()[i]);
+    EXPECT_EQ(meta.inode(), id) << path;
+    EXPECT_EQ(meta.index(), i) << path;
+    EXPECT_LT(meta.generation(), fs_.state.next_generation()) << path;
+    if (!meta.is_open()) EXPECT_GT(meta.length(), 0u) << path;
+    if (!meta.is_open() && i + 1 < file.blocks().size()) EXPECT_EQ(meta.length(), 4096u) << path;
+    length += meta.length();
+    open += meta.is_open();
   }
-  EXPECT_EQ(file.length, length) << path;
-  if (file.open == nullptr) {
+  EXPECT_EQ(file.length(), length) << path;
+  if (!file.is_open()) {
     EXPECT_EQ(open, 0u) << path;
     return;
   }
-  EXPECT_EQ(file.open->open_blocks, open) << path;
-  EXPECT_EQ(file.open->holder == kNameNodeHolder, model_.at(path).recovering) << path;
-  if (file.open->holder == kNameNodeHolder) EXPECT_GT(open, 0u) << path;
-  const auto held = fs_.state.OpenFilesOf(file.open->holder);
+  EXPECT_EQ(fs_.state.FindOpenState(file)->open_blocks, open) << path;
+  EXPECT_EQ(fs_.state.FindOpenState(file)->holder == kNameNodeHolder, model_.at(path).recovering)
+      << path;
+  if (fs_.state.FindOpenState(file)->holder == kNameNodeHolder) EXPECT_GT(open, 0u) << path;
+  const auto held = fs_.state.OpenFilesOf(fs_.state.FindOpenState(file)->holder);
   EXPECT_TRUE(std::find(held.begin(), held.end(), id) != held.end()) << path;
 }
 

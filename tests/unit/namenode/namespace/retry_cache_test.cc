@@ -1,5 +1,9 @@
 #include "namenode/namespace/retry_cache.h"
 
+#include <iterator>
+#include <map>
+#include <random>
+
 #include "tests/unit/namenode/namespace/fs_fixture.h"
 
 namespace cairn::namenode {
@@ -104,6 +108,38 @@ TEST_F(RetryCacheTest, EntriesOfAClientAreLimited) {
   EXPECT_EQ(cache_.entries(), RetryCache::kMaxEntriesPerClient);
   EXPECT_FALSE(cache_.Find({Client(1), 1, 0})->answer.ok());
   EXPECT_EQ(cache_.digest(), cache_.RecomputeDigest());
+}
+
+TEST(RetryCallsTest, BehaveLikeAMap) {
+  RetryCalls calls;
+  std::map<uint64_t, TxId> model;
+  std::mt19937_64 random(6);
+  uint64_t next = 1;
+  for (TxId txid = 1; txid <= 20'000; ++txid) {
+    const uint64_t id = next > 5 ? next - random() % 5 : next;  // nearly in order
+    ++next;
+    model.emplace(id, txid);
+    calls.emplace(id, RetryEntry(txid, 0, txid % 2 == 0 ? Answer() : Answer(TruncatedAnswer{})));
+    const size_t most = txid % 1000 < 500 ? 300 : txid % 1000 == 999 ? 0 : 2;
+    while (model.size() > most) {
+      auto it = model.begin();
+      if (random() % 10 == 0) std::advance(it, random() % model.size());
+      calls.Erase(it->first);
+      model.erase(it);
+    }
+    if (model.empty()) calls.Release();
+    ASSERT_EQ(calls.size(), model.size());
+    if (txid % 50 != 0) continue;
+    auto it = model.begin();
+    for (const auto& [call_id, entry] : calls) {
+      ASSERT_EQ(call_id, it->first);
+      ASSERT_EQ(entry.txid(), it->second);
+      ASSERT_EQ(std::holds_alternative<NoAnswer>(entry.answer()), entry.txid() % 2 == 0);
+      ASSERT_EQ(calls.Find(call_id), &entry);
+      ++it;
+    }
+    ASSERT_EQ(calls.Find(next + 1), nullptr);
+  }
 }
 
 TEST_F(FsTest, RetriesFindTheirAnswer) {

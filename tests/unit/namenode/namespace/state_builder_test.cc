@@ -49,8 +49,8 @@ TEST_F(StateBuilderTest, OpenFilesAndWhatFollowsFromTheirBlocks) {
       Succeeds());
   const auto state = Finish();
   ASSERT_TRUE(state.ok()) << state.status();
-  EXPECT_EQ(state->FindINode(2)->file().length, 4106u);
-  EXPECT_EQ(state->FindINode(2)->file().open->open_blocks, 1u);
+  EXPECT_EQ(state->FindINode(2)->length(), 4106u);
+  EXPECT_EQ(state->FindOpenState(*state->FindINode(2))->open_blocks, 1u);
   EXPECT_EQ(state->root().dir().totals.length, 4111u);
   EXPECT_EQ(state->open_files(), 2u);
   EXPECT_EQ(FilesInRecovery(*state).size(), 1u);

@@ -13,8 +13,8 @@ std::vector<BlockId> OpenBlocksOf(const FsState& state, INodeId inode) {
   std::vector<BlockId> open;
   const INode* file = state.FindINode(inode);
   if (file == nullptr || file->is_directory()) return open;
-  for (const BlockId id : file->file().blocks) {
-    if (state.FindBlock(id)->open != nullptr) open.push_back(id);
+  for (const BlockId id : file->blocks()) {
+    if (state.FindBlock(id)->is_open()) open.push_back(id);
   }
   return open;
 }
@@ -46,12 +46,13 @@ std::vector<FinishedBlock> RandomPlans::Finished(const FsState& state, INodeId i
   const std::vector<BlockId> open = OpenBlocksOf(state, inode);
   for (const BlockId id : open) {
     const BlockMeta& meta = *state.FindBlock(id);
-    const bool last = last_may_be_short && id == state.FindINode(inode)->file().blocks.back();
-    FinishedBlock done{{id, meta.generation, kBlockSize}, {1, 3}};
-    if (meta.open->untouched) {
-      done = {{id, meta.generation, meta.length}, {}};
+    const bool last = last_may_be_short && id == state.FindINode(inode)->blocks().back();
+    FinishedBlock done{{id, meta.generation(), kBlockSize}, {1, 3}};
+    if (state.FindOpenBlock(id)->untouched) {
+      done = {{id, meta.generation(), meta.length()}, {}};
     } else if (last) {
-      done.block.length = meta.length + Pick(static_cast<uint32_t>(kBlockSize + 1 - meta.length));
+      done.block.length =
+          meta.length() + Pick(static_cast<uint32_t>(kBlockSize + 1 - meta.length()));
     }
     finished.push_back(std::move(done));
   }
@@ -133,7 +134,7 @@ Planned RandomPlans::Write(const FsState& state, INodeId inode, const ClientId& 
   CompleteRequest request{.inode = inode, .holder = holder, .overwrite = true};
   request.finished = Finished(state, inode, true);
   const INode* file = state.FindINode(inode);
-  if (file->file().open->unpublished) request.publish_as = Path();
+  if (state.FindOpenState(*file)->unpublished) request.publish_as = Path();
   return PlanComplete(state, root_, request, facts);
 }
 
@@ -142,7 +143,7 @@ Planned RandomPlans::Pipeline(const FsState& state, INodeId inode, const ClientI
   const std::vector<BlockId> open = OpenBlocksOf(state, inode);
   if (open.empty()) return PlanAddBlock(state, root_, {inode, holder, {}}, facts);
   const BlockId id = open[Pick(static_cast<uint32_t>(open.size()))];
-  const Block block{id, state.FindBlock(id)->generation, 0};
+  const Block block{id, state.FindBlock(id)->generation(), 0};
   if (Pick(2) == 0) return PlanNewStamp(state, root_, {inode, holder, block}, facts);
   UpdatePipelineRequest request{inode, holder, block, state.next_generation() - 1, {1, 2, 3}};
   request.nodes.erase(request.nodes.begin() + Pick(3));
