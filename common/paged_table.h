@@ -38,6 +38,7 @@ class PagedTable {
   T* Find(uint64_t id) { return const_cast<T*>(std::as_const(*this).Find(id)); }
   const T* Find(uint64_t id) const {
     const Page* page = FindPage(id);
+    if (page != nullptr) __builtin_prefetch(page->bytes + Slot(id) * sizeof(T));  // beside `used`
     return page != nullptr && page->used[Slot(id)] ? page->at(Slot(id)) : nullptr;
   }
 

@@ -117,17 +117,23 @@ NameRef Children::Find(std::string_view name) const {
   if (empty()) return NameRef();
   const Leaf& leaf = leaves_[LeafOf(name)];
   const uint16_t tag = TagOf(name);
-  // Four hashes at a time: a lane of `differs` is 0 where they are equal.
-  constexpr uint64_t kOnes = 0x0001'0001'0001'0001;
-  const uint64_t wanted = tag * kOnes;
-  for (size_t i = 0; i < leaf.size; i += 4) {
-    uint64_t tags;
-    std::memcpy(&tags, leaf.data + i * kTagBytes, sizeof(tags));
-    const uint64_t differs = tags ^ wanted;
-    if (((differs - kOnes) & ~differs & (kOnes << 15)) == 0) continue;
-    for (size_t j = i; j < i + 4 && j < leaf.size; ++j) {
-      if (leaf.TagAt(j) == tag && leaf.At(j).name() == name) return leaf.At(j);
-    }
+  size_t at = 0;
+  for (; at + kStep <= leaf.capacity; at += kStep) {  // many at once: without a branch each
+    uint16_t tags[kStep];
+    std::memcpy(tags, leaf.data + at * kTagBytes, sizeof(tags));
+    uint16_t found = 0;
+    for (size_t i = 0; i < kStep; ++i) found |= static_cast<uint16_t>(tags[i] == tag ? 1 : 0);
+    if (found == 0) continue;
+    const NameRef entry = leaf.FindAmong(at, at + kStep, tag, name);
+    if (entry) return entry;
+  }
+  return leaf.FindAmong(at, leaf.capacity, tag, name);
+}
+
+NameRef Children::Leaf::FindAmong(size_t from, size_t to, uint16_t tag,
+                                  std::string_view name) const {
+  for (size_t i = from; i < std::min<size_t>(to, size); ++i) {
+    if (TagAt(i) == tag && At(i).name() == name) return At(i);
   }
   return NameRef();
 }

@@ -5,7 +5,7 @@
 // keep 16 bits of each name's hash beside its reference (6 bytes): a search compares a few first
 // names to find the leaf, scans its hashes, and looks at one name. Order is needed by inserting and
 // listing alone. Leaves grow and shrink in small steps and split in halves, or at the end where
-// names come in order, so that they are full then. The list of leaves is a vector: 3 MB at 16
+// names come in order, so that they are full then. The list of leaves is a vector: 1 MB at 16
 // million entries, a fraction of a millisecond to move. Not thread-safe; owned by a DirectoryBody.
 #pragma once
 
@@ -57,7 +57,7 @@ class Children {
   bool Insert(NameRef entry);
   void Erase(NameRef entry);  // must be there
 
-  static constexpr size_t kMaxLeaf = 256;
+  static constexpr size_t kMaxLeaf = 512;
 
  private:
   // Two arrays in one allocation: `capacity` hashes of 2 bytes, then as many references of 6.
@@ -65,7 +65,7 @@ class Children {
     NameRef first;  // what At(0) is, nearer
     unsigned char* data = nullptr;
     uint16_t size = 0;
-    uint16_t capacity = 0;  // a multiple of 4
+    uint16_t capacity = 0;
 
     NameRef At(size_t i) const;
     uint16_t TagAt(size_t i) const;
@@ -74,6 +74,8 @@ class Children {
     void CopyTo(Leaf& other, size_t from, size_t to, size_t count) const;
     void Resize(size_t entries);  // capacity for so many
     size_t LowerBound(std::string_view name) const;
+    // The entry of this name, and hash, among those in [from, to).
+    NameRef FindAmong(size_t from, size_t to, uint16_t tag, std::string_view name) const;
   };
 
   // The leaf where `name` belongs; there is at least one.

@@ -41,13 +41,13 @@ absl::StatusOr<Walked> Lookup::Walk(std::string_view path) {
   for (const std::string_view name : walked.names) {
     if (!walked.last->is_directory()) return NotADirectory();
     RETURN_IF_ERROR(Check(*walked.last, kExecute));
-    const INode* child = state_.FindChild(*walked.last, name);
-    if (child == nullptr) {
+    const NameRef child = walked.last->dir().children.Find(name);
+    if (!child) {
       SawChildren(*walked.last);
       return walked;
     }
-    Saw(*child);
-    walked.last = child;
+    Saw(Aspect::kINode, child.id());
+    walked.last = state_.FindINode(child.id());
     --walked.missing;
   }
   return walked;

@@ -44,9 +44,9 @@ class Lookup {
   TxId observed() const { return observed_; }
 
   void Saw(TxId txid) { observed_ = std::max(observed_, txid); }
-  void Saw(const INode& inode) { Saw(Aspect::kINode, inode); }
-  void SawChildren(const INode& dir) { Saw(Aspect::kChildren, dir); }
-  void SawTotals(const INode& dir) { Saw(Aspect::kTotals, dir); }
+  void Saw(const INode& inode) { Saw(Aspect::kINode, inode.id()); }
+  void SawChildren(const INode& dir) { Saw(Aspect::kChildren, dir.id()); }
+  void SawTotals(const INode& dir) { Saw(Aspect::kTotals, dir.id()); }
   // What stat shows of it.
   void SawStatus(const INode& inode);
 
@@ -81,7 +81,7 @@ class Lookup {
   absl::Status CheckPrincipalRoom(std::string_view a, std::string_view b);
 
  private:
-  void Saw(Aspect aspect, const INode& inode) { Saw(state_.touched().Find(aspect, inode.id())); }
+  void Saw(Aspect aspect, INodeId id) { Saw(state_.touched().Find(aspect, id)); }
   bool Is(PrincipalId user) const { return state_.PrincipalName(user) == caller_.user; }
 
   const FsState& state_;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kCompletionThreads = 2;
 constexpr size_t kCompletionQueue = 4096;   // tasks; each releases all that one sync made durable
-constexpr uint32_t kReclaimInodes = 5'000;  // a slice of a deleted tree: what one lock hold frees
+constexpr uint32_t kReclaimInodes = 1'000;  // a slice of a deleted tree: what one lock hold frees
 
 absl::Status SafeModeRefusal(const std::string& reason) {
   return WithKind(absl::UnavailableError(reason), ErrorKind::kSafeMode);
