@@ -43,6 +43,30 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   Mutex& mu_;
 };
 
+// A mutex for work in slices. Whoever unlocks a Mutex and locks it at once again overtakes those
+// who wait for it, for they have to wake up first; thus a long loop of short holds can keep them
+// out until it ends. LockInTurn lets one that waits go first.
+class ABSL_LOCKABLE TurnMutex {
+ public:
+  TurnMutex() = default;
+  TurnMutex(const TurnMutex&) = delete;
+  TurnMutex& operator=(const TurnMutex&) = delete;
+
+  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
+    if (!mu_.try_lock()) LockInTurn();
+  }
+  void LockInTurn() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
+    // Held by the one that is next, until it has the mutex.
+    std::lock_guard<std::mutex> next(next_);
+    mu_.lock();
+  }
+  void Unlock() ABSL_UNLOCK_FUNCTION() { mu_.unlock(); }
+
+ private:
+  std::mutex next_;
+  std::mutex mu_;
+};
+
 // A condition variable for Mutex. Waits may wake without cause: wait in a loop that checks the
 // condition.
 class CondVar {

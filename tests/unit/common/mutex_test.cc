@@ -44,6 +44,40 @@ TEST(MutexTest, WaitForTimesOut) {
   EXPECT_FALSE(cv.WaitFor(mu, std::chrono::milliseconds(1)));
 }
 
+TEST(TurnMutexTest, Excludes) {
+  TurnMutex mu;
+  int value = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (int j = 0; j < 5000; ++j) {
+        i % 2 == 0 ? mu.Lock() : mu.LockInTurn();
+        ++value;
+        mu.Unlock();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(value, 20'000);
+}
+
+TEST(TurnMutexTest, ALoopInTurnKeepsNobodyOut) {
+  TurnMutex mu;
+  std::atomic<bool> stop = false;
+  std::thread loop([&] {
+    while (!stop) {
+      mu.LockInTurn();
+      mu.Unlock();
+    }
+  });
+  for (int i = 0; i < 1000; ++i) {
+    mu.Lock();
+    mu.Unlock();
+  }
+  stop = true;
+  loop.join();
+}
+
 TEST(SharedMutexTest, AWriterGetsThroughAStreamOfReaders) {
   Shared shared;
   std::atomic<bool> stop = false;
