@@ -13,7 +13,8 @@ namespace cairn::namenode {
 namespace {
 
 constexpr size_t kReplicasPerLock = 2'000;
-constexpr size_t kBlocksPerLock = 500;  // of a repair round, whose work per block is larger
+constexpr size_t kChangesPerLock = 500;  // of the namespace; each may be of three replicas
+constexpr size_t kBlocksPerLock = 500;   // of a repair round, whose work per block is larger
 
 }  // namespace
 
@@ -24,10 +25,21 @@ BlockManager::BlockManager(BlockManagerOptions options, Clock* clock, std::funct
 
 BlockManager::~BlockManager() = default;
 
-void BlockManager::Drain() {
-  for (const ChangeQueue::Entry& entry : changes_.TakeUpTo(durable_())) {
-    for (const BlockChange& change : entry.changes) state_->Apply(change);
+BlockManager::Hold::Hold(BlockManager& manager, Turn turn) : manager_(manager) {
+  turn == Turn::kNow ? manager.mu_.Lock() : manager.mu_.LockInTurn();
+  while (!manager.DrainSome()) {
+    manager.mu_.Unlock();
+    manager.mu_.LockInTurn();
   }
+}
+
+BlockManager::Hold::~Hold() { manager_.mu_.Unlock(); }
+
+bool BlockManager::DrainSome() {
+  const bool all = changes_.TakeUpTo(durable_(), kChangesPerLock, &drained_);
+  for (const BlockChange& change : drained_) state_->Apply(change);
+  drained_.clear();
+  return all;
 }
 
 void BlockManager::UpdateSafeMode() {
@@ -45,17 +57,17 @@ void BlockManager::UpdateSafeMode() {
 // --- The start ------------------------------------------------------------------------------
 
 void BlockManager::LoadBlock(const BlockChange& block) {
-  MutexLock lock(mu_);
+  const Hold hold(*this);
   state_->Apply(block);
 }
 
 void BlockManager::LoadNode(const NodeRegistration& node) {
-  MutexLock lock(mu_);
+  const Hold hold(*this);
   state_->LoadNode(node);
 }
 
 void BlockManager::FinishLoading() {
-  MutexLock lock(mu_);
+  const Hold hold(*this);
   state_->safe_mode().FinishLoading();
   UpdateSafeMode();
 }
@@ -63,48 +75,41 @@ void BlockManager::FinishLoading() {
 // --- The namesystem -------------------------------------------------------------------------
 
 void BlockManager::SetIdLimits(BlockId highest_block_id, GenerationStamp highest_generation) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   state_->RaiseLimits(highest_block_id, highest_generation);
 }
 
 void BlockManager::SpareIds(BlockId first, BlockId last, GenerationStamp first_stamp,
                             GenerationStamp last_stamp) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   state_->SpareIds(first, last, first_stamp, last_stamp);
 }
 
 absl::StatusOr<std::vector<NodeNumber>> BlockManager::ChooseTargets(const TargetRequest& request) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->ChooseTargets(request);
 }
 
 BlockLocations BlockManager::Locate(BlockId block, std::string_view reader_host,
                                     std::string_view reader_rack) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->Locate(block, reader_host, reader_rack);
 }
 
 std::vector<NodeAddress> BlockManager::LocateOpen(const std::vector<NodeNumber>& pipeline,
                                                   std::string_view reader_host,
                                                   std::string_view reader_rack) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->LocateOpen(pipeline, reader_host, reader_rack);
 }
 
 std::optional<std::vector<NodeNumber>> BlockManager::GoodNodes(const Block& block) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->GoodNodes(block);
 }
 
 std::vector<NodeAddress> BlockManager::NodeAddresses(const std::vector<NodeNumber>& nodes) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->NodeAddresses(nodes);
 }
 
@@ -112,8 +117,7 @@ std::vector<NodeAddress> BlockManager::NodeAddresses(const std::vector<NodeNumbe
 
 absl::Status BlockManager::Register(const NodeRegistration& registration) {
   while (true) {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this, Turn::kAfterOthers);
     RETURN_IF_ERROR(state_->PrepareRegister(registration));
     if (!state_->RemoveLostReplicas(kReplicasPerLock)) continue;
     RETURN_IF_ERROR(state_->Register(registration));
@@ -121,6 +125,7 @@ absl::Status BlockManager::Register(const NodeRegistration& registration) {
     break;
   }
   RemoveLostReplicas();
+  FreeDropped();
   return absl::OkStatus();
 }
 
@@ -128,12 +133,13 @@ absl::StatusOr<std::vector<NodeCommand>> BlockManager::Heartbeat(std::string_vie
                                                                  uint64_t incarnation,
                                                                  const HeartbeatReport& report) {
   absl::StatusOr<std::vector<NodeCommand>> commands;
+  bool lost = false;
   {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this);
     commands = state_->Heartbeat(node_id, incarnation, report);
+    lost = state_->HasLostReplicas();
   }
-  RemoveLostReplicas();  // of volumes that have failed
+  if (lost) RemoveLostReplicas();  // of volumes that have failed
   return commands;
 }
 
@@ -141,22 +147,19 @@ absl::Status BlockManager::FullReportPiece(std::string_view node_id, uint64_t in
                                            StorageNumber storage, bool first, bool last,
                                            const std::vector<ReplicaRecord>& replicas) {
   if (first) {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this);
     RETURN_IF_ERROR(state_->BeginReport(node_id, incarnation, storage));
   }
   const auto all = absl::MakeConstSpan(replicas);
   for (size_t begin = 0; begin < all.size(); begin += kReplicasPerLock) {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this, Turn::kAfterOthers);
     RETURN_IF_ERROR(
         state_->ReportPiece(node_id, incarnation, storage, all.subspan(begin, kReplicasPerLock)));
     UpdateSafeMode();
   }
   BlockId cursor = 0;
   for (bool swept = !last; !swept;) {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this, Turn::kAfterOthers);
     ASSIGN_OR_RETURN(swept,
                      state_->SweepReport(node_id, incarnation, storage, cursor, kReplicasPerLock));
     UpdateSafeMode();
@@ -170,8 +173,7 @@ absl::Status BlockManager::IncrementalReport(std::string_view node_id, uint64_t 
   const auto all = absl::MakeConstSpan(changes);
   size_t begin = 0;
   do {  // once even if empty: the caller learns whether it is known
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this, Turn::kAfterOthers);
     const bool last = all.size() - begin <= kReplicasPerLock;
     RETURN_IF_ERROR(state_->IncrementalReport(node_id, incarnation, sequence, last,
                                               all.subspan(begin, kReplicasPerLock)));
@@ -183,8 +185,7 @@ absl::Status BlockManager::IncrementalReport(std::string_view node_id, uint64_t 
 
 absl::Status BlockManager::BadReplica(std::string_view node_id, uint64_t incarnation,
                                       StorageNumber storage, const Block& block) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   const absl::Status status = state_->BadReplica(node_id, incarnation, storage, block);
   UpdateSafeMode();
   return status;
@@ -193,20 +194,17 @@ absl::Status BlockManager::BadReplica(std::string_view node_id, uint64_t incarna
 // --- Block recovery -------------------------------------------------------------------------
 
 RecoveryMembers BlockManager::FindMembers(const std::vector<NodeNumber>& pipeline) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->FindMembers(pipeline);
 }
 
 bool BlockManager::OrderRecovery(NodeNumber primary, RecoverBlock order) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->OrderRecovery(primary, std::move(order));
 }
 
 absl::Status BlockManager::CheckSpeaker(std::string_view node_id, uint64_t incarnation) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->CheckSpeaker(node_id, incarnation);
 }
 
@@ -214,38 +212,49 @@ absl::Status BlockManager::CheckSpeaker(std::string_view node_id, uint64_t incar
 
 void BlockManager::RemoveLostReplicas() {
   for (bool done = false; !done;) {
-    MutexLock lock(mu_);
+    const Hold hold(*this, Turn::kAfterOthers);
     done = state_->RemoveLostReplicas(kReplicasPerLock);
     UpdateSafeMode();
   }
 }
 
+void BlockManager::FreeDropped() {
+  DeletionQueue::Dropped dropped;  // freed after the hold
+  const Hold hold(*this);
+  dropped = state_->TakeDropped();
+}
+
 void BlockManager::RunHeartbeatCheck() {
   {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this);
     state_->CheckNodes();
   }
   RemoveLostReplicas();
+  for (bool done = false; !done;) {
+    const Hold hold(*this, Turn::kAfterOthers);
+    done = state_->CheckOverdue(kReplicasPerLock);
+  }
+  FreeDropped();
 }
 
 void BlockManager::RunReplicationRound() {
   {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this);
     if (!state_->BeginRound()) return;
+  }
+  for (bool done = false; !done;) {
+    const Hold hold(*this, Turn::kAfterOthers);
+    done = state_->FillQueues(kReplicasPerLock);
   }
   ReplicationQueues::Cursor cursor;
   for (bool done = false; !done;) {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this, Turn::kAfterOthers);
     if (state_->safe_mode().on()) return;
     done = state_->ScheduleCopies(cursor, kBlocksPerLock);
   }
   BlockId next = 0;
   for (bool done = false; !done;) {
-    MutexLock lock(mu_);
-    Drain();
+    const Hold hold(*this, Turn::kAfterOthers);
     if (state_->safe_mode().on()) return;
     done = state_->DeleteSurplus(next, kBlocksPerLock);
   }
@@ -254,30 +263,26 @@ void BlockManager::RunReplicationRound() {
 // --- Safe mode ------------------------------------------------------------------------------
 
 std::string BlockManager::SafeModeReason() {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   UpdateSafeMode();
   return state_->safe_mode().Reason();
 }
 
 void BlockManager::EnterSafeMode() {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   state_->safe_mode().Enter();
   UpdateSafeMode();
 }
 
 absl::Status BlockManager::LeaveSafeMode() {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   const absl::Status status = state_->safe_mode().Leave();
   UpdateSafeMode();
   return status;
 }
 
 void BlockManager::ForceSafeMode(std::string reason) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   state_->safe_mode().Force(std::move(reason));
   UpdateSafeMode();
 }
@@ -285,21 +290,18 @@ void BlockManager::ForceSafeMode(std::string reason) {
 // --- Reports --------------------------------------------------------------------------------
 
 ClusterReport BlockManager::Report() {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   UpdateSafeMode();
   return state_->Report();
 }
 
 HealthReport BlockManager::Health(size_t limit) {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->Health(limit);
 }
 
 BlockCounts BlockManager::Recount() {
-  MutexLock lock(mu_);
-  Drain();
+  const Hold hold(*this);
   return state_->Recount();
 }
 

@@ -9,7 +9,7 @@
 // Thread-safe. Called by the namesystem (PushChanges under its lock, all else without it), the
 // services and the monitors. Locks: mu_, then the change queue's, a leaf.
 // PushChanges and InSafeMode never wait for mu_. Long work holds mu_ for at most 2,000 replicas
-// at a time.
+// at a time, and lets those who wait for it go first in between.
 #pragma once
 
 #include <atomic>
@@ -161,10 +161,27 @@ class BlockManager {
   BlockCounts Recount() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  // Takes in the changes whose edits are durable. First in every method that takes mu_.
-  void Drain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Holds mu_, with all changes taken in whose edits are durable: every public method has one. One
+  // of a loop waits for its turn.
+  enum class Turn { kNow, kAfterOthers };
+  class ABSL_SCOPED_LOCKABLE Hold {
+   public:
+    explicit Hold(BlockManager& manager, Turn turn = Turn::kNow)
+        ABSL_EXCLUSIVE_LOCK_FUNCTION(manager.mu_);
+    ~Hold() ABSL_UNLOCK_FUNCTION();
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    BlockManager& manager_;
+  };
+
+  // Takes in some of those changes; false when there are more.
+  bool DrainSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Takes the replicas of lost storages out, slice by slice.
   void RemoveLostReplicas() ABSL_LOCKS_EXCLUDED(mu_);
+  // Frees what is not needed any more, without mu_.
+  void FreeDropped() ABSL_LOCKS_EXCLUDED(mu_);
   // Last in every method that may have changed what safe mode waits for.
   void UpdateSafeMode() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -172,7 +189,8 @@ class BlockManager {
   ChangeQueue changes_;
   std::atomic<bool> safe_mode_on_{true};
 
-  Mutex mu_;
+  TurnMutex mu_;
+  std::vector<BlockChange> drained_ ABSL_GUARDED_BY(mu_);  // empty between holds
   const std::unique_ptr<ReportedState> state_ ABSL_PT_GUARDED_BY(mu_);
 };
 

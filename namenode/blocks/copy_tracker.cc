@@ -19,6 +19,7 @@ bool CopyTracker::Pending(BlockId block, NodeNumber source) const {
 }
 
 bool CopyTracker::Arrived(BlockId block, NodeNumber target) {
+  if (copies_.empty()) return false;
   const auto it = copies_.find(block);
   if (it == copies_.end()) return false;
   Copy& copy = it->second;
@@ -30,6 +31,7 @@ bool CopyTracker::Arrived(BlockId block, NodeNumber target) {
 }
 
 void CopyTracker::Cancel(BlockId block) {
+  if (copies_.empty()) return;
   const auto it = copies_.find(block);
   if (it == copies_.end()) return;
   const Copy& copy = it->second;
@@ -49,9 +51,9 @@ std::vector<BlockId> CopyTracker::CancelNode(NodeNumber node) {
   return blocks;
 }
 
-std::vector<BlockId> CopyTracker::Expire(int64_t now_ms) {
+std::vector<BlockId> CopyTracker::Expire(int64_t now_ms, size_t max) {
   std::vector<BlockId> blocks;
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now_ms) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now_ms && blocks.size() < max) {
     blocks.push_back(deadlines_.begin()->second);
     Cancel(blocks.back());
   }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "common/ids.h"
@@ -20,15 +21,15 @@ class CopyTracker {
   // One order a block at a time. `cost_bytes` counts for the source and for each target.
   void Start(BlockId block, NodeNumber source, std::vector<NodeNumber> targets, uint64_t cost_bytes,
              int64_t deadline_ms);
-  bool Pending(BlockId block) const { return copies_.contains(block); }
+  bool Pending(BlockId block) const { return !copies_.empty() && copies_.contains(block); }
   bool Pending(BlockId block, NodeNumber source) const;
   // The replica is there. True when it was the last one of its order.
   bool Arrived(BlockId block, NodeNumber target);
   void Cancel(BlockId block);
   // Ends the orders with this node as source or target; returns their blocks.
   std::vector<BlockId> CancelNode(NodeNumber node);
-  // The same for those whose deadline has passed.
-  std::vector<BlockId> Expire(int64_t now_ms);
+  // The same for those whose deadline has passed, at most `max`.
+  std::vector<BlockId> Expire(int64_t now_ms, size_t max);
 
   uint64_t BytesInFlight(NodeNumber node) const;
   size_t size() const { return copies_.size(); }
@@ -42,7 +43,7 @@ class CopyTracker {
   };
   void Release(NodeNumber node, uint64_t bytes);
 
-  absl::flat_hash_map<BlockId, Copy> copies_;
+  absl::btree_map<BlockId, Copy> copies_;
   absl::btree_set<std::pair<int64_t, BlockId>> deadlines_;
   absl::flat_hash_map<NodeNumber, uint64_t> in_flight_;
 };

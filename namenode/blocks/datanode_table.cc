@@ -22,26 +22,22 @@ absl::Status UnknownNode(std::string_view id) {
 }  // namespace
 
 DataNode& DatanodeTable::Make(const NodeRegistration& registration) {
-  std::unique_ptr<DataNode>& node = nodes_[registration.number];
-  if (node == nullptr) {
-    node = std::make_unique<DataNode>();
+  const auto [node, is_new] = nodes_.Emplace(registration.number);
+  if (is_new) {
     node->number = registration.number;
     node->view_index = view_.Add(registration.number, registration.rack, registration.host);
   }
-  by_id_[registration.id] = node.get();
+  by_id_[registration.id] = node;
   node->id = registration.id;
   node->rack = registration.rack.empty() ? std::string(kDefaultRack) : registration.rack;
   return *node;
 }
 
 Storage& DatanodeTable::MakeStorage(const StorageReport& report) {
-  std::unique_ptr<Storage>& storage = storages_[report.number];
-  if (storage == nullptr) {
-    storage = std::make_unique<Storage>();
-    storage->number = report.number;
-  }
-  storage->id = report.id;
-  return *storage;
+  Storage& storage = *storages_.Emplace(report.number).first;
+  storage.number = report.number;
+  storage.id = report.id;
+  return storage;
 }
 
 void DatanodeTable::TakeStats(Storage& storage, const StorageReport& report) {
@@ -144,35 +140,25 @@ std::vector<Storage*> DatanodeTable::Heartbeat(DataNode& node, const HeartbeatRe
 
 std::vector<DataNode*> DatanodeTable::FindDead(int64_t now_ms) {
   std::vector<DataNode*> dead;
-  for (const auto& [number, node] : nodes_) {
-    if (node->alive && now_ms - node->last_heartbeat_ms >= options_.dead_after_ms) {
-      node->alive = false;
-      node->copy_orders.clear();
-      node->recovery_orders.clear();
-      for (Storage* storage : node->storages) {
+  ForEach([&](DataNode& node) {
+    if (node.alive && now_ms - node.last_heartbeat_ms >= options_.dead_after_ms) {
+      node.alive = false;
+      node.copy_orders.clear();
+      node.recovery_orders.clear();
+      for (Storage* storage : node.storages) {
         storage->lost = storage->stale = true;
         storage->window.Reset();
       }
-      dead.push_back(node.get());
+      dead.push_back(&node);
     }
-    Refresh(*node, now_ms);
-  }
+    Refresh(node, now_ms);
+  });
   return dead;
-}
-
-DataNode* DatanodeTable::Find(NodeNumber number) const {
-  const auto it = nodes_.find(number);
-  return it == nodes_.end() ? nullptr : it->second.get();
 }
 
 DataNode* DatanodeTable::Find(std::string_view id) const {
   const auto it = by_id_.find(id);
   return it == by_id_.end() ? nullptr : it->second;
-}
-
-Storage* DatanodeTable::FindStorage(StorageNumber number) const {
-  const auto it = storages_.find(number);
-  return it == storages_.end() ? nullptr : it->second.get();
 }
 
 absl::StatusOr<DataNode*> DatanodeTable::Speaker(std::string_view id, uint64_t incarnation) const {
@@ -182,7 +168,7 @@ absl::StatusOr<DataNode*> DatanodeTable::Speaker(std::string_view id, uint64_t i
 }
 
 absl::StatusOr<Storage*> DatanodeTable::SpeakerStorage(std::string_view id, uint64_t incarnation,
-                                                       StorageNumber number) const {
+                                                       StorageNumber number) {
   ASSIGN_OR_RETURN(DataNode * node, Speaker(id, incarnation));
   Storage* storage = FindStorage(number);
   if (storage == nullptr || storage->node != node) {
@@ -193,14 +179,18 @@ absl::StatusOr<Storage*> DatanodeTable::SpeakerStorage(std::string_view id, uint
 }
 
 NodeState DatanodeTable::State(const DataNode& node, int64_t now_ms, std::string* reason) const {
-  const auto because = [&](NodeState state, std::string text) {
-    if (reason != nullptr) *reason = std::move(text);
+  // `text` is made only if it is wanted: a node's state is looked at for every block.
+  const auto because = [&](NodeState state, auto&& text) {
+    if (reason != nullptr) *reason = text();
     return state;
   };
-  if (!node.seen) return because(NodeState::kFailed, "not seen since the NameNode started");
-  const int64_t silent_s = (now_ms - node.last_heartbeat_ms) / 1000;
-  if (!node.alive)
-    return because(NodeState::kFailed, fmt::format("no heartbeat for {} s", silent_s));
+  const auto silence = [&] {
+    return fmt::format("no heartbeat for {} s", (now_ms - node.last_heartbeat_ms) / 1000);
+  };
+  if (!node.seen) {
+    return because(NodeState::kFailed, [] { return "not seen since the NameNode started"; });
+  }
+  if (!node.alive) return because(NodeState::kFailed, silence);
   const Storage* failed = nullptr;
   bool all_failed = !node.storages.empty();
   bool report_due = false;
@@ -212,13 +202,14 @@ NodeState DatanodeTable::State(const DataNode& node, int64_t now_ms, std::string
       report_due |= storage->stale;
     }
   }
-  if (all_failed) return because(NodeState::kFailed, "all volumes failed");
-  if (Late(node, now_ms)) {
-    return because(NodeState::kDegraded, fmt::format("no heartbeat for {} s", silent_s));
+  if (all_failed) return because(NodeState::kFailed, [] { return "all volumes failed"; });
+  if (Late(node, now_ms)) return because(NodeState::kDegraded, silence);
+  if (report_due) {
+    return because(NodeState::kRecovering, [] { return "its full block report is awaited"; });
   }
-  if (report_due) return because(NodeState::kRecovering, "its full block report is awaited");
   if (failed != nullptr) {
-    return because(NodeState::kDegraded, fmt::format("volume {} failed", failed->path));
+    return because(NodeState::kDegraded,
+                   [&] { return fmt::format("volume {} failed", failed->path); });
   }
   return NodeState::kHealthy;
 }
@@ -252,15 +243,16 @@ DataNodeReport DatanodeTable::Describe(const DataNode& node, int64_t now_ms) con
 }
 
 bool DatanodeTable::AllReported() const {
-  return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& entry) {
-    const DataNode& node = *entry.second;
-    return node.seen && std::none_of(node.storages.begin(), node.storages.end(),
-                                     [](const Storage* s) { return !s->lost && s->stale; });
+  bool all = true;
+  nodes_.ForEachFrom(0, [&](uint64_t, const DataNode& node) {
+    all = node.seen && std::none_of(node.storages.begin(), node.storages.end(),
+                                    [](const Storage* s) { return !s->lost && s->stale; });
+    return all;
   });
+  return all;
 }
 
 void DatanodeTable::Refresh(const DataNode& node, int64_t now_ms) {
-  PlacementNode& view = view_.node(node.view_index);
   uint64_t capacity = 0;
   uint64_t remaining = 0;
   for (const Storage* storage : node.storages) {
@@ -268,19 +260,19 @@ void DatanodeTable::Refresh(const DataNode& node, int64_t now_ms) {
     capacity += storage->capacity_bytes;
     remaining += storage->remaining_bytes;
   }
-  view.capacity_bytes = capacity;
-  view.free_bytes = remaining - std::min(remaining, node.promised_bytes);
-  view.transfers = std::max(node.load.active_writes, node.open_blocks) + node.load.active_reads;
+  view_.SetLoad(node.view_index, capacity, remaining - std::min(remaining, node.promised_bytes),
+                std::max(node.load.active_writes, node.open_blocks) + node.load.active_reads);
   const NodeState state = State(node, now_ms, nullptr);
+  PlacementTier tier = PlacementTier::kPreferred;
   if (state == NodeState::kFailed) {
-    view.tier = PlacementTier::kUnusable;
+    tier = PlacementTier::kUnusable;
   } else if (Late(node, now_ms)) {
-    view.tier = PlacementTier::kLastResort;
-  } else if (state != NodeState::kHealthy || view.FreeFraction() < kAlmostFull) {
-    view.tier = PlacementTier::kSecondary;
-  } else {
-    view.tier = PlacementTier::kPreferred;
+    tier = PlacementTier::kLastResort;
+  } else if (state != NodeState::kHealthy ||
+             view_.node(node.view_index).FreeFraction() < kAlmostFull) {
+    tier = PlacementTier::kSecondary;
   }
+  view_.SetTier(node.view_index, tier);
 }
 
 }  // namespace cairn::namenode

@@ -13,12 +13,11 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "common/ids.h"
+#include "common/paged_table.h"
 #include "common/strings.h"
+#include "namenode/blocks/block_set.h"
 #include "namenode/blocks/options.h"
 #include "namenode/blocks/placement/cluster_view.h"
 #include "namenode/blocks/report.h"
@@ -30,16 +29,17 @@ namespace cairn::namenode {
 struct DataNode;
 
 struct Storage {
-  StorageNumber number = 0;
+  // What is asked for every replica stands together.
   DataNode* node = nullptr;
-  std::string id;
-  std::string path;
-  uint64_t capacity_bytes = 0;
-  uint64_t used_bytes = 0;
-  uint64_t remaining_bytes = 0;
+  StorageNumber number = 0;
   bool failed = false;  // says its node
   bool lost = true;     // failed, of a dead node, or gone: its replicas do not count
   bool stale = true;    // no full report since its node registered
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  uint64_t remaining_bytes = 0;
+  std::string id;
+  std::string path;
   // Since when a new full report is to settle what is in doubt; 0: nothing is. One that began later
   // does.
   int64_t report_wanted_ms = 0;
@@ -48,8 +48,10 @@ struct Storage {
 
   // Until a full report is complete that began when it was due.
   bool report_due() const { return !lost && (stale || report_wanted_ms != 0); }
-  absl::btree_set<BlockId> blocks;  // ordered, so that it can be walked in slices
+  BlockSet blocks;  // ordered, so that it can be walked in slices
 };
+// By number: replicas name their storage by it.
+using StorageTable = PagedTable<Storage, 6>;
 
 struct DataNode {
   NodeNumber number = 0;
@@ -101,14 +103,16 @@ class DatanodeTable {
   std::vector<DataNode*> FindDead(int64_t now_ms);
 
   // Each nullptr when unknown.
-  DataNode* Find(NodeNumber number) const;
+  DataNode* Find(NodeNumber number) { return nodes_.Find(number); }
+  const DataNode* Find(NodeNumber number) const { return nodes_.Find(number); }
   DataNode* Find(std::string_view id) const;
-  Storage* FindStorage(StorageNumber number) const;
+  Storage* FindStorage(StorageNumber number) { return storages_.Find(number); }
+  StorageTable& storages() { return storages_; }
   // The live node that this start of a DataNode may speak for; NOT_FOUND with kUnknownNode.
   absl::StatusOr<DataNode*> Speaker(std::string_view id, uint64_t incarnation) const;
   // The same and one of its storages; INVALID_ARGUMENT when it is another node's.
   absl::StatusOr<Storage*> SpeakerStorage(std::string_view id, uint64_t incarnation,
-                                          StorageNumber storage) const;
+                                          StorageNumber storage);
 
   bool Late(const DataNode& node, int64_t now_ms) const {
     return now_ms - node.last_heartbeat_ms > options_.stale_after_ms;
@@ -126,7 +130,11 @@ class DatanodeTable {
 
   template <typename Fn>
   void ForEach(Fn&& fn) const {  // by number
-    for (const auto& [number, node] : nodes_) fn(*node);
+    nodes_.ForEach([&](uint64_t, const DataNode& node) { fn(node); });
+  }
+  template <typename Fn>
+  void ForEach(Fn&& fn) {
+    nodes_.ForEach([&](uint64_t, DataNode& node) { fn(node); });
   }
 
  private:
@@ -135,9 +143,9 @@ class DatanodeTable {
   static void TakeStats(Storage& storage, const StorageReport& report);
 
   const BlockManagerOptions& options_;
-  absl::btree_map<NodeNumber, std::unique_ptr<DataNode>> nodes_;
+  PagedTable<DataNode, 6> nodes_;  // by number
   StringMap<DataNode*> by_id_;
-  absl::flat_hash_map<StorageNumber, std::unique_ptr<Storage>> storages_;
+  StorageTable storages_;
   ClusterView view_;
 };
 

@@ -4,82 +4,93 @@
 
 namespace cairn::namenode {
 
-void DeletionQueue::Queue(const Order& order, const Block& block, int64_t state) {
-  const auto [it, is_new] = orders_.try_emplace(order, state);
-  if (is_new) {
-    queues_[std::get<1>(order)].push_back(block);
-  } else if (it->second == kUntracked) {
-    it->second = state;
-  }
+const DeletionQueue::Orders* DeletionQueue::Find(NodeNumber node) const {
+  const auto it = nodes_.find(node);
+  return it == nodes_.end() ? nullptr : it->second.get();
 }
 
-void DeletionQueue::Add(NodeNumber node, const Block& block) {
-  Queue({block.id, node, block.generation}, block, kQueued);
-}
-
-void DeletionQueue::AddUntracked(NodeNumber node, const Block& block) {
-  Queue({block.id, node, block.generation}, block, kUntracked);
+void DeletionQueue::Queue(NodeNumber node, const Block& block, bool tracked) {
+  std::unique_ptr<Orders>& orders = nodes_[node];
+  if (orders == nullptr) orders = std::make_unique<Orders>();
+  const Orders::Name name{block.id, block.generation};
+  if (orders->given.contains(name)) return;
+  const auto [it, is_new] =
+      orders->queued.try_emplace(name, Orders::Waiting{block.length, tracked});
+  if (!is_new) it->second.tracked |= tracked;
 }
 
 std::vector<Block> DeletionQueue::Take(NodeNumber node, size_t max, int64_t deadline_ms) {
   std::vector<Block> taken;
-  const auto it = queues_.find(node);
-  if (it == queues_.end()) return taken;
-  std::deque<Block>& queue = it->second;
-  while (!queue.empty() && taken.size() < max) {
-    const Block block = queue.front();
-    queue.pop_front();
-    const Order order{block.id, node, block.generation};
-    const auto waiting = orders_.find(order);
-    // Gone by itself meanwhile, or ordered twice since.
-    if (waiting == orders_.end() || waiting->second >= 0) continue;
-    taken.push_back(block);
-    if (waiting->second == kUntracked) {
-      orders_.erase(waiting);
-      continue;
-    }
-    waiting->second = deadline_ms;
-    given_out_.emplace_back(deadline_ms, order);
+  const auto it = nodes_.find(node);
+  if (it == nodes_.end()) return taken;
+  Orders& orders = *it->second;
+  auto next = orders.queued.begin();
+  for (; next != orders.queued.end() && taken.size() < max; ++next) {
+    const auto& [name, waiting] = *next;
+    taken.push_back({name.first, name.second, waiting.length});
+    if (!waiting.tracked) continue;
+    orders.given[name] = deadline_ms;
+    orders.deadlines.emplace_back(deadline_ms, name);
   }
-  if (queue.empty()) queues_.erase(it);
+  orders.queued.erase(orders.queued.begin(), next);
   return taken;
 }
 
 void DeletionQueue::Done(NodeNumber node, BlockId id, GenerationStamp generation) {
-  orders_.erase({id, node, generation});
+  const auto it = nodes_.find(node);
+  if (it == nodes_.end()) return;
+  it->second->queued.erase({id, generation});
+  it->second->given.erase({id, generation});
 }
 
 void DeletionQueue::DropNode(NodeNumber node) {
-  const auto it = queues_.find(node);
-  if (it != queues_.end()) {
-    for (const Block& block : it->second) orders_.erase({block.id, node, block.generation});
-    queues_.erase(it);
-  }
-  std::erase_if(given_out_, [&](const auto& given) {
-    if (std::get<1>(given.second) != node) return false;
-    orders_.erase(given.second);
-    return true;
-  });
+  const auto it = nodes_.find(node);
+  if (it == nodes_.end()) return;
+  dropped_.push_back(std::move(it->second));
+  nodes_.erase(it);
 }
 
-std::vector<NodeNumber> DeletionQueue::Expire(int64_t now_ms) {
+std::vector<NodeNumber> DeletionQueue::Expire(int64_t now_ms, size_t max, bool* done) {
   std::vector<NodeNumber> nodes;
-  while (!given_out_.empty() && given_out_.front().first <= now_ms) {
-    const auto [deadline_ms, order] = given_out_.front();
-    given_out_.pop_front();
-    const auto it = orders_.find(order);
-    if (it == orders_.end() || it->second != deadline_ms) continue;  // reported, or given anew
-    orders_.erase(it);
-    nodes.push_back(std::get<1>(order));
+  for (const auto& [number, orders] : nodes_) {
+    bool expired = false;
+    auto& deadlines = orders->deadlines;
+    for (; !deadlines.empty() && deadlines.front().first <= now_ms && max > 0; --max) {
+      const auto [deadline_ms, name] = deadlines.front();
+      deadlines.pop_front();
+      const auto it = orders->given.find(name);
+      if (it == orders->given.end() || it->second != deadline_ms) continue;
+      orders->given.erase(it);
+      expired = true;
+    }
+    if (expired) nodes.push_back(number);
   }
+  *done = max > 0;
   std::sort(nodes.begin(), nodes.end());
-  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
   return nodes;
 }
 
+bool DeletionQueue::Contains(NodeNumber node, BlockId id, GenerationStamp generation) const {
+  const Orders* orders = Find(node);
+  if (orders == nullptr) return false;
+  const Orders::Name name{id, generation};
+  return orders->queued.contains(name) || orders->given.contains(name);
+}
+
 bool DeletionQueue::Contains(NodeNumber node, BlockId id) const {
-  const auto it = orders_.lower_bound({id, node, 0});
-  return it != orders_.end() && std::get<0>(it->first) == id && std::get<1>(it->first) == node;
+  const Orders* orders = Find(node);
+  if (orders == nullptr) return false;
+  const auto has = [id](const auto& map) {
+    const auto it = map.lower_bound({id, 0});
+    return it != map.end() && it->first.first == id;
+  };
+  return has(orders->queued) || has(orders->given);
+}
+
+size_t DeletionQueue::size() const {
+  size_t size = 0;
+  for (const auto& [number, orders] : nodes_) size += orders->queued.size() + orders->given.size();
+  return size;
 }
 
 }  // namespace cairn::namenode

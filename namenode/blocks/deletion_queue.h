@@ -4,12 +4,14 @@
 // reported, reports that still show the replica must not bring it back, and no new copy may be sent
 // to that node. An order may be lost on its way: one that is never reported is forgotten after a
 // while, and its node asked for a full report; a replica that this shows again is judged anew.
+// A deleted tree leaves millions of orders: each node has its own, in trees that never rehash, and
+// those of a node that is dropped are freed by whoever takes them (TakeDropped), without a lock.
 // Not thread-safe; used by the reported state.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <tuple>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -21,37 +23,47 @@ namespace cairn::namenode {
 
 class DeletionQueue {
  public:
+  // Of one node.
+  class Orders {
+   private:
+    friend class DeletionQueue;
+    using Name = std::pair<BlockId, GenerationStamp>;
+    struct Waiting {
+      uint64_t length = 0;
+      bool tracked = true;  // the node has the replica: a report of its deletion is awaited
+    };
+    absl::btree_map<Name, Waiting> queued;
+    absl::btree_map<Name, int64_t> given;  // the deadline, ms
+    // By deadline. One that has no such deadline in `given` (any more) was reported, or given anew.
+    std::deque<std::pair<int64_t, Name>> deadlines;
+  };
+  using Dropped = std::vector<std::unique_ptr<Orders>>;
+
   // Orders are told apart by node, id and generation; a second one is ignored.
-  void Add(NodeNumber node, const Block& block);
+  void Add(NodeNumber node, const Block& block) { Queue(node, block, /*tracked=*/true); }
   // The same for a replica that the node may have or not: nobody waits for a report of it.
-  void AddUntracked(NodeNumber node, const Block& block);
+  void AddUntracked(NodeNumber node, const Block& block) { Queue(node, block, /*tracked=*/false); }
   // Takes out the node's next orders, at most `max`; they are forgotten at `deadline_ms`.
   std::vector<Block> Take(NodeNumber node, size_t max, int64_t deadline_ms);
   // The node reported the deletion.
   void Done(NodeNumber node, BlockId id, GenerationStamp generation);
   // The node is dead or started anew.
   void DropNode(NodeNumber node);
-  // Forgets what is due; returns the nodes that have not reported it, each once.
-  std::vector<NodeNumber> Expire(int64_t now_ms);
+  Dropped TakeDropped() { return std::exchange(dropped_, {}); }
+  // Forgets what is due, at most `max` orders; returns the nodes that have not reported them, each
+  // once. `done`: nothing else is due.
+  std::vector<NodeNumber> Expire(int64_t now_ms, size_t max, bool* done);
 
-  bool Contains(NodeNumber node, BlockId id, GenerationStamp generation) const {
-    return orders_.contains({id, node, generation});
-  }
+  bool Contains(NodeNumber node, BlockId id, GenerationStamp generation) const;
   bool Contains(NodeNumber node, BlockId id) const;  // of any generation
-  size_t size() const { return orders_.size(); }
+  size_t size() const;
 
  private:
-  using Order = std::tuple<BlockId, NodeNumber, GenerationStamp>;
+  void Queue(NodeNumber node, const Block& block, bool tracked);
+  const Orders* Find(NodeNumber node) const;
 
-  // Queued (no deadline yet) and given out. What stands in the queues and in `given_out_` beside
-  // it may be left from an earlier order of the same: the deadline tells.
-  static constexpr int64_t kQueued = -1;
-  static constexpr int64_t kUntracked = -2;
-  void Queue(const Order& order, const Block& block, int64_t state);
-
-  absl::btree_map<Order, int64_t> orders_;  // by what they name: the deadline, ms
-  absl::flat_hash_map<NodeNumber, std::deque<Block>> queues_;
-  std::deque<std::pair<int64_t, Order>> given_out_;  // by deadline
+  absl::flat_hash_map<NodeNumber, std::unique_ptr<Orders>> nodes_;
+  Dropped dropped_;
 };
 
 }  // namespace cairn::namenode

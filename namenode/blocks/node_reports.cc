@@ -28,7 +28,7 @@ absl::Status ReportedState::Register(const NodeRegistration& registration) {
   RETURN_IF_ERROR(nodes_.CheckRegistration(registration, now));
   DropNodeOrders(registration.number);
   Lose(nodes_.Register(registration, now));
-  queues_.RequeueRepairs();
+  requeue_ = true;
   LogInfo("DataNode {} registered as number {} at {}, rack {}, {} volumes", registration.id,
           registration.number,
           registration.addresses.empty() ? std::string("-") : registration.addresses[0],
@@ -60,7 +60,7 @@ absl::StatusOr<std::vector<NodeCommand>> ReportedState::Heartbeat(std::string_vi
   const int64_t now = Now();
   const bool was_late = nodes_.Late(*node, now);
   Lose(nodes_.Heartbeat(*node, report, now));
-  if (was_late) queues_.RequeueRepairs();
+  requeue_ |= was_late;
   std::vector<NodeCommand> commands;
   if (!safe_mode_.on()) AddCommands(*node, &commands);
   AskForReports(*node, &commands);
@@ -74,8 +74,8 @@ void ReportedState::AddCommands(DataNode& node, std::vector<NodeCommand>* comman
   for (const DataNode::CopyOrder& order : std::exchange(node.copy_orders, {})) {
     const BlockEntry* block = blocks_.Find(order.block);
     if (block == nullptr || !copies_.Pending(order.block, node.number)) continue;
-    commands->push_back(
-        CopyReplica{{order.block, block->generation, block->length}, NodeAddresses(order.targets)});
+    const Block copied{order.block, block->generation(), block->length()};
+    commands->push_back(CopyReplica{copied, NodeAddresses(order.targets)});
   }
   AddRecoveries(node, commands);
 }
@@ -126,7 +126,10 @@ absl::Status ReportedState::ReportPiece(std::string_view id, uint64_t incarnatio
     return absl::AbortedError("the full report was interrupted; send it again");
   }
   storage->window.Progress(Now());
-  for (const ReplicaRecord& record : replicas) {
+  constexpr size_t kAhead = 8;
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    if (i + kAhead < replicas.size()) blocks_.Prefetch(replicas[i + kAhead].block.id);
+    const ReplicaRecord& record = replicas[i];
     const ReplicaState state = record.waiting ? ReplicaState::kWaiting
                                : record.open  ? ReplicaState::kOpen
                                               : ReplicaState::kFinalized;
@@ -141,15 +144,10 @@ absl::StatusOr<bool> ReportedState::SweepReport(std::string_view id, uint64_t in
   if (storage->lost || !storage->window.active()) {
     return absl::AbortedError("the full report was interrupted; send it again");
   }
-  std::vector<BlockId> slice;
-  for (auto it = storage->blocks.lower_bound(cursor);
-       it != storage->blocks.end() && slice.size() < max; ++it) {
-    slice.push_back(*it);
-  }
+  const std::vector<BlockId> slice = storage->blocks.From(cursor, max);
   for (const BlockId block_id : slice) {
+    if (storage->window.Named(block_id) || storage->window.Touched(block_id)) continue;
     BlockEntry& block = *blocks_.Find(block_id);
-    const Replica& replica = *BlockMap::FindReplica(block, *storage);
-    if (replica.round == storage->window.round() || storage->window.Touched(block_id)) continue;
     blocks_.RemoveReplica(block_id, block, *storage);
     Evaluate(block_id, block);
   }
@@ -162,7 +160,7 @@ absl::StatusOr<bool> ReportedState::SweepReport(std::string_view id, uint64_t in
   if (storage->window.begun_ms() >= storage->report_wanted_ms) storage->report_wanted_ms = 0;
   nodes_.Refresh(*storage->node, Now());
   queues_.RequeueSurplus();
-  queues_.RequeueRepairs();
+  requeue_ = true;
   LogInfo("volume {} of DataNode {} reported: {} replicas", storage->path, storage->node->id,
           storage->blocks.size());
   return true;
@@ -200,25 +198,22 @@ void ReportedState::TakeReported(Storage& storage, const Block& reported, Replic
   BlockEntry* block = blocks_.Find(reported.id);
   if (block == nullptr) return DeleteUnknown(node, reported);
   if (deletions_.Contains(node, reported.id, reported.generation)) return;
-  Replica* replica = BlockMap::FindReplica(*block, storage);
-  if (!incremental && storage.window.Touched(reported.id)) {
+  const std::optional<Replica> known = blocks_.FindReplica(reported.id, *block, storage);
+  const bool same = known.has_value() && known->generation == reported.generation;
+  const bool equal = same && known->length == reported.length;
+  if (!incremental) {
     // The report may be older than what is known; all that it can still do is to confirm.
-    const bool confirms = replica != nullptr && replica->state == ReplicaState::kProvisional &&
-                          state == ReplicaState::kFinalized &&
-                          replica->generation == reported.generation &&
-                          replica->length == reported.length;
-    if (!confirms) return;
+    const bool confirms =
+        equal && known->state == ReplicaState::kProvisional && state == ReplicaState::kFinalized;
+    if (!confirms && storage.window.Touched(reported.id)) return;
+    storage.window.Name(reported.id);
   }
-  if (replica == nullptr) replica = &blocks_.AddReplica(reported.id, *block, storage);
-  replica->round = storage.window.round();
   // A report does not take a bad mark back (it may be a late repetition): only a deletion does.
-  const bool still_bad =
-      replica->state == ReplicaState::kBad && replica->generation == reported.generation;
-  if (still_bad) return;
-  replica->generation = reported.generation;
-  replica->length = reported.length;
-  replica->state = state;
-  if (WorthOf(*block, *replica) == ReplicaWorth::kGood) copies_.Arrived(reported.id, node);
+  if (same && known->state == ReplicaState::kBad) return;
+  if (equal && known->state == state) return;  // nothing new: nearly all of a full report
+  const Replica replica{&storage, reported.generation, reported.length, state};
+  blocks_.PutReplica(reported.id, *block, replica);
+  if (WorthOf(*block, replica) == ReplicaWorth::kGood) copies_.Arrived(reported.id, node);
   Evaluate(reported.id, *block);
 }
 
@@ -238,8 +233,8 @@ void ReportedState::TakeDeleted(Storage& storage, const Block& reported) {
   deletions_.Done(storage.node->number, reported.id, reported.generation);
   BlockEntry* block = blocks_.Find(reported.id);
   if (block == nullptr) return;
-  const Replica* replica = BlockMap::FindReplica(*block, storage);
-  if (replica != nullptr && replica->generation == reported.generation) {
+  const std::optional<Replica> replica = blocks_.FindReplica(reported.id, *block, storage);
+  if (replica.has_value() && replica->generation == reported.generation) {
     blocks_.RemoveReplica(reported.id, *block, storage);
   }
   Evaluate(reported.id, *block);  // even without: the node may take a copy again
@@ -257,12 +252,10 @@ absl::Status ReportedState::BadReplica(std::string_view id, uint64_t incarnation
     DeleteUnknown(node, reported);
     return absl::OkStatus();
   }
-  Replica* replica = BlockMap::FindReplica(*block, *storage);
-  if (replica != nullptr && replica->generation > reported.generation) return absl::OkStatus();
-  if (replica == nullptr) replica = &blocks_.AddReplica(reported.id, *block, *storage);
-  replica->generation = reported.generation;
-  replica->length = reported.length;
-  replica->state = ReplicaState::kBad;
+  const std::optional<Replica> known = blocks_.FindReplica(reported.id, *block, *storage);
+  if (known.has_value() && known->generation > reported.generation) return absl::OkStatus();
+  blocks_.PutReplica(reported.id, *block,
+                     {storage, reported.generation, reported.length, ReplicaState::kBad});
   storage->window.Touch(reported.id, Now(), options_.report_snapshot_margin_ms);
   if (copies_.Pending(reported.id, node)) copies_.Cancel(reported.id);
   LogWarn("the replica of block {} (generation {}) on DataNode {} is bad", reported.id,

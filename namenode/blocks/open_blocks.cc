@@ -10,9 +10,8 @@ namespace cairn::namenode {
 
 void ReportedState::ApplyOpened(const BlockChange& change, BlockEntry& block) {
   const BlockId id = change.block.id;
-  block.generation = change.block.generation;
-  block.length = change.block.length;
-  block.phase = BlockPhase::kOpen;
+  blocks_.SetStamp(id, block, change.block.generation, change.block.length);
+  block.set_phase(BlockPhase::kOpen);
   copies_.Cancel(id);  // of what was finished before
   GiveBack(id);
   Promised(id, change);
@@ -51,18 +50,18 @@ void ReportedState::DeleteInPipeline(BlockId id, const BlockEntry& block) {
   for (const NodeNumber number : it->second.pipeline) {
     const DataNode* node = nodes_.Find(number);
     if (node == nullptr || !node->alive) continue;  // its full report will tell
-    deletions_.AddUntracked(number, {id, block.generation, block.length});
+    deletions_.AddUntracked(number, {id, block.generation(), block.length()});
   }
 }
 
 std::optional<std::vector<NodeNumber>> ReportedState::GoodNodes(const Block& wanted) const {
   const BlockEntry* block = blocks_.Find(wanted.id);
-  if (block == nullptr || block->phase == BlockPhase::kOpen ||
-      block->generation != wanted.generation || block->length != wanted.length) {
+  if (block == nullptr || block->phase() == BlockPhase::kOpen ||
+      block->generation() != wanted.generation || block->length() != wanted.length) {
     return std::nullopt;
   }
   std::vector<NodeNumber> numbers;
-  std::vector<DataNode*> nodes = BlockMap::GoodNodes(*block);
+  Nodes nodes = blocks_.GoodNodes(wanted.id, *block);
   const int64_t now = Now();
   std::stable_partition(nodes.begin(), nodes.end(),
                         [&](const DataNode* node) { return !nodes_.Late(*node, now); });
@@ -74,13 +73,15 @@ bool ReportedState::MayJoin(NodeNumber node, BlockId id, bool stale_too) const {
   const BlockEntry* block = blocks_.Find(id);
   if (block == nullptr) return true;
   if (deletions_.Contains(node, id)) return false;
-  return std::all_of(block->replicas.begin(), block->replicas.end(), [&](const Replica& replica) {
-    if (replica.storage->node->number != node) return true;
+  bool may = true;
+  blocks_.ForEachReplica(id, *block, [&](const Replica& replica) {
+    if (replica.storage->node->number != node) return;
     // Nobody writes to it any more, and no recovery will ask for it.
     const bool left =
-        replica.state == ReplicaState::kWaiting && replica.generation == block->generation;
-    return stale_too && (left || replica.generation < block->generation);
+        replica.state == ReplicaState::kWaiting && replica.generation == block->generation();
+    may &= stale_too && (left || replica.generation < block->generation());
   });
+  return may;
 }
 
 RecoveryMembers ReportedState::FindMembers(const std::vector<NodeNumber>& pipeline) const {
@@ -117,8 +118,8 @@ bool ReportedState::OrderRecovery(NodeNumber primary, RecoverBlock order) {
 void ReportedState::AddRecoveries(DataNode& node, std::vector<NodeCommand>* commands) {
   for (RecoverBlock& order : std::exchange(node.recovery_orders, {})) {
     const BlockEntry* block = blocks_.Find(order.block.id);
-    const bool open = block != nullptr && block->phase == BlockPhase::kOpen &&
-                      block->generation == order.block.generation;
+    const bool open = block != nullptr && block->phase() == BlockPhase::kOpen &&
+                      block->generation() == order.block.generation;
     if (open) commands->push_back(std::move(order));
   }
 }

@@ -2,13 +2,12 @@
 
 namespace cairn::namenode {
 
-void RedundancyIndex::Move(BlockId id, Redundancy& current, Redundancy next) {
+void RedundancyIndex::Move(BlockId id, Redundancy current, Redundancy next) {
   if (current == next) return;
   if (current != Redundancy::kUncounted) --counts_[static_cast<size_t>(current)];
   if (Listed(current)) lists_[static_cast<size_t>(current)].erase(id);
   if (next != Redundancy::kUncounted) ++counts_[static_cast<size_t>(next)];
   if (Listed(next)) lists_[static_cast<size_t>(next)].insert(id);
-  current = next;
 }
 
 BlockCounts RedundancyIndex::counts() const {

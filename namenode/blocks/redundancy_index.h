@@ -8,8 +8,8 @@
 #include <array>
 #include <cstdint>
 
-#include "absl/container/btree_set.h"
 #include "common/ids.h"
+#include "namenode/blocks/block_set.h"
 #include "namenode/blocks/report.h"
 
 namespace cairn::namenode {
@@ -18,13 +18,13 @@ enum class Redundancy : uint8_t { kUncounted, kSound, kUnder, kOver, kCorrupt, k
 
 class RedundancyIndex {
  public:
-  // Moves a block from where it was (`current`, its own note of that) to `next`.
-  void Move(BlockId id, Redundancy& current, Redundancy next);
+  // Moves a block from where it was (its own note of that) to `next`.
+  void Move(BlockId id, Redundancy current, Redundancy next);
 
   BlockCounts counts() const;
   uint64_t count(Redundancy redundancy) const { return counts_[static_cast<size_t>(redundancy)]; }
-  // By id. Only for kUnder, kOver, kCorrupt and kMissing.
-  const absl::btree_set<BlockId>& list(Redundancy redundancy) const {
+  // Only for kUnder, kOver, kCorrupt and kMissing.
+  const BlockSet& list(Redundancy redundancy) const {
     return lists_[static_cast<size_t>(redundancy)];
   }
 
@@ -32,7 +32,7 @@ class RedundancyIndex {
   static bool Listed(Redundancy redundancy) { return redundancy > Redundancy::kSound; }
 
   std::array<uint64_t, 6> counts_{};
-  std::array<absl::btree_set<BlockId>, 6> lists_;
+  std::array<BlockSet, 6> lists_;
 };
 
 }  // namespace cairn::namenode

@@ -1,5 +1,6 @@
 // What follows from losses: dead nodes, copies, deletions.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/clock.h"
@@ -23,27 +24,36 @@ void ReportedState::CheckNodes() {
     Lose(node->storages);
     DropNodeOrders(node->number);
   }
-  CheckUnconfirmed(now);
-  for (const NodeNumber number : deletions_.Expire(now)) {
+}
+
+bool ReportedState::CheckOverdue(size_t max) {
+  const int64_t now = Now();
+  bool done = CheckUnconfirmed(max);
+  bool all_deletions = false;
+  for (const NodeNumber number : deletions_.Expire(now, max, &all_deletions)) {
     LogWarn("DataNode {} did not report deletions in time; its full report is wanted", number);
     // An order names no volume.
     for (Storage* storage : nodes_.Find(number)->storages) WantReport(*storage);
   }
-  for (const BlockId id : copies_.Expire(now)) {
+  const std::vector<BlockId> late_copies = copies_.Expire(now, max);
+  for (const BlockId id : late_copies) {
     LogWarn("the copy of block {} did not arrive in time", id);
     if (BlockEntry* block = blocks_.Find(id)) Evaluate(id, *block);
   }
+  return done && all_deletions && late_copies.size() < max;
 }
 
-void ReportedState::CheckUnconfirmed(int64_t now_ms) {
-  while (!unconfirmed_.empty() && unconfirmed_.front().due_ms <= now_ms) {
+bool ReportedState::CheckUnconfirmed(size_t max) {
+  const int64_t now = Now();
+  for (; !unconfirmed_.empty() && unconfirmed_.front().due_ms <= now; --max) {
+    if (max == 0) return false;
     Unconfirmed due = unconfirmed_.front();
     unconfirmed_.pop_front();
     BlockEntry* block = blocks_.Find(due.block);
     if (block == nullptr) continue;
     Storage& storage = *nodes_.FindStorage(due.storage);
-    const Replica* replica = BlockMap::FindReplica(*block, storage);
-    if (replica == nullptr || replica->state != ReplicaState::kProvisional ||
+    const std::optional<Replica> replica = blocks_.FindReplica(due.block, *block, storage);
+    if (!replica.has_value() || replica->state != ReplicaState::kProvisional ||
         replica->generation != due.generation) {
       continue;
     }
@@ -51,8 +61,8 @@ void ReportedState::CheckUnconfirmed(int64_t now_ms) {
     // that the report of this one does not come. Unless the node was restarted: then its full
     // report tells.
     const bool passed = !storage.stale && storage.node->newest_received > due.newest_block;
-    const int64_t age_ms = now_ms - due.finished_ms;
-    if (passed || nodes_.Late(*storage.node, now_ms) || age_ms >= options_.provisional_max_ms) {
+    const int64_t age_ms = now - due.finished_ms;
+    if (passed || nodes_.Late(*storage.node, now) || age_ms >= options_.provisional_max_ms) {
       LogWarn("no report confirmed the replica of block {} on DataNode {}", due.block,
               storage.node->id);
       blocks_.RemoveReplica(due.block, *block, storage);
@@ -63,9 +73,10 @@ void ReportedState::CheckUnconfirmed(int64_t now_ms) {
     if (age_ms >= ReportWindow::kMaxMargins * options_.report_snapshot_margin_ms) {
       WantReport(storage);
     }
-    due.due_ms = now_ms + ConfirmationMs();
+    due.due_ms = now + ConfirmationMs();
     unconfirmed_.push_back(due);
   }
+  return true;
 }
 
 void ReportedState::WantReport(Storage& storage) const {
@@ -79,11 +90,12 @@ bool ReportedState::RemoveLostReplicas(size_t max) {
       lost_.pop_back();
       continue;
     }
-    const BlockId id = *storage.blocks.begin();
-    BlockEntry& block = *blocks_.Find(id);
-    blocks_.RemoveReplica(id, block, storage);
-    Evaluate(id, block);
-    --max;
+    for (const BlockId id : storage.blocks.From(0, max)) {
+      BlockEntry& block = *blocks_.Find(id);
+      blocks_.RemoveReplica(id, block, storage);
+      Evaluate(id, block);
+      --max;
+    }
   }
   return lost_.empty();
 }
@@ -101,10 +113,24 @@ bool ReportedState::BeginRound() {
   if (!RepairMayBegin()) return false;
   if (Now() - requeued_ms_ >= kRequeueMs) {
     requeued_ms_ = Now();
-    queues_.RequeueRepairs();
+    requeue_ = true;
     queues_.RequeueSurplus();
   }
+  repairing_ = true;
   return true;
+}
+
+bool ReportedState::FillQueues(size_t max) {
+  const std::vector<BlockId> under = index_.list(Redundancy::kUnder).From(fill_from_, max);
+  for (const BlockId id : under) {
+    const BlockEntry& block = *blocks_.Find(id);
+    QueueRepair(id, block, blocks_.Count(id, block));
+    fill_from_ = id + 1;
+  }
+  if (under.size() == max) return false;
+  fill_from_ = std::numeric_limits<BlockId>::max();  // from now on each comes by itself
+  if (requeue_) requeue_ = !queues_.RequeueRepairs(max);
+  return !requeue_;
 }
 
 bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max) {
@@ -129,7 +155,7 @@ bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max
   return blocks.size() < max || busy == blocks.size();
 }
 
-DataNode* ReportedState::CopySource(const BlockEntry& block) const {
+DataNode* ReportedState::CopySource(const Nodes& good) const {
   DataNode* best = nullptr;
   const auto better = [&](const DataNode& a, const DataNode& b) {
     const PlacementNode& x = nodes_.view().node(a.view_index);
@@ -137,7 +163,7 @@ DataNode* ReportedState::CopySource(const BlockEntry& block) const {
     if (x.tier != y.tier) return x.tier < y.tier;
     return copies_.BytesInFlight(a.number) < copies_.BytesInFlight(b.number);
   };
-  for (DataNode* node : BlockMap::GoodNodes(block)) {
+  for (DataNode* node : good) {
     // A late node would not fetch the order.
     if (nodes_.Late(*node, Now())) continue;
     if (copies_.BytesInFlight(node->number) >= options_.max_copy_bytes_in_flight) continue;
@@ -147,28 +173,30 @@ DataNode* ReportedState::CopySource(const BlockEntry& block) const {
 }
 
 ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& block) {
-  const ReplicaCounts counts = BlockMap::Count(block);
-  if (counts.good == 0 || counts.good >= block.replication) return CopyOutcome::kNotNeeded;
-  DataNode* source = CopySource(block);
+  const ReplicaCounts counts = blocks_.Count(id, block);
+  if (counts.good == 0 || counts.good >= block.replication()) return CopyOutcome::kNotNeeded;
+  const Nodes good = blocks_.GoodNodes(id, block);
+  DataNode* source = CopySource(good);
   if (source == nullptr) return CopyOutcome::kBusy;
 
   bool busy = false;
+  const Replicas replicas = blocks_.AllReplicas(id, block);
   const auto allowed = [&](NodeNumber node) {
     const auto holds = [&](const Replica& r) { return r.storage->node->number == node; };
-    if (std::any_of(block.replicas.begin(), block.replicas.end(), holds)) return false;
+    if (std::any_of(replicas.begin(), replicas.end(), holds)) return false;
     if (deletions_.Contains(node, id)) return false;
     const bool full = copies_.BytesInFlight(node) >= options_.max_copy_bytes_in_flight;
     busy |= full;
     return !full;
   };
-  PlacementRequest request{.count = block.replication - counts.good,
+  PlacementRequest request{.count = block.replication() - counts.good,
                            .existing = {},
                            .writer_host = {},
                            .writer_rack = {},
-                           .block_size = block.length,
+                           .block_size = block.length(),
                            .worst_tier = PlacementTier::kSecondary,
                            .allowed = allowed};
-  for (const DataNode* node : BlockMap::GoodNodes(block)) {
+  for (const DataNode* node : good) {
     request.existing.push_back(node->view_index);
   }
   std::vector<NodeNumber> targets;
@@ -179,9 +207,9 @@ ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& b
     if (busy || DeleteUselessForRoom(id, block, counts)) return CopyOutcome::kBusy;
     return CopyOutcome::kNoTarget;
   }
-  const uint64_t cost = std::max(block.length, options_.min_copy_cost_bytes);
+  const uint64_t cost = std::max(block.length(), options_.min_copy_cost_bytes);
   const int64_t deadline =
-      Now() + options_.copy_timeout_ms + static_cast<int64_t>(block.length / kCopyBytesPerMs);
+      Now() + options_.copy_timeout_ms + static_cast<int64_t>(block.length() / kCopyBytesPerMs);
   source->copy_orders.push_back({id, targets});
   copies_.Start(id, source->number, std::move(targets), cost, deadline);
   return CopyOutcome::kScheduled;
@@ -193,19 +221,19 @@ bool ReportedState::DeleteUselessForRoom(BlockId id, BlockEntry& block,
                                          const ReplicaCounts& counts) {
   // On a cluster of as many nodes as replicas, a bad copy stands where the new one must go. Good
   // ones that are sure to exist make it dispensable: two, or all but one of the target.
-  const uint32_t enough = std::max<uint32_t>(1, std::min<uint32_t>(2, block.replication - 1));
+  const uint32_t enough = std::max<uint32_t>(1, std::min<uint32_t>(2, block.replication() - 1));
   if (counts.unsure || counts.good < enough) return false;
   return DeleteUseless(id, block);
 }
 
 bool ReportedState::DeleteUseless(BlockId id, BlockEntry& block) {
-  const std::vector<DataNode*> good = BlockMap::GoodNodes(block);
-  std::vector<Replica> useless;
-  for (const Replica& replica : block.replicas) {
+  const Nodes good = blocks_.GoodNodes(id, block);
+  Replicas useless;
+  for (const Replica& replica : blocks_.AllReplicas(id, block)) {
     const ReplicaWorth worth = WorthOf(block, replica);
     // An order names a block and a generation, not a volume: it would take a good one along.
     const bool beside_good = std::count(good.begin(), good.end(), replica.storage->node) > 0 &&
-                             replica.generation == block.generation;
+                             replica.generation == block.generation();
     const bool dispensable = worth == ReplicaWorth::kBad || worth == ReplicaWorth::kOutdated;
     if (dispensable && !beside_good) useless.push_back(replica);
   }
@@ -219,15 +247,12 @@ bool ReportedState::DeleteUseless(BlockId id, BlockEntry& block) {
 
 void ReportedState::DeleteExcess(BlockId id, BlockEntry& block) {
   std::vector<uint32_t> holders;
-  for (const DataNode* node : BlockMap::GoodNodes(block)) holders.push_back(node->view_index);
-  for (const uint32_t index : ChooseExcess(nodes_.view(), holders, block.replication)) {
+  for (const DataNode* node : blocks_.GoodNodes(id, block)) holders.push_back(node->view_index);
+  for (const uint32_t index : ChooseExcess(nodes_.view(), holders, block.replication())) {
     const NodeNumber number = nodes_.view().node(index).number;
-    std::vector<Replica> going;
-    for (const Replica& replica : block.replicas) {
+    for (const Replica& replica : blocks_.AllReplicas(id, block)) {
       const bool same = replica.storage->node->number == number;
-      if (same && replica.generation == block.generation) going.push_back(replica);
-    }
-    for (const Replica& replica : going) {
+      if (!same || replica.generation != block.generation()) continue;
       deletions_.Add(number, {id, replica.generation, replica.length});
       blocks_.RemoveReplica(id, block, *replica.storage);
     }
@@ -240,13 +265,13 @@ bool ReportedState::DeleteSurplus(BlockId& cursor, size_t max) {
   for (const BlockId id : blocks) {
     cursor = id + 1;
     BlockEntry& block = *blocks_.Find(id);
-    const ReplicaCounts counts = BlockMap::Count(block);
+    const ReplicaCounts counts = blocks_.Count(id, block);
     if (counts.unsure) {
       queues_.SetSurplusAside(id);
       continue;
     }
-    const bool deleted = counts.good >= block.replication && DeleteUseless(id, block);
-    if (counts.good > block.replication) {
+    const bool deleted = counts.good >= block.replication() && DeleteUseless(id, block);
+    if (counts.good > block.replication()) {
       DeleteExcess(id, block);
     } else if (!deleted) {
       queues_.SetSurplusAside(id);

@@ -13,10 +13,11 @@ void ReplicationQueues::PutRepair(BlockId id, RepairPriority priority) {
   }
   const uint64_t sequence = next_sequence_++;
   places_[id] = {level, false, sequence};
-  queues_[level].emplace(sequence, id);
+  queues_[level].emplace_hint(queues_[level].end(), sequence, id);
 }
 
 void ReplicationQueues::RemoveRepair(BlockId id) {
+  if (places_.empty()) return;
   const auto it = places_.find(id);
   if (it == places_.end()) return;
   if (it->second.aside) {
@@ -35,13 +36,15 @@ void ReplicationQueues::SetRepairAside(BlockId id) {
   aside_.insert(id);
 }
 
-void ReplicationQueues::RequeueRepairs() {
-  for (const BlockId id : std::exchange(aside_, {})) {
-    Place& place = places_[id];
+bool ReplicationQueues::RequeueRepairs(size_t max) {
+  for (const BlockId id : aside_.From(0, max)) {
+    Place& place = places_.at(id);
     place.aside = false;
     place.sequence = next_sequence_++;
-    queues_[place.priority].emplace(place.sequence, id);
+    queues_[place.priority].emplace_hint(queues_[place.priority].end(), place.sequence, id);
+    aside_.erase(id);
   }
+  return aside_.empty();
 }
 
 std::vector<BlockId> ReplicationQueues::NextRepairs(Cursor& cursor, size_t max) const {
@@ -70,24 +73,13 @@ void ReplicationQueues::RemoveSurplus(BlockId id) {
 }
 
 void ReplicationQueues::SetSurplusAside(BlockId id) {
-  if (surplus_.erase(id) > 0) surplus_aside_.insert(id);
+  if (surplus_.erase(id)) surplus_aside_.insert(id);
 }
 
-void ReplicationQueues::RequeueSurplus() {
-  if (surplus_.empty()) {
-    surplus_ = std::exchange(surplus_aside_, {});
-    return;
-  }
-  surplus_.insert(surplus_aside_.begin(), surplus_aside_.end());
-  surplus_aside_.clear();
-}
+void ReplicationQueues::RequeueSurplus() { surplus_.Merge(std::exchange(surplus_aside_, {})); }
 
 std::vector<BlockId> ReplicationQueues::NextSurplus(BlockId from, size_t max) const {
-  std::vector<BlockId> blocks;
-  for (auto it = surplus_.lower_bound(from); it != surplus_.end() && blocks.size() < max; ++it) {
-    blocks.push_back(*it);
-  }
-  return blocks;
+  return surplus_.From(from, max);
 }
 
 }  // namespace cairn::namenode

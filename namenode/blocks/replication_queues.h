@@ -2,8 +2,9 @@
 //
 // Why: repair must take the most endangered block first and must not look at all blocks to find it.
 // Blocks for which nothing can be done now (no target, a report awaited) are set aside until
-// something happens that may help, so that a round does not meet them again and again.
-// Not thread-safe; kept up to date by the reported state whenever a block changes.
+// something happens that may help, so that a round does not meet them again and again. When a node
+// dies all of its blocks come at once: nothing here rehashes. Not thread-safe; kept up to date by
+// the reported state whenever a block changes.
 #pragma once
 
 #include <array>
@@ -11,9 +12,8 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
-#include "absl/container/flat_hash_map.h"
 #include "common/ids.h"
+#include "namenode/blocks/block_set.h"
 
 namespace cairn::namenode {
 
@@ -32,7 +32,8 @@ class ReplicationQueues {
   void RemoveRepair(BlockId id);
   // No node can take a copy now.
   void SetRepairAside(BlockId id);
-  void RequeueRepairs();
+  // At most `max` of those set aside come back; true when none is left.
+  bool RequeueRepairs(size_t max);
 
   // A place in the queues to go on from. Blocks that come or go meanwhile do not disturb it.
   struct Cursor {
@@ -62,11 +63,11 @@ class ReplicationQueues {
   static constexpr size_t kPriorities = 3;
 
   uint64_t next_sequence_ = 1;
-  absl::flat_hash_map<BlockId, Place> places_;
+  absl::btree_map<BlockId, Place> places_;
   std::array<absl::btree_map<uint64_t, BlockId>, kPriorities> queues_;  // by sequence
-  absl::btree_set<BlockId> aside_;
-  absl::btree_set<BlockId> surplus_;
-  absl::btree_set<BlockId> surplus_aside_;
+  BlockSet aside_;
+  BlockSet surplus_;
+  BlockSet surplus_aside_;
 };
 
 }  // namespace cairn::namenode

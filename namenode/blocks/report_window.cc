@@ -8,6 +8,7 @@ void ReportWindow::Reset() {
   active_ = false;
   recent_.clear();
   previous_.clear();
+  named_.clear();
 }
 
 void ReportWindow::Forget(int64_t now_ms, int64_t margin_ms) {
@@ -21,11 +22,14 @@ void ReportWindow::Begin(int64_t now_ms, int64_t margin_ms) {
   active_ = false;
   Forget(now_ms, margin_ms);
   active_ = true;
-  ++round_;  // may wrap: every finished report sweeps what is not of its round
+  named_.clear();
   begun_ms_ = last_piece_ms_ = now_ms;
 }
 
-void ReportWindow::End() { active_ = false; }
+void ReportWindow::End() {
+  active_ = false;
+  named_.clear();
+}
 
 void ReportWindow::Touch(BlockId block, int64_t now_ms, int64_t margin_ms) {
   Forget(now_ms, margin_ms);

@@ -10,8 +10,8 @@
 
 #include <cstdint>
 
-#include "absl/container/flat_hash_set.h"
 #include "common/ids.h"
+#include "namenode/blocks/block_set.h"
 
 namespace cairn::namenode {
 
@@ -23,12 +23,14 @@ class ReportWindow {
   // Forgets everything: the DataNode started anew, its next report is the truth.
   void Reset();
 
-  // A report begins (an unfinished one ends unswept); replicas it names get its round.
+  // A report begins (an unfinished one ends unswept); it has named nothing yet.
   void Begin(int64_t now_ms, int64_t margin_ms);
   void Progress(int64_t now_ms) { last_piece_ms_ = now_ms; }
   void End();
   bool active() const { return active_; }
-  uint16_t round() const { return round_; }
+  // While a report is under way: the blocks that it has named. What it has not named is swept.
+  void Name(BlockId block) { named_.insert(block); }
+  bool Named(BlockId block) const { return named_.contains(block); }
   int64_t begun_ms() const { return begun_ms_; }
   int64_t last_piece_ms() const { return last_piece_ms_; }
 
@@ -40,13 +42,13 @@ class ReportWindow {
   void Forget(int64_t now_ms, int64_t margin_ms);  // what is older than the margin
 
   bool active_ = false;
-  uint16_t round_ = 0;
   int64_t begun_ms_ = 0;
   int64_t last_piece_ms_ = 0;
   // Touches of the last one to two margins, and since a report began.
   int64_t recent_since_ms_ = 0;
-  absl::flat_hash_set<BlockId> recent_;
-  absl::flat_hash_set<BlockId> previous_;
+  BlockSet recent_;
+  BlockSet previous_;
+  BlockSet named_;
 };
 
 }  // namespace cairn::namenode

@@ -34,15 +34,11 @@ void ReportedState::RaiseLimits(BlockId id, GenerationStamp generation) {
   highest_generation_ = std::max(highest_generation_, generation);
 }
 
-void ReportedState::Evaluate(BlockId id, BlockEntry& block) {
-  const ReplicaCounts counts = BlockMap::Count(block);
-  const Redundancy redundancy = RedundancyOf(block, counts);
-  index_.Move(id, block.redundancy, redundancy);
-
+void ReportedState::QueueRepair(BlockId id, const BlockEntry& block, const ReplicaCounts& counts) {
   // Those of a file that stays open for long too, though they do not count yet.
-  const bool under =
-      redundancy == Redundancy::kUnder ||
-      (block.phase == BlockPhase::kFinished && counts.good > 0 && counts.good < block.replication);
+  const bool finished = block.phase() == BlockPhase::kFinished;
+  const bool under = (finished || (block.phase() == BlockPhase::kClosed && repairing_)) &&
+                     counts.good > 0 && counts.good < block.replication();
   if (under && !copies_.Pending(id)) {
     const RepairPriority priority = counts.good == 1 ? RepairPriority::kLastReplica
                                     : counts.bad > 0 ? RepairPriority::kHasBad
@@ -51,6 +47,14 @@ void ReportedState::Evaluate(BlockId id, BlockEntry& block) {
   } else {
     queues_.RemoveRepair(id);
   }
+}
+
+void ReportedState::Evaluate(BlockId id, BlockEntry& block) {
+  const ReplicaCounts counts = blocks_.Count(id, block);
+  const Redundancy redundancy = RedundancyOf(block, counts);
+  index_.Move(id, block.redundancy(), redundancy);
+  block.set_redundancy(redundancy);
+  QueueRepair(id, block, counts);
 
   const bool enough = redundancy == Redundancy::kSound || redundancy == Redundancy::kOver;
   const bool useless = counts.bad > 0 || counts.outdated > 0;
@@ -71,8 +75,8 @@ void ReportedState::Apply(const BlockChange& change) {
     return;
   }
   BlockEntry& block = blocks_.Make(id);
-  if (change.inode != 0) block.inode = change.inode;
-  if (change.replication != 0) block.replication = change.replication;
+  if (change.inode != 0) block.set_inode(change.inode);
+  if (change.replication != 0) block.set_replication(change.replication);
   switch (change.kind) {
     case BlockChange::Kind::kOpened:
       ApplyOpened(change, block);
@@ -81,12 +85,11 @@ void ReportedState::Apply(const BlockChange& change) {
       ApplyFinished(change, block);
       break;
     case BlockChange::Kind::kFileClosed:
-      if (block.phase == BlockPhase::kOpen) {
-        block.generation = change.block.generation;
-        block.length = change.block.length;
+      if (block.phase() == BlockPhase::kOpen) {
+        blocks_.SetStamp(id, block, change.block.generation, change.block.length);
         GiveBack(id);
       }
-      block.phase = BlockPhase::kClosed;
+      block.set_phase(BlockPhase::kClosed);
       break;
     case BlockChange::Kind::kReplication:
     case BlockChange::Kind::kRemoved:
@@ -97,41 +100,39 @@ void ReportedState::Apply(const BlockChange& change) {
 
 void ReportedState::ApplyFinished(const BlockChange& change, BlockEntry& block) {
   const BlockId id = change.block.id;
-  block.generation = change.block.generation;
-  block.length = change.block.length;
-  if (block.phase == BlockPhase::kOpen) block.phase = BlockPhase::kFinished;
+  const GenerationStamp generation = change.block.generation;
+  const uint64_t length = change.block.length;
+  blocks_.SetStamp(id, block, generation, length);
+  if (block.phase() == BlockPhase::kOpen) block.set_phase(BlockPhase::kFinished);
   GiveBack(id);
   const int64_t now = Now();
   for (const StorageNumber number : change.storages) {
     Storage* storage = nodes_.FindStorage(number);
     if (storage == nullptr || storage->node == nullptr || storage->lost) continue;
-    Replica* replica = BlockMap::FindReplica(block, *storage);
+    const std::optional<Replica> replica = blocks_.FindReplica(id, block, *storage);
     // What the DataNode itself has said of this generation is worth more than its writer's word.
-    const bool told = replica != nullptr && replica->state != ReplicaState::kOpen &&
-                      replica->generation >= block.generation;
+    const bool told = replica.has_value() && replica->state != ReplicaState::kOpen &&
+                      replica->generation >= generation;
     if (told) continue;
-    if (replica == nullptr) replica = &blocks_.AddReplica(id, block, *storage);
-    replica->generation = block.generation;
-    replica->length = block.length;
-    replica->state = ReplicaState::kProvisional;
+    blocks_.PutReplica(id, block, {storage, generation, length, ReplicaState::kProvisional});
     storage->window.Touch(id, now, options_.report_snapshot_margin_ms);
     unconfirmed_.push_back(
-        {now + ConfirmationMs(), now, highest_block_id_, id, block.generation, number});
+        {now + ConfirmationMs(), now, highest_block_id_, id, generation, number});
   }
 }
 
 void ReportedState::ApplyRemoved(BlockId id, BlockEntry& block) {
-  for (const Replica& replica : block.replicas) {
-    if (replica.storage->lost) continue;
+  blocks_.ForEachReplica(id, block, [&](const Replica& replica) {
+    if (replica.storage->lost) return;
     deletions_.Add(replica.storage->node->number, {id, replica.generation, replica.length});
     replica.storage->window.Touch(id, Now(), options_.report_snapshot_margin_ms);
-  }
+  });
   DeleteInPipeline(id, block);
   GiveBack(id);
   copies_.Cancel(id);
   queues_.RemoveRepair(id);
   queues_.RemoveSurplus(id);
-  index_.Move(id, block.redundancy, Redundancy::kUncounted);
+  index_.Move(id, block.redundancy(), Redundancy::kUncounted);
   blocks_.Erase(id);
 }
 
@@ -200,12 +201,12 @@ absl::Status ReportedState::TooFewTargets(const TargetRequest& request, size_t f
                   ErrorKind::kNotEnoughDataNodes);
 }
 
-std::vector<NodeAddress> ReportedState::NearestFirst(const std::vector<DataNode*>& nodes,
+std::vector<NodeAddress> ReportedState::NearestFirst(absl::Span<DataNode* const> nodes,
                                                      std::string_view reader_host,
                                                      std::string_view reader_rack) {
   const int64_t now = Now();
   using Rank = std::tuple<bool, int, uint64_t, const DataNode*>;
-  std::vector<Rank> ranks;
+  absl::InlinedVector<Rank, 4> ranks;
   for (const DataNode* node : nodes) {
     const bool last_choice = nodes_.State(*node, now, nullptr) == NodeState::kDegraded;
     const int distance = !reader_host.empty() && node->host == reader_host   ? 0
@@ -215,6 +216,7 @@ std::vector<NodeAddress> ReportedState::NearestFirst(const std::vector<DataNode*
   }
   std::sort(ranks.begin(), ranks.end());
   std::vector<NodeAddress> addresses;
+  addresses.reserve(ranks.size());
   for (const Rank& rank : ranks) addresses.push_back(nodes_.AddressOf(*std::get<3>(rank)));
   return addresses;
 }
@@ -224,15 +226,15 @@ BlockLocations ReportedState::Locate(BlockId id, std::string_view reader_host,
   BlockLocations locations;
   const BlockEntry* block = blocks_.Find(id);
   if (block == nullptr) return locations;
-  locations.nodes = NearestFirst(BlockMap::GoodNodes(*block), reader_host, reader_rack);
-  locations.corrupt = locations.nodes.empty() && BlockMap::Count(*block).bad > 0;
+  locations.nodes = NearestFirst(blocks_.GoodNodes(id, *block), reader_host, reader_rack);
+  locations.corrupt = locations.nodes.empty() && blocks_.Count(id, *block).bad > 0;
   return locations;
 }
 
 std::vector<NodeAddress> ReportedState::LocateOpen(const std::vector<NodeNumber>& pipeline,
                                                    std::string_view reader_host,
                                                    std::string_view reader_rack) {
-  std::vector<DataNode*> nodes;
+  Nodes nodes;
   for (const NodeNumber number : pipeline) {
     DataNode* node = nodes_.Find(number);
     if (node != nullptr && node->alive) nodes.push_back(node);
@@ -285,8 +287,8 @@ ClusterReport ReportedState::Report() const {
 
 ReplicationIssue ReportedState::IssueOf(BlockId id) const {
   const BlockEntry& block = *blocks_.Find(id);
-  ReplicationIssue issue{id, block.inode, 0, block.replication, {}};
-  for (const DataNode* node : BlockMap::GoodNodes(block)) issue.nodes.push_back(node->id);
+  ReplicationIssue issue{id, block.inode(), 0, block.replication(), {}};
+  for (const DataNode* node : blocks_.GoodNodes(id, block)) issue.nodes.push_back(node->id);
   issue.current_replicas = static_cast<uint32_t>(issue.nodes.size());
   return issue;
 }
@@ -296,7 +298,7 @@ HealthReport ReportedState::Health(size_t limit) const {
   health.totals = index_.counts();
   const auto list = [&](Redundancy redundancy, auto&& add) {
     size_t listed = 0;
-    for (const BlockId id : index_.list(redundancy)) {
+    for (const BlockId id : index_.list(redundancy).From(0, limit + 1)) {
       if (listed == limit) {
         health.truncated = true;
         return;
@@ -314,18 +316,18 @@ HealthReport ReportedState::Health(size_t limit) const {
   });
   list(Redundancy::kCorrupt, [&](BlockId id) {
     const BlockEntry& block = *blocks_.Find(id);
-    for (const Replica& replica : block.replicas) {
-      if (WorthOf(block, replica) != ReplicaWorth::kBad) continue;
+    blocks_.ForEachReplica(id, block, [&](const Replica& replica) {
+      if (WorthOf(block, replica) != ReplicaWorth::kBad) return;
       if (health.corrupt.size() == limit) {
         health.truncated = true;
       } else {
-        health.corrupt.push_back({id, block.inode, replica.storage->node->id});
+        health.corrupt.push_back({id, block.inode(), replica.storage->node->id});
       }
-    }
+    });
     return health.corrupt.size();
   });
   list(Redundancy::kMissing, [&](BlockId id) {
-    health.missing.push_back({id, blocks_.Find(id)->inode});
+    health.missing.push_back({id, blocks_.Find(id)->inode()});
     return health.missing.size();
   });
   return health;
@@ -334,8 +336,7 @@ HealthReport ReportedState::Health(size_t limit) const {
 BlockCounts ReportedState::Recount() const {
   RedundancyIndex anew;
   blocks_.ForEach([&](BlockId id, const BlockEntry& block) {
-    Redundancy none = Redundancy::kUncounted;
-    anew.Move(id, none, RedundancyOf(block, BlockMap::Count(block)));
+    anew.Move(id, Redundancy::kUncounted, RedundancyOf(block, blocks_.Count(id, block)));
   });
   return anew.counts();
 }

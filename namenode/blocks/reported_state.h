@@ -16,7 +16,8 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/ids.h"
@@ -89,12 +90,21 @@ class ReportedState {
                           const Block& block);
 
   // --- Monitors (repair.cc)
-  // Marks dead nodes, drops provisional replicas that will not be confirmed, and overdue orders.
+  // Marks dead nodes.
   void CheckNodes();
+  // Drops provisional replicas that will not be confirmed, and orders that are overdue; looks at
+  // about `max` of each. True when there is no more.
+  bool CheckOverdue(size_t max);
   // Takes at most `max` replicas of lost storages out; true when none is left.
   bool RemoveLostReplicas(size_t max);
+  bool HasLostReplicas() const { return !lost_.empty(); }
+  // What is left of nodes' orders, to be freed without a lock.
+  DeletionQueue::Dropped TakeDropped() { return deletions_.TakeDropped(); }
   // Begins a round; false when nothing may be repaired now.
   bool BeginRound();
+  // Puts at most about `max` blocks in the queues that could not be repaired before; true when
+  // there is no more.
+  bool FillQueues(size_t max);
   // Looks at most at `max` blocks; true when the round is done.
   bool ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max);
   bool DeleteSurplus(BlockId& cursor, size_t max);
@@ -106,7 +116,7 @@ class ReportedState {
 
  private:
   struct Promise {  // of an open block
-    std::vector<NodeNumber> pipeline;
+    absl::InlinedVector<NodeNumber, 4> pipeline;
     uint64_t bytes = 0;
   };
   struct Unconfirmed {   // a provisional replica
@@ -134,6 +144,7 @@ class ReportedState {
 
   // Brings all that follows from a block's replicas up to date. After every change of them.
   void Evaluate(BlockId id, BlockEntry& block);
+  void QueueRepair(BlockId id, const BlockEntry& block, const ReplicaCounts& counts);
 
   void ApplyFinished(const BlockChange& change, BlockEntry& block);
   void ApplyRemoved(BlockId id, BlockEntry& block);
@@ -143,7 +154,7 @@ class ReportedState {
   void GiveBack(BlockId id);
   void AddRecoveries(DataNode& node, std::vector<NodeCommand>* commands);
 
-  std::vector<NodeAddress> NearestFirst(const std::vector<DataNode*>& nodes,
+  std::vector<NodeAddress> NearestFirst(absl::Span<DataNode* const> nodes,
                                         std::string_view reader_host, std::string_view reader_rack);
   // Whether the node can take a replica of the block; one that holds a stale one can replace it.
   bool MayJoin(NodeNumber node, BlockId id, bool stale_too) const;
@@ -160,10 +171,10 @@ class ReportedState {
 
   // Asks for a new full report, with a heartbeat to come.
   void WantReport(Storage& storage) const;
-  void CheckUnconfirmed(int64_t now_ms);
+  bool CheckUnconfirmed(size_t max);
   bool RepairMayBegin() const;
   CopyOutcome ScheduleCopy(BlockId id, BlockEntry& block);
-  DataNode* CopySource(const BlockEntry& block) const;
+  DataNode* CopySource(const Nodes& good) const;
   // Makes room where every possible target holds a useless copy of the block: true if it did.
   bool DeleteUselessForRoom(BlockId id, BlockEntry& block, const ReplicaCounts& counts);
   // Orders the deletion of bad and outdated copies; true if there was one that could go.
@@ -179,20 +190,25 @@ class ReportedState {
   Random random_;
 
   DatanodeTable nodes_;
-  BlockMap blocks_;
+  BlockMap blocks_{&nodes_.storages()};
   RedundancyIndex index_;
   ReplicationQueues queues_;
   CopyTracker copies_;
   DeletionQueue deletions_;
   SafeMode safe_mode_;
 
-  absl::flat_hash_map<BlockId, Promise> promises_;
+  absl::btree_map<BlockId, Promise> promises_;
   std::deque<Unconfirmed> unconfirmed_;  // by due_ms
   std::vector<Storage*> lost_;           // whose replicas are still in the map
   BlockId highest_block_id_ = 0;
   GenerationStamp highest_generation_ = 0;
   std::vector<IdRange> spared_;  // not ours to judge, below the limits or not
   int64_t requeued_ms_ = 0;
+  bool requeue_ = false;  // the next round tries again what found no target
+  // Since repairs could begin for the first time. Until then the lists of the index are all there
+  // is of what is to be repaired: after a start that is every block.
+  bool repairing_ = false;
+  BlockId fill_from_ = 0;  // ... from where on they are not in the queue yet
 };
 
 }  // namespace cairn::namenode

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "common/ids.h"
 
 namespace cairn::namenode {
@@ -31,8 +32,9 @@ struct BlockChange {
   INodeId inode = 0;
   uint32_t replication = 0;
   uint64_t block_size = 0;  // what is missing to it is promised on each node of an open pipeline
-  std::vector<NodeNumber> pipeline;     // kOpened
-  std::vector<StorageNumber> storages;  // kFinished
+  // One of them, as a rule of three: inline, a change costs no allocation.
+  absl::InlinedVector<NodeNumber, 4> pipeline;     // kOpened
+  absl::InlinedVector<StorageNumber, 4> storages;  // kFinished
 };
 
 // --- From DataNodes -------------------------------------------------------------------------

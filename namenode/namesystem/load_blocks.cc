@@ -27,7 +27,7 @@ void LoadBlocks(const FsState& state, BlockManager* blocks) {
     change.inode = info.inode;
     change.replication = info.replication;
     change.block_size = info.block_size;
-    change.pipeline = info.pipeline;
+    change.pipeline.assign(info.pipeline.begin(), info.pipeline.end());
     blocks->LoadBlock(change);
   });
   blocks->SetIdLimits(state.next_block() - 1, state.next_generation() - 1);

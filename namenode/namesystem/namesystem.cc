@@ -44,8 +44,8 @@ BlockChange ToChange(const BlockEffect& effect) {
   change.inode = effect.info.inode;
   change.replication = effect.info.replication;
   change.block_size = effect.info.block_size;
-  change.pipeline = effect.info.pipeline;
-  change.storages = effect.storages;
+  change.pipeline.assign(effect.info.pipeline.begin(), effect.info.pipeline.end());
+  change.storages.assign(effect.storages.begin(), effect.storages.end());
   return change;
 }
 

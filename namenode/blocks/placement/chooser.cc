@@ -22,7 +22,7 @@ uint32_t Chooser::Cheaper(uint32_t a, uint32_t b) const {
 }
 
 bool Chooser::Take(PlacementTier tier, const std::vector<uint32_t>& scope, Filter filter) {
-  std::vector<uint32_t> found;  // two of them decide
+  absl::InlinedVector<uint32_t, kProbes> found;  // two of them decide
   if (scope.size() > kProbes) {
     for (size_t i = 0; i < kProbes && found.size() < 2; ++i) {
       const uint32_t index = scope[random_() % scope.size()];
@@ -46,11 +46,11 @@ bool Chooser::Take(PlacementTier tier, const std::vector<uint32_t>& scope, Filte
   return true;
 }
 
-std::vector<PlacementTier> Tiers(const PlacementRequest& request) {
-  std::vector<PlacementTier> tiers;
+TierList Tiers(const ClusterView& view, const PlacementRequest& request) {
+  TierList tiers;
   for (const PlacementTier tier :
        {PlacementTier::kPreferred, PlacementTier::kSecondary, PlacementTier::kLastResort}) {
-    if (tier <= request.worst_tier) tiers.push_back(tier);
+    if (tier <= request.worst_tier && view.of_tier(tier) > 0) tiers.push_back(tier);
   }
   return tiers;
 }

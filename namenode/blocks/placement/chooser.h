@@ -2,10 +2,11 @@
 // Lives for one choice; not thread-safe.
 #pragma once
 
-#include <optional>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
 #include "namenode/blocks/placement/placement.h"
 
 namespace cairn::namenode {
@@ -15,11 +16,16 @@ class Chooser {
   using Filter = absl::FunctionRef<bool(const PlacementNode&)>;
 
   Chooser(const ClusterView& view, const PlacementRequest& request, Random& random)
-      : view_(view), request_(request), random_(random), holders_(request.existing) {}
+      : view_(view),
+        request_(request),
+        random_(random),
+        holders_(request.existing.begin(), request.existing.end()) {
+    chosen_.reserve(request.count);
+  }
 
   const ClusterView& view() const { return view_; }
   // Those of the request first, then the chosen ones.
-  const std::vector<uint32_t>& holders() const { return holders_; }
+  absl::Span<const uint32_t> holders() const { return holders_; }
   bool Done() const { return chosen_.size() >= request_.count; }
   // Takes one fitting node of exactly this tier among `scope`, the cheaper of two random ones (the
   // power of two choices: Mitzenmacher 2001). False when there is none.
@@ -36,11 +42,12 @@ class Chooser {
   const ClusterView& view_;
   const PlacementRequest& request_;
   Random& random_;
-  std::vector<uint32_t> holders_;
+  absl::InlinedVector<uint32_t, 8> holders_;
   std::vector<uint32_t> chosen_;
 };
 
-// Every tier that the request allows, best first.
-std::vector<PlacementTier> Tiers(const PlacementRequest& request);
+// Every tier that the request allows and that has nodes, best first.
+using TierList = absl::InlinedVector<PlacementTier, 4>;
+TierList Tiers(const ClusterView& view, const PlacementRequest& request);
 
 }  // namespace cairn::namenode

@@ -27,8 +27,25 @@ uint32_t ClusterView::Add(NodeNumber number, std::string_view rack, std::string_
   node.rack = racks_.Join(RackName(rack), index);
   node.host = hosts_.Join(host, index);
   nodes_.push_back(node);
+  ++tiers_[static_cast<size_t>(node.tier)];
   all_.push_back(index);
   return index;
+}
+
+void ClusterView::SetLoad(uint32_t index, uint64_t capacity_bytes, uint64_t free_bytes,
+                          uint32_t transfers) {
+  PlacementNode& node = nodes_[index];
+  node.capacity_bytes = capacity_bytes;
+  node.free_bytes = free_bytes;
+  node.transfers = transfers;
+}
+
+void ClusterView::SetTier(uint32_t index, PlacementTier tier) {
+  PlacementNode& node = nodes_[index];
+  if (node.tier == tier) return;
+  --tiers_[static_cast<size_t>(node.tier)];
+  ++tiers_[static_cast<size_t>(tier)];
+  node.tier = tier;
 }
 
 void ClusterView::Move(uint32_t index, std::string_view rack, std::string_view host) {

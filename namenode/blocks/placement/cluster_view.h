@@ -5,6 +5,7 @@
 // index here, which never changes. Not thread-safe; owned by the DatanodeTable.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -47,7 +48,11 @@ class ClusterView {
   void Move(uint32_t index, std::string_view rack, std::string_view host);
 
   size_t size() const { return nodes_.size(); }
-  PlacementNode& node(uint32_t index) { return nodes_[index]; }
+  // What changes of a node while it stays where it is.
+  void SetLoad(uint32_t index, uint64_t capacity_bytes, uint64_t free_bytes, uint32_t transfers);
+  void SetTier(uint32_t index, PlacementTier tier);
+  // Nodes of this tier.
+  size_t of_tier(PlacementTier tier) const { return tiers_[static_cast<size_t>(tier)]; }
   const PlacementNode& node(uint32_t index) const { return nodes_[index]; }
   const std::vector<uint32_t>& all() const { return all_; }
   size_t racks() const { return racks_.members.size(); }
@@ -69,6 +74,7 @@ class ClusterView {
 
   std::vector<PlacementNode> nodes_;
   std::vector<uint32_t> all_;
+  std::array<size_t, 4> tiers_{};  // nodes of each
   Groups racks_;
   Groups hosts_;
 };

@@ -8,7 +8,7 @@ class RandomPlacement final : public PlacementPolicy {
   std::vector<uint32_t> Choose(const ClusterView& view, const PlacementRequest& request,
                                Random& random) const override {
     Chooser chooser(view, request, random);
-    for (const PlacementTier tier : Tiers(request)) {
+    for (const PlacementTier tier : Tiers(view, request)) {
       while (!chooser.Done() && chooser.Take(tier, view.all())) {
       }
     }

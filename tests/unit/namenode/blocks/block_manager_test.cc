@@ -280,5 +280,33 @@ TEST(BlockManagerTest, NothingIsDeletedOrCopiedInSafeMode) {
   EXPECT_THAT(cluster.node(1).deleted, ::testing::Contains(removed));
 }
 
+// More than one hold takes in: a deleted tree, say.
+TEST(BlockManagerTest, AnEditOfManyChangesIsTakenInWholly) {
+  FakeCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.AddNode();
+  std::vector<Block> blocks;
+  std::vector<BlockChange> closed;
+  for (int i = 0; i < 3'000; ++i) {
+    blocks.push_back(cluster.NewBlock());
+    closed.push_back(cluster.Change(BlockChange::Kind::kFileClosed, blocks.back(), 1));
+  }
+  cluster.Push(closed);
+  for (const Block& block : blocks) cluster.Receive(cluster.node(1), block);
+  EXPECT_TRUE(cluster.SendIncremental(cluster.node(1)).ok());
+  EXPECT_EQ(cluster.Counts().total, 3'000u);
+  EXPECT_EQ(cluster.Counts().missing, 0u);
+  std::vector<BlockChange> removed;
+  for (const Block& block : blocks) {
+    removed.push_back(cluster.Change(BlockChange::Kind::kRemoved, block, 0));
+  }
+  const TxId txid = cluster.Push(removed, /*durable=*/false);
+  EXPECT_EQ(cluster.Counts().total, 3'000u);
+  cluster.MakeDurable(txid);
+  EXPECT_EQ(cluster.Counts().total, 0u);
+  EXPECT_EQ(cluster.Counts(), cluster.manager().Recount());
+  cluster.Run(6'000);
+  EXPECT_TRUE(cluster.node(1).disk.empty());
+}
+
 }  // namespace
 }  // namespace cairn::namenode

@@ -10,36 +10,39 @@ using ::testing::ElementsAre;
 
 class BlockMapTest : public ::testing::Test {
  protected:
-  BlockMapTest() : storages_(4) {
-    for (Storage& storage : storages_) storage.lost = storage.stale = false;
-    storages_[0].node = storages_[1].node = &first_;
-    storages_[2].node = &second_;
-    storages_[3].node = &third_;
+  BlockMapTest() {
+    DataNode* const nodes[] = {&first_, &first_, &second_, &third_};
+    for (DataNode* node : nodes) {
+      const StorageNumber number = storages_.size() + 1;
+      Storage& storage = *table_.Emplace(number).first;
+      storage.number = number;
+      storage.node = node;
+      storage.lost = storage.stale = false;
+      storages_.push_back(&storage);
+    }
     block_ = &map_.Make(kId);
-    block_->generation = 5;
-    block_->length = 100;
-    block_->replication = 2;
-    block_->phase = BlockPhase::kClosed;
+    map_.SetStamp(kId, *block_, 5, 100);
+    block_->set_replication(2);
+    block_->set_phase(BlockPhase::kClosed);
   }
   void Add(int storage, GenerationStamp generation, uint64_t length, ReplicaState state) {
-    Replica& replica = map_.AddReplica(kId, *block_, storages_[storage]);
-    replica.generation = generation;
-    replica.length = length;
-    replica.state = state;
+    map_.PutReplica(kId, *block_, {storages_[storage], generation, length, state});
   }
-  Redundancy State() const { return RedundancyOf(*block_, BlockMap::Count(*block_)); }
+  ReplicaCounts Count() const { return map_.Count(kId, *block_); }
+  Redundancy State() const { return RedundancyOf(*block_, Count()); }
 
   static constexpr BlockId kId = 77;
   DataNode first_, second_, third_;
-  std::vector<Storage> storages_;
-  BlockMap map_;
+  StorageTable table_;
+  std::vector<Storage*> storages_;
+  BlockMap map_{&table_};
   BlockEntry* block_ = nullptr;
 };
 
 TEST_F(BlockMapTest, WorthOfReplicas) {
   Add(0, 5, 100, ReplicaState::kFinalized);
   const auto worth = [&](GenerationStamp generation, uint64_t length, ReplicaState state) {
-    return WorthOf(*block_, {&storages_[0], generation, length, 0, state});
+    return WorthOf(*block_, {storages_[0], generation, length, state});
   };
   EXPECT_EQ(worth(5, 100, ReplicaState::kFinalized), ReplicaWorth::kGood);
   EXPECT_EQ(worth(5, 100, ReplicaState::kProvisional), ReplicaWorth::kGood);
@@ -53,10 +56,10 @@ TEST_F(BlockMapTest, WorthOfReplicas) {
   EXPECT_EQ(worth(5, 100, ReplicaState::kWaiting), ReplicaWorth::kOutdated);
   EXPECT_EQ(worth(4, 100, ReplicaState::kWaiting), ReplicaWorth::kOutdated);
   EXPECT_EQ(worth(6, 100, ReplicaState::kWaiting), ReplicaWorth::kNothing);
-  storages_[0].lost = true;
+  storages_[0]->lost = true;
   EXPECT_EQ(worth(5, 100, ReplicaState::kFinalized), ReplicaWorth::kNothing);
-  storages_[0].lost = false;
-  block_->phase = BlockPhase::kOpen;  // its length is not known yet
+  storages_[0]->lost = false;
+  block_->set_phase(BlockPhase::kOpen);  // its length is not known yet
   EXPECT_EQ(worth(5, 99, ReplicaState::kFinalized), ReplicaWorth::kGood);
   EXPECT_EQ(worth(5, 99, ReplicaState::kWaiting), ReplicaWorth::kNothing);  // to be settled
   EXPECT_EQ(worth(4, 99, ReplicaState::kWaiting), ReplicaWorth::kOutdated);
@@ -65,19 +68,19 @@ TEST_F(BlockMapTest, WorthOfReplicas) {
 TEST_F(BlockMapTest, UnsureWhileALaterGenerationIsThere) {
   Add(0, 5, 100, ReplicaState::kFinalized);
   Add(2, 6, 100, ReplicaState::kFinalized);
-  EXPECT_EQ(BlockMap::Count(*block_).good, 1u);
-  EXPECT_TRUE(BlockMap::Count(*block_).unsure);
+  EXPECT_EQ(Count().good, 1u);
+  EXPECT_TRUE(Count().unsure);
 }
 
 TEST_F(BlockMapTest, GoodReplicasAreCountedByNode) {
   Add(0, 5, 100, ReplicaState::kFinalized);
   Add(1, 5, 100, ReplicaState::kFinalized);
-  EXPECT_EQ(BlockMap::Count(*block_).good, 1u);
-  EXPECT_THAT(BlockMap::GoodNodes(*block_), ElementsAre(&first_));
+  EXPECT_EQ(Count().good, 1u);
+  EXPECT_THAT(map_.GoodNodes(kId, *block_), ElementsAre(&first_));
   EXPECT_EQ(State(), Redundancy::kUnder);
   Add(2, 5, 100, ReplicaState::kProvisional);
   EXPECT_EQ(State(), Redundancy::kSound);
-  EXPECT_TRUE(BlockMap::Count(*block_).unsure);
+  EXPECT_TRUE(Count().unsure);
   Add(3, 5, 100, ReplicaState::kFinalized);
   EXPECT_EQ(State(), Redundancy::kOver);
 }
@@ -90,28 +93,28 @@ TEST_F(BlockMapTest, CorruptAndMissing) {
   EXPECT_EQ(State(), Redundancy::kCorrupt);
   Add(3, 5, 100, ReplicaState::kFinalized);
   EXPECT_EQ(State(), Redundancy::kUnder);
-  block_->phase = BlockPhase::kFinished;
+  block_->set_phase(BlockPhase::kFinished);
   EXPECT_EQ(State(), Redundancy::kUncounted);
 }
 
 TEST_F(BlockMapTest, UnsureWhileAReportIsAwaited) {
   Add(0, 5, 100, ReplicaState::kFinalized);
-  EXPECT_FALSE(BlockMap::Count(*block_).unsure);
-  storages_[0].stale = true;
-  EXPECT_TRUE(BlockMap::Count(*block_).unsure);
-  storages_[0].lost = true;
-  EXPECT_FALSE(BlockMap::Count(*block_).unsure);
+  EXPECT_FALSE(Count().unsure);
+  storages_[0]->stale = true;
+  EXPECT_TRUE(Count().unsure);
+  storages_[0]->lost = true;
+  EXPECT_FALSE(Count().unsure);
 }
 
 TEST_F(BlockMapTest, StoragesKnowTheirBlocks) {
   Add(0, 5, 100, ReplicaState::kFinalized);
   Add(2, 5, 100, ReplicaState::kFinalized);
-  EXPECT_TRUE(storages_[0].blocks.contains(kId));
-  EXPECT_TRUE(map_.RemoveReplica(kId, *block_, storages_[0]));
-  EXPECT_FALSE(map_.RemoveReplica(kId, *block_, storages_[0]));
-  EXPECT_TRUE(storages_[0].blocks.empty());
+  EXPECT_TRUE(storages_[0]->blocks.contains(kId));
+  EXPECT_TRUE(map_.RemoveReplica(kId, *block_, *storages_[0]));
+  EXPECT_FALSE(map_.RemoveReplica(kId, *block_, *storages_[0]));
+  EXPECT_TRUE(storages_[0]->blocks.empty());
   map_.Erase(kId);
-  EXPECT_TRUE(storages_[2].blocks.empty());
+  EXPECT_TRUE(storages_[2]->blocks.empty());
   EXPECT_EQ(map_.Find(kId), nullptr);
 }
 

@@ -31,14 +31,14 @@ TEST(CopyTrackerTest, OverdueAndCancelled) {
   copies.Start(1, 1, {2}, 10, 500);
   copies.Start(2, 3, {1}, 10, 400);
   copies.Start(3, 3, {2}, 10, 600);
-  EXPECT_THAT(copies.Expire(399), IsEmpty());
-  EXPECT_THAT(copies.Expire(400), ElementsAre(2));
+  EXPECT_THAT(copies.Expire(399, 100), IsEmpty());
+  EXPECT_THAT(copies.Expire(400, 100), ElementsAre(2));
   EXPECT_THAT(copies.CancelNode(1), ElementsAre(1));
   EXPECT_EQ(copies.BytesInFlight(2), 10u);
   copies.Cancel(3);
   EXPECT_EQ(copies.BytesInFlight(2), 0u);
   EXPECT_EQ(copies.BytesInFlight(3), 0u);
-  EXPECT_THAT(copies.Expire(10'000), IsEmpty());
+  EXPECT_THAT(copies.Expire(10'000, 100), IsEmpty());
   EXPECT_EQ(copies.size(), 0u);
 }
 

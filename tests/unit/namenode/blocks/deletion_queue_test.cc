@@ -10,6 +10,13 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+std::vector<NodeNumber> Expire(DeletionQueue& deletions, int64_t now_ms) {
+  bool done = false;
+  std::vector<NodeNumber> nodes = deletions.Expire(now_ms, 100, &done);
+  EXPECT_TRUE(done);
+  return nodes;
+}
+
 TEST(DeletionQueueTest, GivenOnceRememberedUntilDone) {
   DeletionQueue deletions;
   deletions.Add(1, {7, 3, 100});
@@ -33,9 +40,9 @@ TEST(DeletionQueueTest, Limits) {
   DeletionQueue deletions;
   for (BlockId id = 1; id <= 5; ++id) deletions.Add(1, {id, 1, 0});
   EXPECT_THAT(deletions.Take(1, 3, 1000), SizeIs(3));
-  EXPECT_THAT(deletions.Expire(999), IsEmpty());
+  EXPECT_THAT(Expire(deletions, 999), IsEmpty());
   EXPECT_EQ(deletions.size(), 5u);
-  EXPECT_THAT(deletions.Expire(1000), ElementsAre(1));
+  EXPECT_THAT(Expire(deletions, 1000), ElementsAre(1));
   EXPECT_EQ(deletions.size(), 2u);
   EXPECT_THAT(deletions.Take(1, 3, 2000), SizeIs(2));
 }
@@ -47,11 +54,11 @@ TEST(DeletionQueueTest, AnEarlierOrderOfTheSameDoesNotEndALaterOne) {
   EXPECT_THAT(deletions.Take(1, 10, 1000), SizeIs(1));
   deletions.Done(1, 7, 3);
   deletions.Add(1, block);  // still queued when the first would be due
-  EXPECT_THAT(deletions.Expire(1500), IsEmpty());
+  EXPECT_THAT(Expire(deletions, 1500), IsEmpty());
   EXPECT_TRUE(deletions.Contains(1, 7, 3));
   EXPECT_THAT(deletions.Take(1, 10, 3000), SizeIs(1));
-  EXPECT_THAT(deletions.Expire(2999), IsEmpty());
-  EXPECT_THAT(deletions.Expire(3000), ElementsAre(1));
+  EXPECT_THAT(Expire(deletions, 2999), IsEmpty());
+  EXPECT_THAT(Expire(deletions, 3000), ElementsAre(1));
   EXPECT_EQ(deletions.size(), 0u);
 }
 
@@ -70,7 +77,7 @@ TEST(DeletionQueueTest, AnUntrackedOrderIsGivenOnceAndForgotten) {
   EXPECT_TRUE(deletions.Contains(1, 7));
   EXPECT_THAT(deletions.Take(1, 10, 1000), SizeIs(1));
   EXPECT_EQ(deletions.size(), 0u);
-  EXPECT_THAT(deletions.Expire(2000), IsEmpty());
+  EXPECT_THAT(Expire(deletions, 2000), IsEmpty());
 
   // Of a replica that is known, in either order, a report is awaited.
   deletions.AddUntracked(1, {7, 3, 100});
@@ -79,7 +86,7 @@ TEST(DeletionQueueTest, AnUntrackedOrderIsGivenOnceAndForgotten) {
   deletions.AddUntracked(2, {7, 3, 100});
   EXPECT_THAT(deletions.Take(1, 10, 3000), SizeIs(1));
   EXPECT_THAT(deletions.Take(2, 10, 3000), SizeIs(1));
-  EXPECT_EQ(deletions.Expire(3000), (std::vector<NodeNumber>{1, 2}));
+  EXPECT_EQ(Expire(deletions, 3000), (std::vector<NodeNumber>{1, 2}));
 }
 
 TEST(DeletionQueueTest, DropNode) {
@@ -92,6 +99,21 @@ TEST(DeletionQueueTest, DropNode) {
   EXPECT_EQ(deletions.size(), 1u);
   EXPECT_THAT(deletions.Take(1, 9, 1000), IsEmpty());
   EXPECT_THAT(deletions.Take(2, 9, 1000), SizeIs(1));
+  EXPECT_THAT(deletions.TakeDropped(), SizeIs(1));
+  EXPECT_THAT(deletions.TakeDropped(), IsEmpty());
+}
+
+TEST(DeletionQueueTest, ExpiresInSlices) {
+  DeletionQueue deletions;
+  for (BlockId id = 1; id <= 4; ++id) deletions.Add(1, {id, 1, 0});
+  EXPECT_THAT(deletions.Take(1, 9, 1000), SizeIs(4));
+  bool done = true;
+  EXPECT_THAT(deletions.Expire(1000, 3, &done), ElementsAre(1));
+  EXPECT_FALSE(done);
+  EXPECT_EQ(deletions.size(), 1u);
+  EXPECT_THAT(deletions.Expire(1000, 3, &done), ElementsAre(1));
+  EXPECT_TRUE(done);
+  EXPECT_EQ(deletions.size(), 0u);
 }
 
 }  // namespace

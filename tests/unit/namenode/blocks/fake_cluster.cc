@@ -159,7 +159,7 @@ Block FakeCluster::AddBlock(std::vector<NodeNumber> nodes, uint32_t replication,
                             uint64_t length) {
   const Block block = NewBlock(length);
   BlockChange opened = Change(BlockChange::Kind::kOpened, block, replication);
-  opened.pipeline = nodes;
+  opened.pipeline.assign(nodes.begin(), nodes.end());
   BlockChange finished = Change(BlockChange::Kind::kFinished, block, replication);
   for (const NodeNumber number : nodes) finished.storages.push_back(node(number).storage());
   const BlockChange closed = Change(BlockChange::Kind::kFileClosed, block, replication);
@@ -185,7 +185,7 @@ void FakeCluster::SetReplication(const Block& block, uint32_t replication) {
 
 void FakeCluster::Open(const Block& block, std::vector<NodeNumber> pipeline, uint32_t replication) {
   BlockChange opened = Change(BlockChange::Kind::kOpened, block, replication);
-  opened.pipeline = std::move(pipeline);
+  opened.pipeline.assign(pipeline.begin(), pipeline.end());
   Push({opened});
   blocks_[block.id] = opened;
 }

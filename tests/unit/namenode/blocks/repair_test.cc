@@ -314,5 +314,22 @@ TEST_F(RepairTest, ADiskMayMoveToAnotherNode) {
   ExpectCountsAreRight();
 }
 
+// After a start nothing is queued until repairs may begin; then all of it is, in slices.
+TEST(RepairAfterAStartTest, AllThatWasShortAtTheStartIsRepaired) {
+  FakeCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.AddNode();
+  std::vector<Block> blocks;
+  for (int i = 0; i < 4'100; ++i) blocks.push_back(cluster.AddBlock({1}, 2, true, 1'000));
+  cluster.RestartNameNode();
+  for (NodeNumber n = 1; n <= 3; ++n) {
+    EXPECT_TRUE(cluster.Register(cluster.node(n)).ok());
+    EXPECT_TRUE(cluster.FullReport(cluster.node(n)).ok());
+  }
+  EXPECT_EQ(cluster.Counts().under_replicated, blocks.size());
+  EXPECT_TRUE(cluster.RunUntilSound());
+  EXPECT_EQ(cluster.Counts().total, blocks.size());
+  EXPECT_EQ(cluster.refused_copies(), 0);
+}
+
 }  // namespace
 }  // namespace cairn::namenode

@@ -52,11 +52,25 @@ TEST(ReplicationQueuesTest, AsideUntilRequeued) {
   EXPECT_EQ(queues.repairs(), 2u);
   queues.PutRepair(2, RepairPriority::kOther);  // something about it changed
   EXPECT_THAT(All(queues), ElementsAre(2));
-  queues.RequeueRepairs();
+  EXPECT_TRUE(queues.RequeueRepairs(1));
   EXPECT_THAT(All(queues), ElementsAre(2, 1));
   queues.SetRepairAside(1);
   queues.RemoveRepair(1);
   EXPECT_EQ(queues.repairs_aside(), 0u);
+}
+
+TEST(ReplicationQueuesTest, RequeuedInSlices) {
+  ReplicationQueues queues;
+  for (BlockId id = 1; id <= 5; ++id) {
+    queues.PutRepair(id, RepairPriority::kOther);
+    queues.SetRepairAside(id);
+  }
+  EXPECT_FALSE(queues.RequeueRepairs(2));
+  EXPECT_THAT(All(queues), ElementsAre(1, 2));
+  EXPECT_EQ(queues.repairs_aside(), 3u);
+  EXPECT_TRUE(queues.RequeueRepairs(3));
+  EXPECT_THAT(All(queues), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_EQ(queues.repairs(), 5u);
 }
 
 TEST(ReplicationQueuesTest, Surplus) {

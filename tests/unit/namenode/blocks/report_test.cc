@@ -31,19 +31,18 @@ TEST(ClusterReportTest, Utilization) {
 
 TEST(RedundancyIndexTest, CountsAndLists) {
   RedundancyIndex index;
-  Redundancy a = Redundancy::kUncounted, b = Redundancy::kUncounted;
-  index.Move(1, a, Redundancy::kMissing);
-  index.Move(2, b, Redundancy::kSound);
+  index.Move(1, Redundancy::kUncounted, Redundancy::kMissing);
+  index.Move(2, Redundancy::kUncounted, Redundancy::kSound);
   EXPECT_EQ(index.counts().total, 2u);
   EXPECT_EQ(index.counts().missing, 1u);
   EXPECT_TRUE(index.list(Redundancy::kMissing).contains(1));
-  index.Move(1, a, Redundancy::kUnder);
-  EXPECT_EQ(a, Redundancy::kUnder);
+  index.Move(1, Redundancy::kMissing, Redundancy::kUnder);
+  EXPECT_EQ(index.counts().under_replicated, 1u);
   EXPECT_EQ(index.counts().missing, 0u);
   EXPECT_TRUE(index.list(Redundancy::kMissing).empty());
   EXPECT_TRUE(index.list(Redundancy::kUnder).contains(1));
-  index.Move(1, a, Redundancy::kUncounted);
-  index.Move(2, b, Redundancy::kUncounted);
+  index.Move(1, Redundancy::kUnder, Redundancy::kUncounted);
+  index.Move(2, Redundancy::kSound, Redundancy::kUncounted);
   EXPECT_EQ(index.counts(), BlockCounts{});
 }
 

@@ -45,16 +45,20 @@ TEST(ReportWindowTest, AReportLongAfterATouchIsBelieved) {
   EXPECT_FALSE(window.Touched(1));
 }
 
-TEST(ReportWindowTest, EveryReportHasItsRound) {
+TEST(ReportWindowTest, EveryReportNamesAnew) {
   ReportWindow window;
   window.Begin(0, kMargin);
-  const uint16_t first = window.round();
-  window.Begin(1, kMargin);
-  EXPECT_NE(window.round(), first);
+  window.Name(7);
+  EXPECT_TRUE(window.Named(7));
+  EXPECT_FALSE(window.Named(8));
+  window.Begin(1, kMargin);  // the first was not finished
+  EXPECT_FALSE(window.Named(7));
+  window.Name(8);
   window.Touch(1, 2, kMargin);
   window.Reset();
   EXPECT_FALSE(window.active());
   EXPECT_FALSE(window.Touched(1));
+  EXPECT_FALSE(window.Named(8));
 }
 
 }  // namespace

@@ -28,9 +28,8 @@ class PlacementTest : public ::testing::Test {
   uint32_t Add(const std::string& rack) {
     const uint32_t number = static_cast<uint32_t>(view_.size()) + 1;
     const uint32_t index = view_.Add(number, rack, fmt::format("h{}", number - 1));
-    view_.node(index).tier = PlacementTier::kPreferred;
-    view_.node(index).capacity_bytes = 100 * kGiB;
-    view_.node(index).free_bytes = 80 * kGiB;
+    view_.SetTier(index, PlacementTier::kPreferred);
+    view_.SetLoad(index, 100 * kGiB, 80 * kGiB, 0);
     return index;
   }
   std::vector<uint32_t> Choose(uint32_t count, std::string host = "",
@@ -100,7 +99,7 @@ TEST_F(PlacementTest, NeverAllInOneRackOfSeveral) {
 
 TEST_F(PlacementTest, AnotherRackEvenIfItsNodesAreSecondChoice) {
   Build(2, 3);
-  for (uint32_t node = 3; node < 6; ++node) view_.node(node).tier = PlacementTier::kSecondary;
+  for (uint32_t node = 3; node < 6; ++node) view_.SetTier(node, PlacementTier::kSecondary);
   for (int i = 0; i < 50; ++i) EXPECT_EQ(Racks(Choose(2, "h0")), 2u);
 }
 
@@ -128,8 +127,8 @@ TEST_F(PlacementTest, SeveralNodesOnTheWritersHost) {
 
 TEST_F(PlacementTest, LaterTiersOnlyWhenNeeded) {
   Build(1, 4);
-  view_.node(0).tier = PlacementTier::kLastResort;
-  view_.node(1).tier = PlacementTier::kSecondary;
+  view_.SetTier(0, PlacementTier::kLastResort);
+  view_.SetTier(1, PlacementTier::kSecondary);
   for (int i = 0; i < 50; ++i) EXPECT_THAT(Choose(2, "h0"), UnorderedElementsAre(2, 3));
   EXPECT_THAT(Choose(3), UnorderedElementsAre(1, 2, 3));
   EXPECT_THAT(Choose(4), UnorderedElementsAre(0, 1, 2, 3));
@@ -139,8 +138,8 @@ TEST_F(PlacementTest, LaterTiersOnlyWhenNeeded) {
 
 TEST_F(PlacementTest, NoUnusableFullOrExcludedNode) {
   Build(1, 5);
-  view_.node(0).tier = PlacementTier::kUnusable;
-  view_.node(1).free_bytes = kGiB - 1;
+  view_.SetTier(0, PlacementTier::kUnusable);
+  view_.SetLoad(1, 100 * kGiB, kGiB - 1, 0);
   excluded_ = {3};
   EXPECT_THAT(Choose(5, "h0"), UnorderedElementsAre(3, 4));
 }
@@ -156,8 +155,8 @@ TEST_F(PlacementTest, RepairGoesWhereARackIsMissing) {
 
 TEST_F(PlacementTest, FreeAndIdleNodesGetMore) {
   Build(1, 40);
-  for (uint32_t i = 0; i < 20; ++i) view_.node(i).free_bytes = 20 * kGiB;
-  for (uint32_t i = 20; i < 30; ++i) view_.node(i).transfers = 30;
+  for (uint32_t i = 0; i < 20; ++i) view_.SetLoad(i, 100 * kGiB, 20 * kGiB, 0);
+  for (uint32_t i = 20; i < 30; ++i) view_.SetLoad(i, 100 * kGiB, 80 * kGiB, 30);
   std::map<int, int> taken;
   for (int i = 0; i < 4000; ++i) {
     for (const uint32_t node : Choose(1)) ++taken[node < 20 ? 0 : node < 30 ? 1 : 2];
@@ -184,7 +183,7 @@ TEST_F(PlacementTest, EqualNodesGetEqualShares) {
 TEST_F(PlacementTest, RandomTakesAll) {
   policy_ = NewRandomPlacement();
   Build(2, 2);
-  view_.node(0).tier = PlacementTier::kSecondary;
+  view_.SetTier(0, PlacementTier::kSecondary);
   for (int i = 0; i < 20; ++i) EXPECT_THAT(Choose(3), UnorderedElementsAre(1, 2, 3));
   EXPECT_THAT(Choose(9), SizeIs(4));
 }
@@ -196,16 +195,16 @@ TEST_F(PlacementTest, EmptyCluster) {
 }
 
 TEST_F(PlacementTest, ExcessKeepsRacks) {
-  Build(2, 3);                   // 0-2 and 3-5
-  view_.node(3).free_bytes = 1;  // the fullest, but alone in its rack
+  Build(2, 3);                         // 0-2 and 3-5
+  view_.SetLoad(3, 100 * kGiB, 1, 0);  // the fullest, but alone in its rack
   EXPECT_THAT(ChooseExcess(view_, {0, 1, 3}, 2), ElementsAre(0));
   EXPECT_THAT(ChooseExcess(view_, {0, 1, 3}, 3), IsEmpty());
 }
 
 TEST_F(PlacementTest, ExcessTakesLateThenFullNodesFirst) {
   Build(1, 4);
-  view_.node(2).tier = PlacementTier::kLastResort;
-  view_.node(1).free_bytes = kGiB;
+  view_.SetTier(2, PlacementTier::kLastResort);
+  view_.SetLoad(1, 100 * kGiB, kGiB, 0);
   EXPECT_THAT(ChooseExcess(view_, {0, 1, 2, 3}, 2), ElementsAre(2, 1));
 }
 
