@@ -95,6 +95,30 @@ std::optional<ReplicaChange::Kind> FromProto(v1::ReplicaChange::Kind kind) {
   }
 }
 
+absl::StatusOr<std::vector<ReplicaRecord>> ReplicasOf(const v1::FullReportPiece& piece) {
+  const int count = piece.block_ids_size();
+  if (piece.generations_size() != count || piece.lengths_size() != count) {
+    return absl::InvalidArgumentError("the columns of a report's piece are not of one length");
+  }
+  std::vector<ReplicaRecord> replicas;
+  replicas.reserve(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    replicas.push_back({{piece.block_ids(i), piece.generations(i), piece.lengths(i)}});
+  }
+  const auto mark = [&](const auto& places, bool ReplicaRecord::*flag) {
+    for (const uint32_t place : places) {
+      if (place >= replicas.size()) return false;
+      replicas[place].*flag = true;
+    }
+    return true;
+  };
+  if (!mark(piece.open(), &ReplicaRecord::open) ||
+      !mark(piece.waiting(), &ReplicaRecord::waiting)) {
+    return absl::InvalidArgumentError("a report's piece marks a replica that it does not name");
+  }
+  return replicas;
+}
+
 // Takes the pieces of one storage's full report as they come.
 class FullReportReader final : public grpc::ServerReadReactor<v1::FullReportPiece> {
  public:
@@ -106,13 +130,10 @@ class FullReportReader final : public grpc::ServerReadReactor<v1::FullReportPiec
                            : absl::InvalidArgumentError("the report ended before its last piece"));
     }
     if (complete_) return End(absl::InvalidArgumentError("a piece after the report's last one"));
-    std::vector<ReplicaRecord> replicas;
-    replicas.reserve(piece_.replicas_size());
-    for (const v1::ReplicaRecord& replica : piece_.replicas()) {
-      replicas.push_back({FromProto(replica.block()), replica.open(), replica.waiting()});
-    }
+    const absl::StatusOr<std::vector<ReplicaRecord>> replicas = ReplicasOf(piece_);
+    if (!replicas.ok()) return End(replicas.status());
     const absl::Status taken = blocks_->FullReportPiece(
-        piece_.node_id(), piece_.incarnation(), piece_.storage(), first_, piece_.last(), replicas);
+        piece_.node_id(), piece_.incarnation(), piece_.storage(), first_, piece_.last(), *replicas);
     if (!taken.ok()) return End(taken);
     first_ = false;
     complete_ = piece_.last();

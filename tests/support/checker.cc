@@ -7,7 +7,6 @@
 #include <numeric>
 #include <optional>
 #include <set>
-#include <string_view>
 #include <utility>
 
 #include "tests/support/linearize.h"
@@ -67,9 +66,6 @@ class Checker {
 
  private:
   void CheckBytes(const Operation& read);
-  // The first of these bytes that nobody had written there before the read ended.
-  std::optional<uint64_t> Unexplained(uint64_t offset, std::string_view seen,
-                                      const Operation& read) const;
   std::optional<std::string> WhatIsWrong(const Piece& piece, const Operation& read) const;
   void FindTruncations();
   size_t FileOf(const std::string& path);
@@ -87,46 +83,29 @@ class Checker {
   std::multimap<size_t, const Operation*> truncations_;  // by FileOf(path)
 };
 
-std::optional<uint64_t> Checker::Unexplained(uint64_t offset, std::string_view seen,
-                                             const Operation& read) const {
-  std::vector<bool> explained(seen.size());
+std::optional<std::string> Checker::WhatIsWrong(const Piece& piece, const Operation& read) const {
+  if (piece.version != 0) {
+    const auto it = record_.writes.find(piece.version);
+    if (it == record_.writes.end()) return fmt::format("v{}, which nobody wrote", piece.version);
+    const uint64_t handed = it->second.EndBefore(read.end_us);
+    if (piece.offset >= it->second.base && piece.end() <= handed) return std::nullopt;
+    return fmt::format("v{}, whose writer had handed over [{}, {})", piece.version, it->second.base,
+                       handed);
+  }
+  // Less than a cell does not tell; but every byte must be someone's.
+  std::vector<bool> explained(piece.raw.size());
   for (const auto& [version, written] : record_.writes) {
-    const uint64_t begin = std::max(offset, written.base);
-    const uint64_t end = std::min(offset + seen.size(), written.EndBefore(read.end_us));
+    const uint64_t begin = std::max(piece.offset, written.base);
+    const uint64_t end = std::min(piece.end(), written.EndBefore(read.end_us));
     if (begin >= end) continue;
     const std::string bytes = PatternBytes(version, begin, end - begin);
     for (uint64_t at = begin; at < end; ++at) {
-      if (bytes[at - begin] == seen[at - offset]) explained[at - offset] = true;
+      if (bytes[at - begin] == piece.raw[at - piece.offset]) explained[at - piece.offset] = true;
     }
   }
   const auto wrong = std::find(explained.begin(), explained.end(), false);
   if (wrong == explained.end()) return std::nullopt;
-  return offset + (wrong - explained.begin());
-}
-
-std::optional<std::string> Checker::WhatIsWrong(const Piece& piece, const Operation& read) const {
-  if (piece.version == 0) {
-    // Less than a cell does not tell; but every byte must be someone's.
-    const auto wrong = Unexplained(piece.offset, piece.raw, read);
-    if (!wrong) return std::nullopt;
-    return fmt::format("no write (byte {} first)", *wrong);
-  }
-  const auto it = record_.writes.find(piece.version);
-  if (it == record_.writes.end()) return fmt::format("v{}, which nobody wrote", piece.version);
-  const uint64_t base = it->second.base;
-  const uint64_t handed = it->second.EndBefore(read.end_us);
-  // Where it begins or ends within a cell, the bytes of others beside it may be the same by chance.
-  const auto is_others = [&](uint64_t begin, uint64_t end) {
-    return begin >= end ||
-           (end - begin < kCellBytes &&
-            !Unexplained(begin, PatternBytes(piece.version, begin, end - begin), read));
-  };
-  if (piece.end() > base && piece.offset < handed &&
-      is_others(piece.offset, std::max(piece.offset, base)) &&
-      is_others(std::min(piece.end(), handed), piece.end())) {
-    return std::nullopt;
-  }
-  return fmt::format("v{}, whose writer had handed over [{}, {})", piece.version, base, handed);
+  return fmt::format("no write (byte {} first)", piece.offset + (wrong - explained.begin()));
 }
 
 void Checker::CheckBytes(const Operation& read) {

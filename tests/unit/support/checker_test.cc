@@ -147,21 +147,6 @@ TEST_F(CheckerTest, FindsBytesBelowTheStartOfAnAppend) {
   EXPECT_THAT(ExpectWrong({read}), HasSubstr("had handed over [64, 128)"));
 }
 
-// The last byte before an append may be the one that the append would have put there.
-TEST_F(CheckerTest, BytesThatAreTheSameByChanceAreFine) {
-  const auto byte_96 = [](Version version) { return PatternBytes(version, 96, 1)[0]; };
-  Version same = 2;
-  while (byte_96(same) != byte_96(1)) ++same;
-  Add(1, 2, Mkdir("/d"));
-  Add(3, 4, Publish("/d/f", 1, 97));
-  Add(5, 6, Append("/d/f", same, 97));
-  Add(7, 8, Close(same, 128));
-  const std::string bytes = PatternBytes(1, 0, 97) + PatternBytes(same, 97, 31);
-  Add(9, 10, Read("/d/f", bytes));
-  EXPECT_EQ(record_.operations.back().pieces.back().offset, 96u);
-  ExpectFine();
-}
-
 // --- Acknowledged bytes ---
 
 TEST_F(CheckerTest, FindsLostFlushedBytes) {

@@ -96,12 +96,10 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     std::vector<int> sizes;
     bool last = false;
     while (reader->Read(&piece)) {
-      for (const v1::ReplicaRecord& record : piece.replicas()) {
-        blocks.insert(record.block().id());
-        if (record.open()) open.insert(record.block().id());
-        if (record.waiting()) waiting.insert(record.block().id());
-      }
-      sizes.push_back(piece.replicas_size());
+      blocks.insert(piece.block_ids().begin(), piece.block_ids().end());
+      for (const uint32_t place : piece.open()) open.insert(piece.block_ids(place));
+      for (const uint32_t place : piece.waiting()) waiting.insert(piece.block_ids(place));
+      sizes.push_back(piece.block_ids_size());
       last = piece.last();
     }
     MutexLock lock(mu_);

@@ -361,11 +361,18 @@ TEST_F(ServicesTest, WaitingReplicasAreToldApartFromReceivedAndDeletedOnes) {
   piece.set_incarnation(1);
   piece.set_storage(node->storage_numbers(0));
   piece.set_last(true);
-  v1::ReplicaRecord* record = piece.add_replicas();
-  *record->mutable_block() = finished->block();
-  record->set_open(true);
-  record->set_waiting(true);
+  piece.add_block_ids(finished->block().id());
+  piece.add_generations(finished->block().generation());
+  piece.add_lengths(finished->block().length());
+  piece.add_open(0);
+  piece.add_waiting(0);
   ASSERT_TRUE(RegisterNode("n1").ok());  // its next report is the truth
+  v1::FullReportPiece crooked = piece;
+  crooked.add_lengths(1);
+  EXPECT_EQ(SendReport({crooked}).code(), absl::StatusCode::kInvalidArgument);
+  crooked = piece;
+  crooked.add_open(1);
+  EXPECT_EQ(SendReport({crooked}).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(SendReport({piece}), absl::OkStatus());
   EXPECT_FALSE(good());
 }
