@@ -76,8 +76,25 @@ TxId FileJournal::Append(absl::FunctionRef<void(std::string* out)> encode) {
   batch.last = next_++;
   pending_bytes_.fetch_add(added, std::memory_order_relaxed);
   if (!failed_.ok()) pending_.clear();  // txids go on, nothing of them is ever durable
-  if (writer_waits_) wake_cv_.Signal();
+  if (!in_group_) WakeWriter();
   return next_ - 1;
+}
+
+void FileJournal::WakeWriter() {
+  if (!writer_waits_) return;
+  writer_waits_ = false;
+  wake_cv_.Signal();
+}
+
+void FileJournal::BeginGroup() {
+  MutexLock lock(mu_);
+  in_group_ = true;
+}
+
+void FileJournal::EndGroup() {
+  MutexLock lock(mu_);
+  in_group_ = false;
+  if (!pending_.empty()) WakeWriter();
 }
 
 TxId FileJournal::last() const {

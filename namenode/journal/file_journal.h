@@ -49,6 +49,8 @@ class FileJournal final : public Journal {
   void OnDurable(std::function<void(TxId)> callback) override;
   absl::Status Start(TxId next) override;
   TxId Append(absl::FunctionRef<void(std::string* out)> encode) override ABSL_LOCKS_EXCLUDED(mu_);
+  void BeginGroup() override ABSL_LOCKS_EXCLUDED(mu_);
+  void EndGroup() override ABSL_LOCKS_EXCLUDED(mu_);
   TxId last() const override ABSL_LOCKS_EXCLUDED(mu_);
   TxId durable() const override { return durable_.load(std::memory_order_acquire); }
   uint64_t pending_bytes() const override { return pending_bytes_.load(std::memory_order_relaxed); }
@@ -66,6 +68,8 @@ class FileJournal final : public Journal {
   };
   enum class Work { kBatch, kMarker, kStop };
 
+  // Once for each time that the writer waits.
+  void WakeWriter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Batch& OpenBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunWriter() ABSL_LOCKS_EXCLUDED(mu_);
   Work NextWork(Batch* batch) ABSL_LOCKS_EXCLUDED(mu_);
@@ -91,7 +95,8 @@ class FileJournal final : public Journal {
   mutable Mutex mu_;
   CondVar wake_cv_;  // for the writer: work
   CondVar roll_cv_;  // for Roll: a roll is done, or the journal failed
-  bool writer_waits_ ABSL_GUARDED_BY(mu_) = false;
+  bool writer_waits_ ABSL_GUARDED_BY(mu_) = false;  // and was not woken
+  bool in_group_ ABSL_GUARDED_BY(mu_) = false;      // more records are about to come
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status failed_ ABSL_GUARDED_BY(mu_);
   TxId next_ ABSL_GUARDED_BY(mu_) = 1;

@@ -40,6 +40,11 @@ class Journal {
   // disk. Calls may come from any thread; the caller's own lock decides the order.
   virtual TxId Append(absl::FunctionRef<void(std::string* out)> encode) = 0;
 
+  // Records that are appended between the two travel to the disk together, as far as the journal is
+  // idle: it need not begin before EndGroup. Called in pairs, by who holds the caller's own lock.
+  virtual void BeginGroup() {}
+  virtual void EndGroup() {}
+
   virtual TxId last() const = 0;     // the highest txid given out
   virtual TxId durable() const = 0;  // the highest txid that no crash takes back
 

@@ -20,11 +20,13 @@ Facts ClientOperations::FactsNow() const {
   return facts;
 }
 
-void ClientOperations::CommitStatus(const CallContext& call, const Namesystem::PlanFn& plan,
-                                    StatusReply reply) {
-  namesystem_->Commit(
-      Origin::kClient, call.key, plan,
-      [reply = std::move(reply)](absl::StatusOr<Answer> answer) { reply(answer.status()); });
+void ClientOperations::Enter(const CallContext& call, std::unique_ptr<DoorCall> door_call) {
+  door_call->ExpireAt(call.expires_us);
+  if (call.batch != nullptr) {
+    call.batch->push_back(std::move(door_call));
+  } else {
+    namesystem_->Enter(std::move(door_call));
+  }
 }
 
 LocatedBlock ClientOperations::Locate(const NewBlock& block, uint64_t length) const {
@@ -36,17 +38,18 @@ LocatedBlock ClientOperations::Locate(const NewBlock& block, uint64_t length) co
   return located;
 }
 
-LocatedBlock ClientOperations::Locate(const BlockInfo& info, const CallContext& call) const {
+LocatedBlock ClientOperations::Locate(const BlockInfo& info, std::string_view host,
+                                      std::string_view rack) const {
   LocatedBlock located;
   located.block = info.block;
   located.offset = info.offset;
   located.open = info.open;
   if (info.open) {
     // What they have readers ask them themselves: more than is known here, and none is stale.
-    located.nodes = blocks_->LocateOpen(info.pipeline, call.host, call.rack);
+    located.nodes = blocks_->LocateOpen(info.pipeline, host, rack);
     return located;
   }
-  BlockLocations found = blocks_->Locate(info.block.id, call.host, call.rack);
+  BlockLocations found = blocks_->Locate(info.block.id, host, rack);
   located.nodes = std::move(found.nodes);
   located.corrupt = found.corrupt;
   return located;
@@ -55,19 +58,28 @@ LocatedBlock ClientOperations::Locate(const BlockInfo& info, const CallContext& 
 void ClientOperations::Mkdirs(const CallContext& call, MkdirsRequest request, StatusReply reply) {
   if (request.mode == 0) request.mode = 0777 & ~config_.umask;
   CommitStatus(
-      call, [&](const FsState& s) { return PlanMkdirs(s, call.caller, request, FactsNow()); },
+      call,
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanMkdirs(s, call.caller, request, FactsNow());
+      },
       std::move(reply));
 }
 
 void ClientOperations::Rename(const CallContext& call, RenameRequest request, StatusReply reply) {
   CommitStatus(
-      call, [&](const FsState& s) { return PlanRename(s, call.caller, request, FactsNow()); },
+      call,
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanRename(s, call.caller, request, FactsNow());
+      },
       std::move(reply));
 }
 
 void ClientOperations::Delete(const CallContext& call, DeleteRequest request, StatusReply reply) {
   CommitStatus(
-      call, [&](const FsState& s) { return PlanDelete(s, call.caller, request, FactsNow()); },
+      call,
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanDelete(s, call.caller, request, FactsNow());
+      },
       std::move(reply));
 }
 
@@ -75,7 +87,7 @@ void ClientOperations::SetReplication(const CallContext& call, std::string path,
                                       uint32_t replication, StatusReply reply) {
   CommitStatus(
       call,
-      [&](const FsState& s) {
+      [this, &call, path = std::move(path), replication](const FsState& s) {
         return PlanSetReplication(s, call.caller, path, replication, FactsNow());
       },
       std::move(reply));
@@ -85,7 +97,7 @@ void ClientOperations::SetTimes(const CallContext& call, std::string path, int64
                                 int64_t atime_ms, StatusReply reply) {
   CommitStatus(
       call,
-      [&](const FsState& s) {
+      [this, &call, path = std::move(path), mtime_ms, atime_ms](const FsState& s) {
         return PlanSetTimes(s, call.caller, path, mtime_ms, atime_ms, FactsNow());
       },
       std::move(reply));
@@ -95,7 +107,8 @@ void ClientOperations::SetOwner(const CallContext& call, std::string path, std::
                                 std::string group, StatusReply reply) {
   CommitStatus(
       call,
-      [&](const FsState& s) {
+      [this, &call, path = std::move(path), owner = std::move(owner),
+       group = std::move(group)](const FsState& s) {
         return PlanSetOwner(s, call.caller, path, owner, group, FactsNow());
       },
       std::move(reply));
@@ -105,47 +118,60 @@ void ClientOperations::SetPermission(const CallContext& call, std::string path, 
                                      StatusReply reply) {
   CommitStatus(
       call,
-      [&](const FsState& s) { return PlanSetPermission(s, call.caller, path, mode, FactsNow()); },
+      [this, &call, path = std::move(path), mode](const FsState& s) {
+        return PlanSetPermission(s, call.caller, path, mode, FactsNow());
+      },
       std::move(reply));
 }
 
-void ClientOperations::GetFileInfo(const CallContext& call, const std::string& path,
+void ClientOperations::GetFileInfo(const CallContext& call, std::string path,
                                    Reply<FileStatus> reply) {
-  namesystem_->Read<FileStatus>(
-      [&](const FsState& s) { return ReadFileInfo(s, call.caller, path, FactsNow()); },
+  Read<FileStatus>(
+      call,
+      [this, &call, path = std::move(path)](const FsState& s) {
+        return ReadFileInfo(s, call.caller, path, FactsNow());
+      },
       std::move(reply));
 }
 
-void ClientOperations::List(const CallContext& call, const std::string& path,
-                            const std::string& start_after, uint32_t limit, Reply<ListPage> reply) {
-  namesystem_->Read<ListPage>(
-      [&](const FsState& s) {
+void ClientOperations::List(const CallContext& call, std::string path, std::string start_after,
+                            uint32_t limit, Reply<ListPage> reply) {
+  Read<ListPage>(
+      call,
+      [this, &call, path = std::move(path), start_after = std::move(start_after),
+       limit](const FsState& s) {
         return ReadList(s, call.caller, path, start_after, limit, FactsNow());
       },
       std::move(reply));
 }
 
-void ClientOperations::GetBlockLocations(const CallContext& call, const std::string& path,
-                                         uint64_t offset, uint64_t length,
-                                         Reply<LocatedFile> reply) {
-  namesystem_->Read<FileBlocks>(
-      [&](const FsState& s) {
+void ClientOperations::GetBlockLocations(const CallContext& call, std::string path, uint64_t offset,
+                                         uint64_t length, Reply<LocatedFile> reply) {
+  Read<FileBlocks>(
+      call,
+      [this, &call, path = std::move(path), offset, length](const FsState& s) {
         return ReadBlocks(s, call.caller, path, offset, length, FactsNow());
       },
-      [this, call, reply = std::move(reply)](absl::StatusOr<FileBlocks> file) {
+      [this, host = call.host, rack = call.rack,
+       reply = std::move(reply)](absl::StatusOr<FileBlocks> file) {
         if (!file.ok()) return reply(file.status());
         LocatedFile located;
         located.status = std::move(file->status);
         located.blocks.reserve(file->blocks.size());
-        for (const BlockInfo& info : file->blocks) located.blocks.push_back(Locate(info, call));
+        for (const BlockInfo& info : file->blocks) {
+          located.blocks.push_back(Locate(info, host, rack));
+        }
         reply(std::move(located));
       });
 }
 
-void ClientOperations::GetContentSummary(const CallContext& call, const std::string& path,
+void ClientOperations::GetContentSummary(const CallContext& call, std::string path,
                                          Reply<ContentSummary> reply) {
-  namesystem_->Read<ContentSummary>(
-      [&](const FsState& s) { return ReadContentSummary(s, call.caller, path, FactsNow()); },
+  Read<ContentSummary>(
+      call,
+      [this, &call, path = std::move(path)](const FsState& s) {
+        return ReadContentSummary(s, call.caller, path, FactsNow());
+      },
       std::move(reply));
 }
 

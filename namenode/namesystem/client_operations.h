@@ -2,13 +2,20 @@
 //
 // Why: most calls are one plan through the door, but writing and reading blocks need both states:
 // placement's choice goes into a plan as a fact, and journaled blocks come back with the nodes that
-// hold them. The services translate the wire to these calls and decide nothing. Thread-safe; `done`
-// may run on another thread, or before the call returns.
+// hold them. The services translate the wire to these calls and decide nothing.
+//
+// A call that is one plan or one read goes through the door at once, or, with CallContext::batch,
+// when the batch does: the context must live until then. Calls of several steps (Append, Truncate,
+// RecoverLease) always go by themselves. Thread-safe; `reply` may run on another thread, or before
+// the call returns.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -39,6 +46,8 @@ struct CallContext {
   RetryKey key;  // of a mutating call
   std::string host;
   std::string rack;
+  int64_t expires_us = 0;      // steady time: nobody waits for the answer from then on; 0: never
+  DoorBatch* batch = nullptr;  // where to put it instead of going through the door
 };
 
 // A block with the nodes to write it to, or to read it from.
@@ -90,6 +99,12 @@ class ClientOperations {
 
   const NamespaceConfig& config() const { return config_; }
 
+  // Takes what was put into a batch through the door, in order. `released` runs after each group of
+  // replies that came together.
+  void EnterBatch(DoorBatch batch, const std::function<void()>& released) {
+    namesystem_->CommitBatch(std::move(batch), released);
+  }
+
   // --- Files that are written (client_operations_writing.cc)
   // Here and in Mkdirs, a mode of 0 is the default: 0666 or 0777 less the umask.
   void Create(const CallContext& call, CreateRequest request, Reply<CreatedFile> reply);
@@ -125,19 +140,27 @@ class ClientOperations {
                 StatusReply reply);
   void SetPermission(const CallContext& call, std::string path, uint32_t mode, StatusReply reply);
 
-  void GetFileInfo(const CallContext& call, const std::string& path, Reply<FileStatus> reply);
-  void List(const CallContext& call, const std::string& path, const std::string& start_after,
-            uint32_t limit, Reply<ListPage> reply);
-  void GetBlockLocations(const CallContext& call, const std::string& path, uint64_t offset,
+  void GetFileInfo(const CallContext& call, std::string path, Reply<FileStatus> reply);
+  void List(const CallContext& call, std::string path, std::string start_after, uint32_t limit,
+            Reply<ListPage> reply);
+  void GetBlockLocations(const CallContext& call, std::string path, uint64_t offset,
                          uint64_t length, Reply<LocatedFile> reply);
-  void GetContentSummary(const CallContext& call, const std::string& path,
-                         Reply<ContentSummary> reply);
+  void GetContentSummary(const CallContext& call, std::string path, Reply<ContentSummary> reply);
 
  private:
   Facts FactsNow() const;
-  void CommitStatus(const CallContext& call, const Namesystem::PlanFn& plan, StatusReply reply);
+  // Through the door, or into the call's batch. `plan` and `read` own what they need but `call`.
+  template <typename Plan, typename Done>
+  void Commit(const CallContext& call, Plan plan, Done done);
+  template <typename Plan>
+  void CommitStatus(const CallContext& call, Plan plan, StatusReply reply);
+  template <typename T, typename ReadFn, typename Done>
+  void Read(const CallContext& call, ReadFn read, Done done);
+  void Enter(const CallContext& call, std::unique_ptr<DoorCall> door_call);
   TargetRequest TargetsFor(const CallContext& call, uint32_t count, uint32_t min_required,
                            uint64_t block_size, const std::vector<NodeNumber>& excluded) const;
+  // Placement's choice, as a fact of the plan.
+  absl::Status ChooseTargets(const TargetRequest& request, Facts* facts);
   // Runs `next` once a writer of the file that was silent for the soft limit has lost it.
   void TakeFromSilent(const CallContext& call, const std::string& path, StatusReply next);
   // Ends the lease and wakes who recovers the file's blocks.
@@ -150,12 +173,30 @@ class ClientOperations {
   void CommitTruncate(const CallContext& call, const TruncateRequest& request, const Facts& facts,
                       Reply<bool> reply);
   LocatedBlock Locate(const NewBlock& block, uint64_t length = 0) const;
-  LocatedBlock Locate(const BlockInfo& info, const CallContext& call) const;
+  LocatedBlock Locate(const BlockInfo& info, std::string_view host, std::string_view rack) const;
 
   Namesystem* const namesystem_;
   BlockManager* const blocks_;
   Clock* const clock_;
   const NamespaceConfig config_;
 };
+
+// --- Used by both client_operations*.cc
+
+template <typename Plan, typename Done>
+void ClientOperations::Commit(const CallContext& call, Plan plan, Done done) {
+  Enter(call, MakeChange(Origin::kClient, call.key, std::move(plan), std::move(done)));
+}
+
+template <typename Plan>
+void ClientOperations::CommitStatus(const CallContext& call, Plan plan, StatusReply reply) {
+  Commit(call, std::move(plan),
+         [reply = std::move(reply)](absl::StatusOr<Answer> answer) { reply(answer.status()); });
+}
+
+template <typename T, typename ReadFn, typename Done>
+void ClientOperations::Read(const CallContext& call, ReadFn read, Done done) {
+  Enter(call, MakeQuery<T>(std::move(read), std::move(done)));
+}
 
 }  // namespace cairn::namenode

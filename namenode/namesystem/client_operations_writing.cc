@@ -12,10 +12,10 @@ namespace {
 // A plan for a new block is asked even when placement found no targets: a refusal of the path or
 // the lease is the better answer, and a call that needs no block goes on. But why there are none,
 // placement tells better than the plan.
-Planned WithTargets(Planned planned, const absl::StatusOr<std::vector<NodeNumber>>& targets) {
+Planned WithTargets(Planned planned, const absl::Status& targets) {
   const bool want = planned.status.ok() || KindOf(planned.status) == ErrorKind::kNotEnoughDataNodes;
   if (!want || targets.ok()) return planned;
-  planned.status = targets.status();
+  planned.status = targets;
   planned.edit.reset();
   return planned;
 }
@@ -46,29 +46,37 @@ TargetRequest ClientOperations::TargetsFor(const CallContext& call, uint32_t cou
   return request;
 }
 
+absl::Status ClientOperations::ChooseTargets(const TargetRequest& request, Facts* facts) {
+  absl::StatusOr<std::vector<NodeNumber>> targets = blocks_->ChooseTargets(request);
+  RETURN_IF_ERROR(targets.status());
+  facts->targets = *std::move(targets);
+  return absl::OkStatus();
+}
+
 // --- Files that are written -----------------------------------------------------------------
 
 void ClientOperations::Create(const CallContext& call, CreateRequest request,
                               Reply<CreatedFile> reply) {
   if (request.mode == 0) request.mode = 0666 & ~config_.umask;
   Facts facts = FactsNow();
-  absl::StatusOr<std::vector<NodeNumber>> targets = std::vector<NodeNumber>();
+  absl::Status targets;
   if (request.with_block) {
     // Replication and size may be out of range here; the plan refuses them.
     const uint32_t replication =
         request.replication == 0 ? facts.default_replication : request.replication;
     const uint32_t min_required =
         request.consistency == Consistency::kStrong ? std::min(facts.min_replicas, replication) : 1;
-    targets = blocks_->ChooseTargets(
+    targets = ChooseTargets(
         TargetsFor(call, replication, min_required,
-                   request.block_size == 0 ? facts.default_block_size : request.block_size, {}));
-    if (targets.ok()) facts.targets = *targets;
+                   request.block_size == 0 ? facts.default_block_size : request.block_size, {}),
+        &facts);
   }
   request.holder = call.key.client;
   RenewLease(call);
-  namesystem_->Commit(
-      Origin::kClient, call.key,
-      [&](const FsState& s) {
+  Commit(
+      call,
+      [&call, request = std::move(request), facts = std::move(facts),
+       targets = std::move(targets)](const FsState& s) {
         return WithTargets(PlanCreate(s, call.caller, request, facts), targets);
       },
       [this, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
@@ -89,18 +97,19 @@ void ClientOperations::AddBlock(const CallContext& call, AddBlockRequest request
                                 Reply<LocatedBlock> reply) {
   request.holder = call.key.client;
   Facts facts = FactsNow();
-  absl::StatusOr<std::vector<NodeNumber>> targets = std::vector<NodeNumber>();
+  absl::Status targets;
   ReadResult<OpenFileInfo> file;
   namesystem_->Peek(
       [&](const FsState& s) { file = ReadOpenFile(s, request.inode, request.holder); });
   if (file.value.ok()) {
-    targets = blocks_->ChooseTargets(TargetsFor(
-        call, file.value->replication, file.value->min_replicas, file.value->block_size, excluded));
-    if (targets.ok()) facts.targets = *targets;
+    targets = ChooseTargets(TargetsFor(call, file.value->replication, file.value->min_replicas,
+                                       file.value->block_size, excluded),
+                            &facts);
   }
-  namesystem_->Commit(
-      Origin::kClient, call.key,
-      [&](const FsState& s) {
+  Commit(
+      call,
+      [&call, request = std::move(request), facts = std::move(facts),
+       targets = std::move(targets)](const FsState& s) {
         return WithTargets(PlanAddBlock(s, call.caller, request, facts), targets);
       },
       [this, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
@@ -114,7 +123,10 @@ void ClientOperations::AbandonBlock(const CallContext& call, AbandonBlockRequest
                                     StatusReply reply) {
   request.holder = call.key.client;
   CommitStatus(
-      call, [&](const FsState& s) { return PlanAbandonBlock(s, call.caller, request, FactsNow()); },
+      call,
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanAbandonBlock(s, call.caller, request, FactsNow());
+      },
       std::move(reply));
 }
 
@@ -134,12 +146,13 @@ void ClientOperations::NewStamp(const CallContext& call, NewStampRequest request
                    /*min_required=*/0, file.value->block_size, replacements.excluded);
     wanted.existing = replacements.survivors;
     wanted.block = request.block.id;
-    const auto targets = blocks_->ChooseTargets(wanted);
-    if (targets.ok()) facts.targets = *targets;
+    (void)ChooseTargets(wanted, &facts);
   }
-  namesystem_->Commit(
-      Origin::kClient, call.key,
-      [&](const FsState& s) { return PlanNewStamp(s, call.caller, request, facts); },
+  Commit(
+      call,
+      [&call, request = std::move(request), facts = std::move(facts)](const FsState& s) {
+        return PlanNewStamp(s, call.caller, request, facts);
+      },
       [this, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
         const auto stamp = AnswerAs<NewStampAnswer>(std::move(answer));
         if (!stamp.ok()) return reply(stamp.status());
@@ -154,7 +167,9 @@ void ClientOperations::UpdatePipeline(const CallContext& call, UpdatePipelineReq
   request.holder = call.key.client;
   CommitStatus(
       call,
-      [&](const FsState& s) { return PlanUpdatePipeline(s, call.caller, request, FactsNow()); },
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanUpdatePipeline(s, call.caller, request, FactsNow());
+      },
       std::move(reply));
 }
 
@@ -162,7 +177,10 @@ void ClientOperations::Complete(const CallContext& call, CompleteRequest request
                                 StatusReply reply) {
   request.holder = call.key.client;
   CommitStatus(
-      call, [&](const FsState& s) { return PlanComplete(s, call.caller, request, FactsNow()); },
+      call,
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanComplete(s, call.caller, request, FactsNow());
+      },
       std::move(reply));
 }
 
@@ -170,7 +188,10 @@ void ClientOperations::AbandonFile(const CallContext& call, AbandonFileRequest r
                                    StatusReply reply) {
   request.holder = call.key.client;
   CommitStatus(
-      call, [&](const FsState& s) { return PlanAbandonFile(s, call.caller, request, FactsNow()); },
+      call,
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanAbandonFile(s, call.caller, request, FactsNow());
+      },
       std::move(reply));
 }
 

@@ -1,5 +1,6 @@
 #include "namenode/namesystem/namesystem.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
@@ -14,7 +15,10 @@ namespace cairn::namenode {
 namespace {
 
 constexpr int kCompletionThreads = 2;
-constexpr size_t kCompletionQueue = 4096;   // tasks; each releases all that one sync made durable
+constexpr size_t kCompletionQueue = 4096;  // tasks; each releases all that one sync made durable
+// A hold of the lock ends after so many calls, or after so long.
+constexpr size_t kCallsPerHold = 64;
+constexpr int64_t kHoldUs = 500;
 constexpr uint32_t kReclaimInodes = 1'000;  // a slice of a deleted tree: what one lock hold frees
 
 absl::Status SafeModeRefusal(const std::string& reason) {
@@ -60,7 +64,7 @@ Namesystem::Namesystem(std::unique_ptr<FsState> state, Journal* journal, BlockMa
       retry_hits_(metrics->AddCounter("cairn_namenode_retry_hits_total",
                                       "Calls answered from the retry cache")),
       lock_held_(metrics->AddHistogram("cairn_namenode_lock_held_seconds",
-                                       "How long a commit held the namespace lock")),
+                                       "How long changes held the namespace lock")),
       waiting_(
           metrics->AddGauge("cairn_namenode_answers_waiting", "Answers that wait for the journal")),
       state_(std::move(state)),
@@ -72,50 +76,111 @@ Namesystem::~Namesystem() { Stop(); }
 
 TxId Namesystem::Durable() const { return journal_->durable(); }
 
-void Namesystem::Commit(Origin origin, const std::optional<RetryKey>& key, const PlanFn& plan,
-                        Done done) {
-  Outcome outcome;
+void Namesystem::Enter(std::unique_ptr<DoorCall> call) {
+  HoldOnce({&call, 1});
+  ReleaseOrKeep({&call, 1}, nullptr);
+}
+
+void Namesystem::CommitBatch(DoorBatch calls, const std::function<void()>& released) {
+  absl::Span<std::unique_ptr<DoorCall>> left = absl::MakeSpan(calls);
+  while (!left.empty()) {
+    const size_t done = HoldOnce(left);
+    ReleaseOrKeep(left.first(done), released);
+    left.remove_prefix(done);
+  }
+}
+
+size_t Namesystem::HoldOnce(Calls calls) {
+  if (calls.size() > kCallsPerHold) calls = calls.first(kCallsPerHold);
+  const bool changes =
+      std::any_of(calls.begin(), calls.end(), [](const auto& call) { return call->changes(); });
+  if (!changes) {
+    ReaderLock lock(fs_mu_);
+    return LookAll(calls);
+  }
+  size_t done = 0;
   bool reclaim = false;
   {
     WriterLock lock(fs_mu_);
-    outcome = Decide(origin, key, plan);
+    journal_->BeginGroup();
+    done = DecideAll(calls);
+    journal_->EndGroup();
     reclaim = state_->HasReclaimWork();
   }
   if (reclaim && wake_reclaim_) wake_reclaim_();
-  if (!outcome.answer.ok() && KindOf(outcome.answer.status()) == ErrorKind::kSafeMode) {
-    outcome.answer = SafeModeRefusal(blocks_->SafeModeReason());
-  }
-  if (outcome.observed <= Durable()) return done(std::move(outcome.answer));
-  auto held = std::make_shared<absl::StatusOr<Answer>>(std::move(outcome.answer));
-  ReleaseAt(outcome.observed, [held, done = std::move(done)] { done(std::move(*held)); });
+  return done;
 }
 
-Namesystem::Outcome Namesystem::Decide(Origin origin, const std::optional<RetryKey>& key,
-                                       const PlanFn& plan) {
-  if (stopped_) {
-    return {WithKind(absl::UnavailableError("the NameNode is stopping"), ErrorKind::kNotActive), 0};
-  }
-  if (key.has_value()) {
-    if (key->call_id == 0) {
-      return {absl::InvalidArgumentError("a call that changes something needs a call id above 0"),
-              0};
-    }
-    if (std::optional<RetryHit> hit = state_->FindRetry(*key)) {
-      retry_hits_->Increment();
-      return {std::move(hit->answer), hit->txid};
-    }
-  }
-  if (origin == Origin::kClient && blocks_->InSafeMode()) return {SafeModeRefusal(""), 0};
-
+size_t Namesystem::LookAll(Calls calls) {
   const int64_t began_us = clock_->SteadyUs();
-  Planned planned = plan(std::as_const(*state_));
-  if (!planned.status.ok()) return {std::move(planned.status), planned.observed};
-  if (!planned.edit.has_value()) return {std::move(planned.answer), planned.observed};
-  EditRecord record{clock_->WallMs(), key, *std::move(planned.edit), std::move(planned.answer)};
-  Answer answer = record.answer;
-  const TxId txid = Carry(record);
-  lock_held_->Observe(static_cast<double>(clock_->SteadyUs() - began_us) / 1e6);
-  return {std::move(answer), txid};
+  int64_t now_us = began_us;
+  size_t done = 0;
+  while (done < calls.size() && now_us - began_us < kHoldUs) {
+    auto& query = static_cast<DoorQuery&>(*calls[done++]);
+    if (!Expired(query, now_us)) query.observed_ = query.Look(*state_);
+    now_us = clock_->SteadyUs();
+  }
+  return done;
+}
+
+size_t Namesystem::DecideAll(Calls calls) {
+  const int64_t began_us = clock_->SteadyUs();
+  int64_t now_us = began_us;
+  size_t done = 0;
+  while (done < calls.size() && now_us - began_us < kHoldUs) {
+    DoorCall& call = *calls[done++];
+    if (Expired(call, now_us)) {
+      // It was refused: its caller is gone.
+    } else if (call.changes()) {
+      Decide(static_cast<DoorChange&>(call));
+    } else {
+      auto& query = static_cast<DoorQuery&>(call);
+      query.observed_ = query.Look(*state_);
+    }
+    now_us = clock_->SteadyUs();
+  }
+  lock_held_->Observe(static_cast<double>(now_us - began_us) / 1e6);
+  return done;
+}
+
+bool Namesystem::Expired(DoorCall& call, int64_t now_us) {
+  if (call.expires_us_ == 0 || now_us < call.expires_us_) return false;
+  call.Refuse(absl::DeadlineExceededError("the call's time was over before it was carried out"));
+  return true;
+}
+
+void Namesystem::Decide(DoorChange& call) {
+  if (stopped_) {
+    return call.Refuse(
+        WithKind(absl::UnavailableError("the NameNode is stopping"), ErrorKind::kNotActive));
+  }
+  if (call.key_.has_value()) {
+    if (call.key_->call_id == 0) {
+      return call.Refuse(
+          absl::InvalidArgumentError("a call that changes something needs a call id above 0"));
+    }
+    if (std::optional<RetryHit> hit = state_->FindRetry(*call.key_)) {
+      retry_hits_->Increment();
+      call.outcome_ = std::move(hit->answer);
+      call.observed_ = hit->txid;
+      return;
+    }
+  }
+  if (call.origin_ == Origin::kClient && blocks_->InSafeMode()) {
+    call.safe_mode_ = true;  // the reason is asked for without the lock
+    return;
+  }
+  Planned planned = call.Plan(std::as_const(*state_));
+  call.observed_ = planned.observed;
+  if (!planned.status.ok()) return call.Refuse(std::move(planned.status));
+  if (planned.edit.has_value()) {
+    EditRecord record{clock_->WallMs(), call.key_, *std::move(planned.edit),
+                      std::move(planned.answer)};
+    call.observed_ = Carry(record);
+    call.outcome_ = std::move(record.answer);
+  } else {
+    call.outcome_ = std::move(planned.answer);
+  }
 }
 
 TxId Namesystem::Carry(const EditRecord& record) {
@@ -149,7 +214,7 @@ absl::StatusOr<Answer> Namesystem::CommitAndWait(Origin origin, const std::optio
     std::optional<absl::StatusOr<Answer>> answer ABSL_GUARDED_BY(mu);
   };
   auto waiter = std::make_shared<Waiter>();
-  Commit(origin, key, plan, [waiter](absl::StatusOr<Answer> answer) {
+  Commit(origin, key, std::cref(plan), [waiter](absl::StatusOr<Answer> answer) {
     MutexLock lock(waiter->mu);
     waiter->answer = std::move(answer);
     waiter->cv.SignalAll();
@@ -203,20 +268,47 @@ absl::Status Namesystem::Reclaim(int max_slices) {
   return absl::OkStatus();
 }
 
-void Namesystem::ReleaseAt(TxId observed, std::function<void()> release) {
-  {
-    MutexLock lock(release_mu_);
-    if (observed > released_) {
-      release_.emplace(observed, std::move(release));
-      waiting_->Set(static_cast<double>(release_.size()));
-      return;
+void Namesystem::ReleaseOrKeep(absl::Span<std::unique_ptr<DoorCall>> calls,
+                               const std::function<void()>& released) {
+  const TxId durable = Durable();
+  TxId last = 0;
+  Waiting waiting;
+  for (std::unique_ptr<DoorCall>& call : calls) {
+    if (call->safe_mode_) call->Refuse(SafeModeRefusal(blocks_->SafeModeReason()));
+    if (call->observed_ <= durable) {
+      call->Release();
+    } else {
+      last = std::max(last, call->observed_);
+      waiting.calls.push_back(std::move(call));
     }
   }
-  release();
+  if (released && waiting.calls.size() < calls.size()) released();
+  if (waiting.calls.empty()) return;
+  waiting.released = released;
+  if (KeepUntil(last, waiting)) return;
+  for (const std::unique_ptr<DoorCall>& call : waiting.calls) call->Release();
+  if (released) released();
+}
+
+bool Namesystem::KeepUntil(TxId observed, Waiting& waiting) {
+  MutexLock lock(release_mu_);
+  if (observed <= released_) return false;
+  release_.emplace(observed, std::move(waiting));
+  waiting_->Set(static_cast<double>(release_.size()));
+  return true;
+}
+
+void Namesystem::Release(const std::vector<Waiting>& ready) {
+  for (const Waiting& waiting : ready) {
+    for (const std::unique_ptr<DoorCall>& call : waiting.calls) call->Release();
+  }
+  for (const Waiting& waiting : ready) {
+    if (waiting.released) waiting.released();
+  }
 }
 
 void Namesystem::OnDurable(TxId durable) {
-  auto ready = std::make_shared<std::vector<std::function<void()>>>();
+  auto ready = std::make_shared<std::vector<Waiting>>();
   {
     MutexLock lock(release_mu_);
     released_ = durable;
@@ -227,9 +319,7 @@ void Namesystem::OnDurable(TxId durable) {
     if (release_.empty()) all_released_.SignalAll();
   }
   if (ready->empty()) return;
-  const auto run = [ready] {
-    for (auto& release : *ready) release();
-  };
+  const auto run = [ready] { Release(*ready); };
   // A full pool makes the journal's thread do the work: the slowest then sets the pace.
   if (!pool_.Submit(run)) run();
 }

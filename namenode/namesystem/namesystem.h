@@ -4,7 +4,8 @@
 // journals the edit, applies it, and releases the answer once all that it observed is durable (P1,
 // P2); retries are answered from the retry cache before a plan runs (P5); safe mode refuses here.
 // Reads go the same way without an edit. Nobody waits in a thread: answers are released by the
-// journal's progress, on a pool.
+// journal's progress, on a pool. A Session message passes as a whole (CommitBatch): many calls a
+// lock hold, and one word when the answers that became durable together were released.
 //
 // Thread-safe. Called by the services, the monitors and the composition root. Locks: fs_mu_, then
 // the journal's and the release queue's own (leaves). What an edit means for blocks is pushed to
@@ -20,13 +21,16 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "common/mutex.h"
 #include "common/thread_pool.h"
 #include "namenode/namespace/apply.h"
 #include "namenode/namespace/fs_state.h"
 #include "namenode/namespace/plan.h"
+#include "namenode/namesystem/door_call.h"
 #include "namenode/namesystem/lease_clock.h"
 
 namespace cairn {
@@ -42,14 +46,9 @@ namespace cairn::namenode {
 class BlockManager;
 class Journal;
 
-// Who asks for a change: a client's is refused in safe mode, the NameNode's own (registration,
-// epoch, digest) is not.
-enum class Origin { kClient, kInternal };
-
 class Namesystem {
  public:
   using PlanFn = std::function<Planned(const FsState&)>;
-  using Done = std::function<void(absl::StatusOr<Answer>)>;
 
   // Takes the state as the start left it. The journal must not have been started: this sets its
   // callback.
@@ -59,28 +58,28 @@ class Namesystem {
   Namesystem(const Namesystem&) = delete;
   Namesystem& operator=(const Namesystem&) = delete;
 
-  // Plans, journals and applies; calls `done` once what the outcome reveals is durable. `key` is
-  // absent for the NameNode's own edits. `done` runs on a pool thread, or at once when nothing
-  // needs to be waited for.
-  void Commit(Origin origin, const std::optional<RetryKey>& key, const PlanFn& plan, Done done)
+  // Plans, journals and applies, or reads under the shared lock. The call's outcome is released
+  // once what it reveals is durable: at once when nothing needs to be waited for, else on a pool
+  // thread.
+  void Enter(std::unique_ptr<DoorCall> call) ABSL_LOCKS_EXCLUDED(fs_mu_);
+  // The same for many calls, carried out in order, a hold of the lock for some of them at a time.
+  // `released` runs after each group of outcomes that were released together.
+  void CommitBatch(DoorBatch calls, const std::function<void()>& released)
       ABSL_LOCKS_EXCLUDED(fs_mu_);
-  // The same, for callers that may block: monitors, the start, tests.
+
+  // One change, or one read, from its parts (see MakeChange, MakeQuery).
+  template <typename Plan, typename Done>
+  void Commit(Origin origin, const std::optional<RetryKey>& key, Plan plan, Done done)
+      ABSL_LOCKS_EXCLUDED(fs_mu_) {
+    Enter(MakeChange(origin, key, std::move(plan), std::move(done)));
+  }
+  template <typename T, typename Look, typename Done>
+  void Read(Look look, Done done) ABSL_LOCKS_EXCLUDED(fs_mu_) {
+    Enter(MakeQuery<T>(std::move(look), std::move(done)));
+  }
+  // For callers that may block: monitors, the start, tests.
   absl::StatusOr<Answer> CommitAndWait(Origin origin, const std::optional<RetryKey>& key,
                                        const PlanFn& plan) ABSL_LOCKS_EXCLUDED(fs_mu_);
-
-  // Reads under the shared lock; `done` gets the value once it is durable.
-  template <typename T>
-  void Read(absl::FunctionRef<ReadResult<T>(const FsState&)> read,
-            std::function<void(absl::StatusOr<T>)> done) ABSL_LOCKS_EXCLUDED(fs_mu_) {
-    ReadResult<T> result;
-    {
-      ReaderLock lock(fs_mu_);
-      result = read(*state_);
-    }
-    if (result.observed <= Durable()) return done(std::move(result.value));
-    auto held = std::make_shared<absl::StatusOr<T>>(std::move(result.value));
-    ReleaseAt(result.observed, [held, done = std::move(done)] { done(std::move(*held)); });
-  }
 
   // Looks at the state for a decision of the NameNode's own; what it finds must not leave the
   // process unless durable.
@@ -114,17 +113,30 @@ class Namesystem {
   void Stop() ABSL_LOCKS_EXCLUDED(fs_mu_);
 
  private:
-  struct Outcome {  // of a plan, before it is released
-    absl::StatusOr<Answer> answer;
-    TxId observed = 0;
+  using Calls = absl::Span<const std::unique_ptr<DoorCall>>;
+  // Outcomes of one lock hold that wait for the journal.
+  struct Waiting {
+    absl::InlinedVector<std::unique_ptr<DoorCall>, 1> calls;
+    std::function<void()> released;  // may be empty
   };
-  Outcome Decide(Origin origin, const std::optional<RetryKey>& key, const PlanFn& plan)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_mu_);
+
+  // Carries out the first calls, as many as one hold of the lock may take; returns how many.
+  size_t HoldOnce(Calls calls) ABSL_LOCKS_EXCLUDED(fs_mu_);
+  size_t LookAll(Calls calls) ABSL_SHARED_LOCKS_REQUIRED(fs_mu_);
+  size_t DecideAll(Calls calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_mu_);
+  // True when the call's time is over: it was refused.
+  static bool Expired(DoorCall& call, int64_t now_us);
+  void Decide(DoorChange& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_mu_);
   // Journals and applies; returns the edit's txid.
   TxId Carry(const EditRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_mu_);
   void PushEffects(TxId txid, const Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(fs_mu_);
 
-  void ReleaseAt(TxId observed, std::function<void()> release) ABSL_LOCKS_EXCLUDED(release_mu_);
+  // Releases what is durable of the calls of one hold, and keeps the others until they are.
+  void ReleaseOrKeep(absl::Span<std::unique_ptr<DoorCall>> calls,
+                     const std::function<void()>& released) ABSL_LOCKS_EXCLUDED(release_mu_);
+  // False when `observed` became durable meanwhile.
+  bool KeepUntil(TxId observed, Waiting& waiting) ABSL_LOCKS_EXCLUDED(release_mu_);
+  static void Release(const std::vector<Waiting>& ready);
   void OnDurable(TxId durable) ABSL_LOCKS_EXCLUDED(release_mu_);
 
   Journal* const journal_;
@@ -146,7 +158,7 @@ class Namesystem {
   Mutex release_mu_;
   CondVar all_released_;
   TxId released_ ABSL_GUARDED_BY(release_mu_) = 0;
-  absl::btree_multimap<TxId, std::function<void()>> release_ ABSL_GUARDED_BY(release_mu_);
+  absl::btree_multimap<TxId, Waiting> release_ ABSL_GUARDED_BY(release_mu_);
 
   ThreadPool pool_;  // last: its tasks use the members above
 };

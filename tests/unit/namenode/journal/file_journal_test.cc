@@ -58,6 +58,19 @@ TEST_F(FileJournalTest, AppendsAreReportedAndReadBack) {
   EXPECT_FALSE(durable_.out_of_order());
 }
 
+TEST_F(FileJournalTest, AGroupIsDurableSoonAfterItsEnd) {
+  auto journal = Open({});
+  TxId txid = 0;
+  for (int group = 0; group < 100; ++group) {
+    journal->BeginGroup();
+    for (int i = 0; i < group % 4; ++i) AppendText(*journal, RecordOf(++txid));
+    journal->EndGroup();
+    ASSERT_TRUE(durable_.WaitFor(txid));
+  }
+  journal->Stop();
+  EXPECT_EQ(ReadAll(env_.get(), {a_}).value(), Records(1, txid));
+}
+
 TEST_F(FileJournalTest, StopMakesEverythingDurable) {
   auto journal = Open({}, 41);
   EXPECT_EQ(journal->durable(), 40u);
