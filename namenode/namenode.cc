@@ -233,8 +233,8 @@ NamespaceConfig NameNode::MakeConfig() const {
 absl::Status NameNode::StartServers() {
   ASSIGN_OR_RETURN(const HostPort listen, ParseHostPort(options_.listen, kRpcPort));
   callers_ = std::make_unique<CallerResolver>(clock_, superuser_, "supergroup");
-  namenode_service_ =
-      std::make_unique<NameNodeService>(client_operations_.get(), callers_.get(), cluster_id_);
+  namenode_service_ = std::make_unique<NameNodeService>(client_operations_.get(), callers_.get(),
+                                                        clock_, cluster_id_);
   control_service_ = std::make_unique<ControlService>(cluster_operations_.get());
   admin_service_ = std::make_unique<AdminService>(cluster_operations_.get(), callers_.get());
   RETURN_IF_ERROR(StartHttp());
@@ -300,6 +300,7 @@ HostPort NameNode::http_address() const { return http_server_->address(); }
 void NameNode::Stop() {
   serving_.store(false);
   if (checkpoints_) checkpoints_->Stop();  // an administrator may be waiting for one
+  if (namenode_service_) namenode_service_->StopSessions();
   if (rpc_server_) rpc_server_->Shutdown(kShutdownGraceMs);
   if (http_server_) http_server_->Stop();
   for (const auto& task : tasks_) task->Stop();

@@ -1,20 +1,28 @@
-// cairn.v1.NameNode: clients' calls, translated and handed to ClientOperations. gRPC's callback
-// API: no thread waits for the journal. Thread-safe.
+// cairn.v1.NameNode: clients' calls, one by one or in Sessions. gRPC's callback API: no thread
+// waits for the journal. Thread-safe.
 #pragma once
 
-#include "namenode/namesystem/client_operations.h"
 #include "namenode/service/caller_resolver.h"
+#include "namenode/service/client_calls.h"
+#include "namenode/service/session_stream.h"
 #include "proto/namenode.grpc.pb.h"
 
 namespace cairn::namenode {
 
 class NameNodeService final : public v1::NameNode::CallbackService {
  public:
-  NameNodeService(ClientOperations* operations, CallerResolver* callers, std::string cluster_id)
-      : operations_(operations), callers_(callers), cluster_id_(std::move(cluster_id)) {}
+  NameNodeService(ClientOperations* operations, CallerResolver* callers, Clock* clock,
+                  std::string cluster_id);
+
+  // Lets the calls of Sessions that were read end, and then the Sessions. New ones end at once.
+  // Before the server is shut down.
+  void StopSessions() { sessions_.Stop(); }
+  size_t open_sessions() const { return sessions_.size(); }
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
+
+  grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionReply>* Session(Context*) override;
 
   Reactor* Mkdirs(Context*, const v1::MkdirsRequest*, v1::MkdirsReply*) override;
   Reactor* Create(Context*, const v1::CreateRequest*, v1::CreateReply*) override;
@@ -48,9 +56,12 @@ class NameNodeService final : public v1::NameNode::CallbackService {
                              v1::GetServerDefaultsReply*) override;
 
  private:
-  ClientOperations* const operations_;
+  template <typename Request, typename Reply>
+  Reactor* Unary(const Request& request, Reply* reply);
+
+  const ClientCalls calls_;
   CallerResolver* const callers_;
-  const std::string cluster_id_;
+  SessionStreams sessions_;
 };
 
 }  // namespace cairn::namenode

@@ -1,7 +1,8 @@
-// How a unary handler answers: with a status, or once an operation's reply comes. Used by the
-// services of this room.
+// How a call is answered: with a status, or once an operation's reply comes. Used by the services
+// of this room.
 #pragma once
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <utility>
@@ -12,21 +13,40 @@
 
 namespace cairn::namenode {
 
+// Who waits for a client's call to end. End is called once, from any thread; the reply that the
+// call filled is not touched any more.
+class CallEnd {
+ public:
+  virtual void End(const absl::Status& status) = 0;
+
+ protected:
+  ~CallEnd() = default;
+};
+
+// A unary RPC as such; it owns itself.
+class UnaryCall final : public grpc::ServerUnaryReactor, public CallEnd {
+ public:
+  void End(const absl::Status& status) override { Finish(ToRpcStatus(status)); }
+  void OnDone() override { delete this; }
+};
+
 inline void Finish(grpc::ServerUnaryReactor* reactor, const absl::Status& status) {
   reactor->Finish(ToRpcStatus(status));
 }
+inline void Finish(CallEnd* end, const absl::Status& status) { end->End(status); }
 
 // The reply of an operation without a value.
-inline auto FinishWith(grpc::ServerUnaryReactor* reactor) {
-  return [reactor](const absl::Status& status) { Finish(reactor, status); };
+template <typename End>
+auto FinishWith(End* end) {
+  return [end](const absl::Status& status) { Finish(end, status); };
 }
 
 // The reply of an operation with a value: `fill` writes it into the message.
-template <typename T, typename Fill>
-auto FinishWith(grpc::ServerUnaryReactor* reactor, Fill fill) {
-  return [reactor, fill = std::move(fill)](absl::StatusOr<T> value) {
+template <typename T, typename End, typename Fill>
+auto FinishWith(End* end, Fill fill) {
+  return [end, fill = std::move(fill)](absl::StatusOr<T> value) {
     if (value.ok()) fill(*value);
-    Finish(reactor, value.status());
+    Finish(end, value.status());
   };
 }
 

@@ -25,7 +25,7 @@ class ServicesTest : public ::testing::Test {
       : forced_(&door_.blocks),
         cluster_(&door_.namesystem, &door_.blocks, &forced_, {}, "cluster-1", 3000),
         callers_(&door_.clock, "root", "supergroup"),
-        namenode_service_(&door_.operations, &callers_, "cluster-1"),
+        namenode_service_(&door_.operations, &callers_, &door_.clock, "cluster-1"),
         control_service_(&cluster_),
         admin_service_(&cluster_, &callers_) {
     door_.journal.Flow();
