@@ -6,14 +6,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <functional>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "client/call_ids.h"
 #include "client/connect.h"
+#include "client/namenode_session.h"
 #include "common/background_task.h"
 #include "common/clock.h"
 #include "common/mutex.h"
@@ -42,7 +42,8 @@ using AdminStub = v1::Admin::Stub;
 struct Endpoint {
   std::string address;
   std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<NameNodeStub> namenode;
+  std::unique_ptr<NameNodeSessions> sessions;
+  std::unique_ptr<NameNodeStub> namenode;  // where the NameNode has no Sessions
   std::unique_ptr<AdminStub> admin;
 };
 
@@ -78,6 +79,46 @@ struct Outcome {
   bool WantsAnotherAddress() const { return on_the_way || KindOf(status) == ErrorKind::kNotActive; }
 };
 
+// The field of `Container`'s oneof that holds a `Message`.
+template <typename Container, typename Message>
+const google::protobuf::FieldDescriptor* FieldOf() {
+  static const google::protobuf::FieldDescriptor* const field = [] {
+    const google::protobuf::OneofDescriptor& choices = *Container::descriptor()->oneof_decl(0);
+    int i = 0;
+    while (choices.field(i)->message_type() != Message::descriptor()) ++i;
+    return choices.field(i);
+  }();
+  return field;
+}
+
+template <typename Request>
+std::unique_ptr<v1::SessionCall> ToSessionCall(const Request& request) {
+  auto call = std::make_unique<v1::SessionCall>();
+  call->GetReflection()
+      ->MutableMessage(call.get(), FieldOf<v1::SessionCall, Request>())
+      ->CopyFrom(request);
+  return call;
+}
+
+// Takes the reply out of an answer; a failure as the unary call would have had it.
+template <typename Reply>
+grpc::Status FromSessionAnswer(v1::SessionAnswer* answer, Reply* reply) {
+  if (answer->code() == static_cast<int>(absl::StatusCode::kDeadlineExceeded)) {
+    return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "");  // as if no answer had come
+  }
+  if (answer->code() != 0) {
+    const absl::Status status(static_cast<absl::StatusCode>(answer->code()), answer->message());
+    return ToRpcStatus(WithKind(status, static_cast<ErrorKind>(answer->kind())));
+  }
+  const google::protobuf::FieldDescriptor* field = FieldOf<v1::SessionAnswer, Reply>();
+  const google::protobuf::Reflection& reflection = *answer->GetReflection();
+  if (!reflection.HasField(*answer, field)) {
+    return ToRpcStatus(absl::InternalError("the NameNode answered another call"));
+  }
+  reply->Swap(static_cast<Reply*>(reflection.MutableMessage(answer, field)));
+  return grpc::Status::OK;
+}
+
 }  // namespace
 
 class NameNodeClient::Impl {
@@ -88,6 +129,7 @@ class NameNodeClient::Impl {
       Endpoint endpoint;
       endpoint.address = address;
       endpoint.channel = channels->Get(address, ChannelPurpose::kMetadata);
+      endpoint.sessions = std::make_unique<NameNodeSessions>(endpoint.channel, Identity());
       endpoint.namenode = v1::NameNode::NewStub(endpoint.channel);
       endpoint.admin = v1::Admin::NewStub(endpoint.channel);
       endpoints_.push_back(std::move(endpoint));
@@ -102,36 +144,65 @@ class NameNodeClient::Impl {
                              CallType type, Request request, int64_t timeout_ms = 0) {
     const std::optional<uint64_t> id =
         type == CallType::kMutation ? std::optional(call_ids_.Begin()) : std::nullopt;
-    FillCaller(*request.mutable_caller(), id.value_or(0));
+    const uint64_t done_below = call_ids_.DoneBelow();
     Reply reply;
+    const auto in_session = [&](const Endpoint& endpoint, int64_t timeout_ms,
+                                absl::FunctionRef<bool()> connect) -> grpc::Status {
+      if constexpr (std::is_same_v<Stub, NameNodeStub>) {
+        std::unique_ptr<v1::SessionCall> call = ToSessionCall(request);
+        call->set_call_id(id.value_or(0));
+        call->set_done_below(done_below);
+        v1::SessionAnswer answer;
+        const grpc::Status status =
+            endpoint.sessions->Call(std::move(call), timeout_ms, connect, &answer);
+        return status.ok() ? FromSessionAnswer(&answer, &reply) : status;
+      } else {
+        return grpc::Status::OK;  // not called
+      }
+    };
+    const auto unary = [&](const Endpoint& endpoint, int64_t timeout_ms) {
+      Request named = request;
+      *named.mutable_caller() = Identity();
+      named.mutable_caller()->set_call_id(id.value_or(0));
+      named.mutable_caller()->set_done_below(done_below);
+      grpc::ClientContext context;
+      SetupContext(context, timeout_ms);
+      reply.Clear();
+      return (StubOf<Stub>(endpoint).*method)(&context, named, &reply);
+    };
+    const Attempts attempts{std::is_same_v<Stub, NameNodeStub>, in_session, unary};
     const absl::Status status =
-        RetryUntilAnswered(timeout_ms > 0 ? timeout_ms : options_.timeout_ms,
-                           [&](const Endpoint& endpoint, grpc::ClientContext& context) {
-                             reply.Clear();
-                             return (StubOf<Stub>(endpoint).*method)(&context, request, &reply);
-                           });
+        RetryUntilAnswered(timeout_ms > 0 ? timeout_ms : options_.timeout_ms, attempts);
     if (id) call_ids_.End(*id);
     if (!status.ok()) return status;
     return reply;
   }
 
  private:
-  using Attempt = std::function<grpc::Status(const Endpoint&, grpc::ClientContext&)>;
+  using Attempt = absl::FunctionRef<grpc::Status(const Endpoint&, int64_t timeout_ms)>;
+  struct Attempts {
+    bool has_session = false;
+    absl::FunctionRef<grpc::Status(const Endpoint&, int64_t timeout_ms,
+                                   absl::FunctionRef<bool()> connect)>
+        in_session;
+    Attempt unary;
+  };
 
-  void FillCaller(v1::Caller& caller, uint64_t call_id) {
+  v1::Caller Identity() const {
+    v1::Caller caller;
     caller.set_user(options_.user);
     caller.set_client_id(client_id_);
-    caller.set_call_id(call_id);
-    caller.set_done_below(call_ids_.DoneBelow());
     caller.set_host(options_.host);
     caller.set_rack(options_.rack);
+    return caller;
   }
 
-  absl::Status RetryUntilAnswered(int64_t timeout_ms, const Attempt& attempt) {
+  absl::Status RetryUntilAnswered(int64_t timeout_ms, const Attempts& attempts) {
     const int64_t deadline_ms = clock_->SteadyMs() + timeout_ms;
     size_t index = active_;
     for (int failures = 1;; ++failures) {
-      const Outcome outcome = TryOnce(endpoints_[index], deadline_ms - clock_->SteadyMs(), attempt);
+      const Outcome outcome =
+          TryOnce(endpoints_[index], deadline_ms - clock_->SteadyMs(), attempts);
       if (!outcome.WantsAnotherAddress()) active_ = index;
       if (outcome.status.ok() || !outcome.WorthRetrying()) return outcome.status;
 
@@ -144,18 +215,28 @@ class NameNodeClient::Impl {
     }
   }
 
-  Outcome TryOnce(const Endpoint& endpoint, int64_t left_ms, const Attempt& attempt) {
+  Outcome TryOnce(const Endpoint& endpoint, int64_t left_ms, const Attempts& attempts) {
     left_ms = std::max<int64_t>(left_ms, 1);
-    // With one address alone there is nothing better to do than to wait for it.
-    const OnFailure on_failure =
-        endpoints_.size() == 1 ? OnFailure::kKeepTrying : OnFailure::kGiveUp;
-    if (!WaitConnected(*endpoint.channel, std::min(left_ms, kConnectMs), on_failure)) {
+    const bool in_session = attempts.has_session && !endpoint.sessions->unsupported();
+    bool connected = true;
+    const auto connect = [&] {
+      // With one address alone there is nothing better to do than to wait for it.
+      const OnFailure on_failure =
+          endpoints_.size() == 1 ? OnFailure::kKeepTrying : OnFailure::kGiveUp;
+      connected = WaitConnected(*endpoint.channel, std::min(left_ms, kConnectMs), on_failure);
+      return connected;
+    };
+    const int64_t timeout_ms = std::min(left_ms, std::max(left_ms / 2, kMinAttemptMs));
+    grpc::Status status;
+    if (in_session) status = attempts.in_session(endpoint, timeout_ms, connect);
+    // An older NameNode knows no Session, and says so at once.
+    if ((!in_session || endpoint.sessions->unsupported()) && connected && connect()) {
+      status = attempts.unary(endpoint, timeout_ms);
+    }
+    if (!connected) {
       return {absl::UnavailableError(fmt::format("cannot reach {}", endpoint.address)), true,
               false};
     }
-    grpc::ClientContext context;
-    SetupContext(context, std::min(left_ms, std::max(left_ms / 2, kMinAttemptMs)));
-    const grpc::Status status = attempt(endpoint, context);
     return {FromRpcStatus(status, endpoint.address), IsTransportFailure(status), true};
   }
 

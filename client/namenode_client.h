@@ -5,7 +5,9 @@
 // once (P5). A call is tried again, with growing pauses, after a failure on the way, in safe mode,
 // at a NameNode that is not the active one (the next address is tried then), and, for Complete,
 // while too few replicas are known; until its timeout. Then: kClusterUnreachable with one clear
-// line, or the NameNode's own last refusal. Thread-safe. For this room alone.
+// line, or the NameNode's own last refusal. Callers share Session streams (namenode_session.h);
+// administrators' calls, and all calls to a NameNode that has no Sessions, are unary. Thread-safe.
+// For this room alone.
 #pragma once
 
 #include <cstdint>

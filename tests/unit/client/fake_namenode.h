@@ -19,7 +19,7 @@
 
 namespace cairn::testing {
 
-class FakeNameNode final : public v1::NameNode::Service {
+class FakeNameNode : public v1::NameNode::Service {
  public:
   // A call as it arrived.
   struct Call {
@@ -60,12 +60,20 @@ class FakeNameNode final : public v1::NameNode::Service {
   // All files are removed just before the next GetFileInfo.
   void RemoveFilesBeforeNextLook();
 
+  // From now on it is an older NameNode, which has unary calls alone.
+  void HaveNoSessions();
+  int session_messages() const;
+  int sessions_opened() const;
+
   std::vector<Call> calls(const std::string& method) const;  // those that arrived
   int runs(const std::string& method) const;                 // those that were carried out
   std::vector<FileState> files() const;
   // Of the one file, closed or not.
   FileState file() const;
 
+  grpc::Status Session(
+      grpc::ServerContext*,
+      grpc::ServerReaderWriter<v1::SessionReply, v1::SessionRequest>* stream) override;
   grpc::Status Mkdirs(grpc::ServerContext*, const v1::MkdirsRequest*, v1::MkdirsReply*) override;
   grpc::Status Create(grpc::ServerContext*, const v1::CreateRequest*, v1::CreateReply*) override;
   grpc::Status AddBlock(grpc::ServerContext*, const v1::AddBlockRequest*,
@@ -101,6 +109,8 @@ class FakeNameNode final : public v1::NameNode::Service {
   template <typename Request, typename Reply>
   grpc::Status Handle(const std::string& method, const Request& request, Reply* reply,
                       const std::function<absl::Status()>& run);
+  grpc::Status RunSessionCall(const v1::Caller& caller, v1::SessionCall* call,
+                              v1::SessionAnswer* answer);
   // These run under the lock.
   absl::Status NewBlock(uint64_t inode, const std::vector<uint32_t>& excluded,
                         v1::LocatedBlock* block);
@@ -127,6 +137,9 @@ class FakeNameNode final : public v1::NameNode::Service {
   uint64_t last_generation_ = 5000;
   NodeNumber preferred_ = 0;
   int truncate_calls_ = 0;
+  bool sessions_ = true;
+  int sessions_opened_ = 0;
+  int session_messages_ = 0;
   int64_t lease_soft_limit_ms_ = 60'000;
 
   std::unique_ptr<RpcServer> server_;

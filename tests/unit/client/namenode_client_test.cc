@@ -23,8 +23,15 @@ absl::Status SafeModeError() {
   return WithKind(absl::UnavailableError("the NameNode is in safe mode"), ErrorKind::kSafeMode);
 }
 
-class NameNodeClientTest : public ::testing::Test {
+// Over Sessions, and call by call as with an older NameNode.
+class NameNodeClientTest : public ::testing::TestWithParam<bool> {
  protected:
+  class Server : public FakeNameNode {
+   public:
+    explicit Server(uint16_t port = 0) : FakeNameNode({}, port) {
+      if (!GetParam()) HaveNoSessions();
+    }
+  };
   std::unique_ptr<NameNodeClient> Client(std::vector<std::string> addresses,
                                          int64_t timeout_ms = 30'000) {
     return std::make_unique<NameNodeClient>(
@@ -62,8 +69,8 @@ TEST(CallIdsTest, DoneBelowStopsAtTheOldestCallUnderWay) {
   EXPECT_EQ(ids.DoneBelow(), 3u);
 }
 
-TEST_F(NameNodeClientTest, ALostAnswerIsAskedForAgainUnderTheSameCallId) {
-  FakeNameNode server({});
+TEST_P(NameNodeClientTest, ALostAnswerIsAskedForAgainUnderTheSameCallId) {
+  Server server;
   server.LoseAnswer("Mkdirs", 2);
   const auto client = Client({server.address()});
   EXPECT_TRUE(client->Mkdirs(Mkdirs()).ok());
@@ -78,8 +85,8 @@ TEST_F(NameNodeClientTest, ALostAnswerIsAskedForAgainUnderTheSameCallId) {
   EXPECT_EQ(server.runs("Mkdirs"), 1);
 }
 
-TEST_F(NameNodeClientTest, DoneBelowMovesWithTheAnswers) {
-  FakeNameNode server({});
+TEST_P(NameNodeClientTest, DoneBelowMovesWithTheAnswers) {
+  Server server;
   const auto client = Client({server.address()});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(client->Mkdirs(Mkdirs()).ok());
   const auto calls = server.calls("Mkdirs");
@@ -93,8 +100,8 @@ TEST_F(NameNodeClientTest, DoneBelowMovesWithTheAnswers) {
   EXPECT_EQ(server.calls("GetServerDefaults")[0].done_below, 4u);
 }
 
-TEST_F(NameNodeClientTest, CallersAtOnceGetIdsOfTheirOwn) {
-  FakeNameNode server({});
+TEST_P(NameNodeClientTest, CallersAtOnceGetIdsOfTheirOwn) {
+  Server server;
   const auto client = Client({server.address()});
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -111,7 +118,7 @@ TEST_F(NameNodeClientTest, CallersAtOnceGetIdsOfTheirOwn) {
   EXPECT_EQ(ids.size(), 80u);
 }
 
-TEST_F(NameNodeClientTest, AnUnreachableClusterIsOneClearError) {
+TEST_P(NameNodeClientTest, AnUnreachableClusterIsOneClearError) {
   const std::string address = DeadAddress();
   const auto status = Client({address}, 300)->Mkdirs(Mkdirs()).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kClusterUnreachable);
@@ -119,46 +126,46 @@ TEST_F(NameNodeClientTest, AnUnreachableClusterIsOneClearError) {
                                    "; is it running? (set --namenode or CAIRN_NAMENODE)");
 }
 
-TEST_F(NameNodeClientTest, WaitsForANameNodeThatStarts) {
+TEST_P(NameNodeClientTest, WaitsForANameNodeThatStarts) {
   uint16_t port = 0;
   {
-    FakeNameNode first({});
+    Server first;
     port = first.port();
   }
   const auto client = Client({"127.0.0.1:" + std::to_string(port)});
   absl::Status status;
   std::thread caller([&] { status = client->Mkdirs(Mkdirs()).status(); });
-  FakeNameNode second({}, port);
+  Server second(port);
   caller.join();
   EXPECT_TRUE(status.ok()) << status;
 }
 
-TEST_F(NameNodeClientTest, SafeModeIsWaitedFor) {
-  FakeNameNode server({});
+TEST_P(NameNodeClientTest, SafeModeIsWaitedFor) {
+  Server server;
   server.Refuse("Mkdirs", 2, SafeModeError());
   EXPECT_TRUE(Client({server.address()})->Mkdirs(Mkdirs()).ok());
   EXPECT_EQ(server.calls("Mkdirs").size(), 3u);
 }
 
-TEST_F(NameNodeClientTest, SafeModeThatStaysIsTheError) {
-  FakeNameNode server({});
+TEST_P(NameNodeClientTest, SafeModeThatStaysIsTheError) {
+  Server server;
   server.Refuse("Mkdirs", 1000, SafeModeError());
   const auto status = Client({server.address()}, 300)->Mkdirs(Mkdirs()).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kSafeMode);
   EXPECT_EQ(MessageOf(status), "the NameNode is in safe mode");
 }
 
-TEST_F(NameNodeClientTest, ARefusalIsNotRetried) {
-  FakeNameNode server({});
+TEST_P(NameNodeClientTest, ARefusalIsNotRetried) {
+  Server server;
   server.Refuse("Mkdirs", 1, absl::AlreadyExistsError("File exists"));
   const auto status = Client({server.address()})->Mkdirs(Mkdirs()).status();
   EXPECT_EQ(MessageOf(status), "File exists");
   EXPECT_EQ(server.calls("Mkdirs").size(), 1u);
 }
 
-TEST_F(NameNodeClientTest, AnotherAddressIsTriedWhenOneDoesNotServe) {
-  FakeNameNode standby({});
-  FakeNameNode active({});
+TEST_P(NameNodeClientTest, AnotherAddressIsTriedWhenOneDoesNotServe) {
+  Server standby;
+  Server active;
   standby.Refuse("Mkdirs", 1000,
                  WithKind(absl::UnavailableError("standby"), ErrorKind::kNotActive));
   const auto client = Client({DeadAddress(), standby.address(), active.address()});
@@ -169,14 +176,17 @@ TEST_F(NameNodeClientTest, AnotherAddressIsTriedWhenOneDoesNotServe) {
   EXPECT_EQ(active.calls("Mkdirs")[0].id, 1u);
 }
 
-TEST_F(NameNodeClientTest, NoActiveNameNodeIsAnUnreachableCluster) {
-  FakeNameNode standby({});
+TEST_P(NameNodeClientTest, NoActiveNameNodeIsAnUnreachableCluster) {
+  Server standby;
   standby.Refuse("Mkdirs", 1000,
                  WithKind(absl::UnavailableError("standby"), ErrorKind::kNotActive));
   const auto status = Client({standby.address()}, 200)->Mkdirs(Mkdirs()).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kClusterUnreachable);
   EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("is active"));
 }
+
+INSTANTIATE_TEST_SUITE_P(Ways, NameNodeClientTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "InSessions" : "Unary"; });
 
 }  // namespace
 }  // namespace cairn

@@ -1,0 +1,226 @@
+#include "client/session_caller.h"
+
+#include <algorithm>
+
+#include "absl/container/inlined_vector.h"
+
+namespace cairn {
+namespace {
+
+constexpr size_t kMaxUnanswered = 2;            // messages
+constexpr size_t kMaxMessageBytes = 256 << 10;  // one call may be larger
+constexpr int kMaxCallsPerMessage = 1024;       // the NameNode takes no more
+constexpr size_t kNumberBytes = 11;             // of a call, at most
+constexpr std::chrono::milliseconds kPushAfter(1);
+
+}  // namespace
+
+// --- Waiting --------------------------------------------------------------------------------
+
+bool SessionCaller::Waiter::WaitFor(std::chrono::nanoseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  MutexLock lock(mu_);
+  while (!done_) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left.count() <= 0) return false;
+    cv_.WaitFor(mu_, left);
+  }
+  return true;
+}
+
+void SessionCaller::Waiter::Wait() {
+  MutexLock lock(mu_);
+  while (!done_) cv_.Wait(mu_);
+}
+
+void SessionCaller::Waiter::Deliver(const grpc::Status& status, v1::SessionAnswer* answer) {
+  {
+    MutexLock lock(mu_);
+    status_ = status;
+    if (answer != nullptr) answer_.Swap(answer);
+    done_ = true;
+  }
+  cv_.Signal();
+}
+
+grpc::Status SessionCaller::Waiter::Take(v1::SessionAnswer* answer) {
+  MutexLock lock(mu_);
+  answer->Swap(&answer_);
+  return status_;
+}
+
+// --- Calls ----------------------------------------------------------------------------------
+
+void SessionCaller::Start(v1::NameNode::Stub& stub, const v1::Caller& caller) {
+  // Fails at once where the connection is gone: callers connect before they open a stream, and make
+  // their calls again. The calls have deadlines, the stream has none; keepalive ends it.
+  context_.set_wait_for_ready(false);
+  *out_.mutable_caller() = caller;
+  {
+    MutexLock lock(mu_);
+    self_ = shared_from_this();
+  }
+  stub.async()->Session(&context_, this);
+  AddHold();  // writes start from outside of callbacks, until reads_ended_
+  StartRead(&in_);
+  StartCall();
+}
+
+grpc::Status SessionCaller::Call(std::unique_ptr<v1::SessionCall> call, int64_t timeout_ms,
+                                 v1::SessionAnswer* answer) {
+  const std::chrono::nanoseconds timeout = std::chrono::milliseconds(timeout_ms);
+  const auto waiter = std::make_shared<Waiter>();
+  call->set_deadline_ms(static_cast<uint32_t>(std::min<int64_t>(timeout_ms, UINT32_MAX)));
+  Queued queued{std::move(call), 0, 0};
+  queued.bytes = queued.call->ByteSizeLong() + kNumberBytes;
+  uint64_t number = 0;
+  bool write = false;
+  bool first_to_wait = false;
+  {
+    MutexLock lock(mu_);
+    if (end_.has_value()) return *end_;
+    number = ++last_number_;
+    queued.number = number;
+    queued.call->set_number(number);
+    waiters_.emplace(number, waiter);
+    first_to_wait = queue_.empty();
+    queue_.push_back(std::move(queued));
+    write = TakeMessage();
+  }
+  if (write) StartWrite(&out_);
+  // One caller sees to it that what queued up behind it does not wait for long.
+  if (first_to_wait && !write) {
+    if (waiter->WaitFor(std::min<std::chrono::nanoseconds>(timeout, kPushAfter))) {
+      return waiter->Take(answer);
+    }
+    Push();
+  }
+  if (waiter->WaitFor(timeout)) return waiter->Take(answer);
+
+  spent_ = true;  // whatever is wrong with it, the next try goes another way
+  {
+    MutexLock lock(mu_);
+    if (waiters_.erase(number) > 0) {
+      return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no answer in time");
+    }
+  }
+  waiter->Wait();  // the answer is just being delivered
+  return waiter->Take(answer);
+}
+
+bool SessionCaller::TakeMessage() {
+  if (writing_ || reads_ended_) return false;
+  out_.clear_calls();
+  size_t bytes = 0;
+  uint64_t first = 0;
+  uint64_t last = 0;
+  while (!queue_.empty() && out_.calls_size() < kMaxCallsPerMessage) {
+    Queued& next = queue_.front();
+    if (first == 0 && next.number > pushed_ && unanswered_.size() >= kMaxUnanswered) break;
+    if (waiters_.contains(next.number)) {  // else its caller gave up
+      if (first != 0 && bytes + next.bytes > kMaxMessageBytes) break;
+      bytes += next.bytes;
+      if (first == 0) first = next.number;
+      last = next.number;
+      out_.mutable_calls()->AddAllocated(next.call.release());
+    }
+    queue_.pop_front();
+  }
+  if (first == 0) return false;
+  if (!queue_.empty()) pushed_ = queue_.back().number;  // too much for one message
+  unanswered_.emplace_back(first, last);
+  writing_ = true;
+  return true;
+}
+
+void SessionCaller::Push() {
+  {
+    MutexLock lock(mu_);
+    pushed_ = last_number_;
+    if (!TakeMessage()) return;
+  }
+  StartWrite(&out_);
+}
+
+void SessionCaller::Answered(uint64_t number) {
+  const auto message =
+      std::find_if(unanswered_.begin(), unanswered_.end(), [number](const auto& numbers) {
+        return numbers.first <= number && number <= numbers.second;
+      });
+  if (message != unanswered_.end()) unanswered_.erase(message);
+}
+
+// --- gRPC's side ----------------------------------------------------------------------------
+
+void SessionCaller::OnReadDone(bool ok) {
+  if (!ok) {
+    spent_ = true;
+    bool writing = false;
+    {
+      MutexLock lock(mu_);
+      reads_ended_ = true;  // no write starts any more
+      writing = writing_;
+    }
+    if (!writing) RemoveHold();  // else OnWriteDone does it
+    return;
+  }
+  v1::SessionReply reply;
+  {
+    MutexLock lock(mu_);
+    reply.Swap(&in_);
+  }
+  StartRead(&in_);
+  absl::InlinedVector<std::pair<std::shared_ptr<Waiter>, v1::SessionAnswer*>, 64> found;
+  bool write = false;
+  {
+    MutexLock lock(mu_);
+    for (v1::SessionAnswer& answer : *reply.mutable_answers()) {
+      Answered(answer.number());
+      const auto it = waiters_.find(answer.number());
+      if (it == waiters_.end()) continue;  // its caller gave up
+      found.emplace_back(std::move(it->second), &answer);
+      waiters_.erase(it);
+    }
+    write = TakeMessage();
+  }
+  if (write) StartWrite(&out_);
+  for (const auto& [waiter, answer] : found) waiter->Deliver(grpc::Status::OK, answer);
+}
+
+void SessionCaller::OnWriteDone(bool) {
+  bool write = false;
+  bool ended = false;
+  {
+    MutexLock lock(mu_);
+    writing_ = false;
+    out_.clear_caller();  // it was said
+    ended = reads_ended_;
+    write = TakeMessage();
+  }
+  if (write) StartWrite(&out_);
+  if (ended) RemoveHold();
+}
+
+void SessionCaller::OnDone(const grpc::Status& status) {
+  // Without an answer and without a failure: the NameNode closed it.
+  const grpc::Status end =
+      status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed") : status;
+  spent_ = true;
+  absl::flat_hash_map<uint64_t, std::shared_ptr<Waiter>> left;
+  std::shared_ptr<SessionCaller> self;
+  {
+    MutexLock lock(mu_);
+    end_ = end;
+    left.swap(waiters_);
+    self.swap(self_);
+    ended_cv_.SignalAll();
+  }
+  for (const auto& [number, waiter] : left) waiter->Deliver(end, nullptr);
+}
+
+void SessionCaller::AwaitEnd() {
+  MutexLock lock(mu_);
+  while (!end_.has_value()) ended_cv_.Wait(mu_);
+}
+
+}  // namespace cairn

@@ -1,0 +1,95 @@
+// One Session stream, shared by blocking callers. See namenode_session.h, its only user.
+//
+// Thread-safe: callers and gRPC's threads meet in mu_. Start... functions are called without the
+// lock; whoever sets writing_ starts the write. The stream holds itself until gRPC is done with it.
+#pragma once
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/client_callback.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/mutex.h"
+#include "proto/namenode.grpc.pb.h"
+#include "proto/namenode.pb.h"
+
+namespace cairn {
+
+class SessionCaller final : public grpc::ClientBidiReactor<v1::SessionRequest, v1::SessionReply>,
+                            public std::enable_shared_from_this<SessionCaller> {
+ public:
+  void Start(v1::NameNode::Stub& stub, const v1::Caller& caller) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // See NameNodeSessions::Call.
+  grpc::Status Call(std::unique_ptr<v1::SessionCall> call, int64_t timeout_ms,
+                    v1::SessionAnswer* answer) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // It should get no more callers.
+  bool spent() const { return spent_.load(std::memory_order_relaxed); }
+  void Cancel() { context_.TryCancel(); }
+  void AwaitEnd() ABSL_LOCKS_EXCLUDED(mu_);
+
+  void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
+  void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
+  void OnDone(const grpc::Status& status) override ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  // A caller that waits. Shared with who delivers, so that the caller is woken without a lock that
+  // it would stop at.
+  class Waiter {
+   public:
+    // True when the outcome came in time.
+    bool WaitFor(std::chrono::nanoseconds timeout) ABSL_LOCKS_EXCLUDED(mu_);
+    void Wait() ABSL_LOCKS_EXCLUDED(mu_);
+    void Deliver(const grpc::Status& status, v1::SessionAnswer* answer) ABSL_LOCKS_EXCLUDED(mu_);
+    // After either wait.
+    grpc::Status Take(v1::SessionAnswer* answer) ABSL_LOCKS_EXCLUDED(mu_);
+
+   private:
+    Mutex mu_;
+    CondVar cv_;
+    bool done_ ABSL_GUARDED_BY(mu_) = false;
+    grpc::Status status_ ABSL_GUARDED_BY(mu_);
+    v1::SessionAnswer answer_ ABSL_GUARDED_BY(mu_);
+  };
+  struct Queued {
+    std::unique_ptr<v1::SessionCall> call;
+    uint64_t number = 0;
+    size_t bytes = 0;
+  };
+
+  // Puts the next message together in out_; true: start the write.
+  bool TakeMessage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What is queued leaves, however many messages are under way.
+  void Push() ABSL_LOCKS_EXCLUDED(mu_);
+  // The first answer to a message is here.
+  void Answered(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  grpc::ClientContext context_;
+  v1::SessionReply in_;     // of the read under way
+  v1::SessionRequest out_;  // of the write under way
+  std::atomic<bool> spent_{false};
+
+  Mutex mu_;
+  CondVar ended_cv_;
+  std::shared_ptr<SessionCaller> self_ ABSL_GUARDED_BY(mu_);  // until OnDone
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool reads_ended_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
+  uint64_t last_number_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t pushed_ ABSL_GUARDED_BY(mu_) = 0;  // calls up to this one leave at once
+  std::deque<Queued> queue_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<uint64_t, std::shared_ptr<Waiter>> waiters_ ABSL_GUARDED_BY(mu_);
+  // Messages that wait for their first answer: the numbers of their first and last calls.
+  std::vector<std::pair<uint64_t, uint64_t>> unanswered_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace cairn
