@@ -20,107 +20,111 @@ grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionReply>* NameNodeService::
 }
 
 template <typename Request, typename Reply>
-Reactor* NameNodeService::Unary(const Request& request, Reply* reply) {
-  auto* end = new UnaryCall();
+Reactor* NameNodeService::Unary(Context* context, const Request& request, Reply* reply) {
+  Reactor* reactor = context->DefaultReactor();
   const absl::StatusOr<CallContext> call = callers_->Resolve(request.caller());
   if (call.ok()) {
-    calls_.Handle(*call, request, reply, end);
+    calls_.Handle(*call, request, reply, new UnaryCall(reactor));
   } else {
-    end->End(call.status());
+    Finish(reactor, call.status());
   }
-  return end;
+  return reactor;
 }
 
-Reactor* NameNodeService::Mkdirs(Context*, const v1::MkdirsRequest* request,
+Reactor* NameNodeService::Mkdirs(Context* context, const v1::MkdirsRequest* request,
                                  v1::MkdirsReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::Create(Context*, const v1::CreateRequest* request,
+Reactor* NameNodeService::Create(Context* context, const v1::CreateRequest* request,
                                  v1::CreateReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::AddBlock(Context*, const v1::AddBlockRequest* request,
+Reactor* NameNodeService::AddBlock(Context* context, const v1::AddBlockRequest* request,
                                    v1::AddBlockReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::AbandonBlock(Context*, const v1::AbandonBlockRequest* request,
+Reactor* NameNodeService::AbandonBlock(Context* context, const v1::AbandonBlockRequest* request,
                                        v1::AbandonBlockReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::NewStamp(Context*, const v1::NewStampRequest* request,
+Reactor* NameNodeService::NewStamp(Context* context, const v1::NewStampRequest* request,
                                    v1::NewStampReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::UpdatePipeline(Context*, const v1::UpdatePipelineRequest* request,
+Reactor* NameNodeService::UpdatePipeline(Context* context, const v1::UpdatePipelineRequest* request,
                                          v1::UpdatePipelineReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::Complete(Context*, const v1::CompleteRequest* request,
+Reactor* NameNodeService::Complete(Context* context, const v1::CompleteRequest* request,
                                    v1::CompleteReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::AbandonFile(Context*, const v1::AbandonFileRequest* request,
+Reactor* NameNodeService::AbandonFile(Context* context, const v1::AbandonFileRequest* request,
                                       v1::AbandonFileReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::RenewLease(Context*, const v1::RenewLeaseRequest* request,
+Reactor* NameNodeService::RenewLease(Context* context, const v1::RenewLeaseRequest* request,
                                      v1::RenewLeaseReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::Append(Context*, const v1::AppendRequest* request,
+Reactor* NameNodeService::Append(Context* context, const v1::AppendRequest* request,
                                  v1::AppendReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::Truncate(Context*, const v1::TruncateRequest* request,
+Reactor* NameNodeService::Truncate(Context* context, const v1::TruncateRequest* request,
                                    v1::TruncateReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::RecoverLease(Context*, const v1::RecoverLeaseRequest* request,
+Reactor* NameNodeService::RecoverLease(Context* context, const v1::RecoverLeaseRequest* request,
                                        v1::RecoverLeaseReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::Rename(Context*, const v1::RenameRequest* request,
+Reactor* NameNodeService::Rename(Context* context, const v1::RenameRequest* request,
                                  v1::RenameReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::Delete(Context*, const v1::DeleteRequest* request,
+Reactor* NameNodeService::Delete(Context* context, const v1::DeleteRequest* request,
                                  v1::DeleteReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::SetReplication(Context*, const v1::SetReplicationRequest* request,
+Reactor* NameNodeService::SetReplication(Context* context, const v1::SetReplicationRequest* request,
                                          v1::SetReplicationReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::SetTimes(Context*, const v1::SetTimesRequest* request,
+Reactor* NameNodeService::SetTimes(Context* context, const v1::SetTimesRequest* request,
                                    v1::SetTimesReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::SetOwner(Context*, const v1::SetOwnerRequest* request,
+Reactor* NameNodeService::SetOwner(Context* context, const v1::SetOwnerRequest* request,
                                    v1::SetOwnerReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::SetPermission(Context*, const v1::SetPermissionRequest* request,
+Reactor* NameNodeService::SetPermission(Context* context, const v1::SetPermissionRequest* request,
                                         v1::SetPermissionReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::GetFileInfo(Context*, const v1::GetFileInfoRequest* request,
+Reactor* NameNodeService::GetFileInfo(Context* context, const v1::GetFileInfoRequest* request,
                                       v1::GetFileInfoReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::List(Context*, const v1::ListRequest* request, v1::ListReply* reply) {
-  return Unary(*request, reply);
+Reactor* NameNodeService::List(Context* context, const v1::ListRequest* request,
+                               v1::ListReply* reply) {
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::GetBlockLocations(Context*, const v1::GetBlockLocationsRequest* request,
+Reactor* NameNodeService::GetBlockLocations(Context* context,
+                                            const v1::GetBlockLocationsRequest* request,
                                             v1::GetBlockLocationsReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::GetContentSummary(Context*, const v1::GetContentSummaryRequest* request,
+Reactor* NameNodeService::GetContentSummary(Context* context,
+                                            const v1::GetContentSummaryRequest* request,
                                             v1::GetContentSummaryReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
-Reactor* NameNodeService::GetServerDefaults(Context*, const v1::GetServerDefaultsRequest* request,
+Reactor* NameNodeService::GetServerDefaults(Context* context,
+                                            const v1::GetServerDefaultsRequest* request,
                                             v1::GetServerDefaultsReply* reply) {
-  return Unary(*request, reply);
+  return Unary(context, *request, reply);
 }
 
 }  // namespace cairn::namenode

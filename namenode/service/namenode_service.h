@@ -57,7 +57,7 @@ class NameNodeService final : public v1::NameNode::CallbackService {
 
  private:
   template <typename Request, typename Reply>
-  Reactor* Unary(const Request& request, Reply* reply);
+  Reactor* Unary(Context* context, const Request& request, Reply* reply);
 
   const ClientCalls calls_;
   CallerResolver* const callers_;

@@ -23,11 +23,18 @@ class CallEnd {
   ~CallEnd() = default;
 };
 
-// A unary RPC as such; it owns itself.
-class UnaryCall final : public grpc::ServerUnaryReactor, public CallEnd {
+// A unary RPC; it owns itself. gRPC's default reactor ends without a hop to another thread, which
+// one of our own would take.
+class UnaryCall final : public CallEnd {
  public:
-  void End(const absl::Status& status) override { Finish(ToRpcStatus(status)); }
-  void OnDone() override { delete this; }
+  explicit UnaryCall(grpc::ServerUnaryReactor* reactor) : reactor_(reactor) {}
+  void End(const absl::Status& status) override {
+    reactor_->Finish(ToRpcStatus(status));
+    delete this;
+  }
+
+ private:
+  grpc::ServerUnaryReactor* const reactor_;
 };
 
 inline void Finish(grpc::ServerUnaryReactor* reactor, const absl::Status& status) {
