@@ -23,13 +23,15 @@ NameNodeSessions::NameNodeSessions(const std::shared_ptr<grpc::Channel>& channel
     : stub_(v1::NameNode::NewStub(channel)), caller_(std::move(caller)) {}
 
 NameNodeSessions::~NameNodeSessions() {
-  std::vector<Slot> slots;
+  std::vector<std::shared_ptr<SessionCaller>> streams;
   {
     MutexLock lock(mu_);
-    slots.swap(slots_);
+    streams.swap(ending_);
+    for (const Slot& slot : slots_) streams.push_back(slot.stream);
+    slots_.clear();
   }
-  for (const Slot& slot : slots) slot.stream->Cancel();
-  for (const Slot& slot : slots) slot.stream->AwaitEnd();
+  for (const auto& stream : streams) stream->Cancel();
+  for (const auto& stream : streams) stream->AwaitEnd();
 }
 
 grpc::Status NameNodeSessions::Call(std::unique_ptr<v1::SessionCall> call, int64_t timeout_ms,
@@ -53,8 +55,7 @@ std::shared_ptr<SessionCaller> NameNodeSessions::Enter(bool may_open) {
     return slot.stream;
   }
   if (!may_open) return nullptr;
-  // Those that broke while nobody used them.
-  std::erase_if(slots_, [](const Slot& slot) { return slot.callers == 0 && slot.stream->spent(); });
+  Retire();
   auto opened = std::make_shared<SessionCaller>();
   slots_.push_back({opened, 1});
   opened->Start(*stub_, caller_);  // before another caller finds it
@@ -62,17 +63,26 @@ std::shared_ptr<SessionCaller> NameNodeSessions::Enter(bool may_open) {
 }
 
 void NameNodeSessions::Leave(const std::shared_ptr<SessionCaller>& stream) {
-  bool last = false;
-  {
-    MutexLock lock(mu_);
-    const auto slot = std::find_if(slots_.begin(), slots_.end(),
-                                   [&](const Slot& slot) { return slot.stream == stream; });
-    --slot->callers;
-    if (!stream->spent()) return;
-    last = slot->callers == 0;
-    if (last) slots_.erase(slot);
+  MutexLock lock(mu_);
+  const auto slot = std::find_if(slots_.begin(), slots_.end(),
+                                 [&](const Slot& slot) { return slot.stream == stream; });
+  --slot->callers;
+  if (slot->callers == 0 && stream->spent()) Retire();
+}
+
+void NameNodeSessions::Retire() {
+  std::erase_if(ending_, [](const auto& stream) { return stream->ended(); });
+  std::vector<Slot> kept;
+  for (Slot& slot : slots_) {
+    // Asked once: a stream may break at any moment.
+    if (slot.callers > 0 || !slot.stream->spent()) {
+      kept.push_back(std::move(slot));
+      continue;
+    }
+    slot.stream->Cancel();
+    ending_.push_back(std::move(slot.stream));
   }
-  if (last) stream->Cancel();
+  slots_.swap(kept);
 }
 
 }  // namespace cairn

@@ -58,12 +58,15 @@ class NameNodeSessions {
   // nullptr: there is no stream with room, and `may_open` is not set.
   std::shared_ptr<SessionCaller> Enter(bool may_open) ABSL_LOCKS_EXCLUDED(mu_);
   void Leave(const std::shared_ptr<SessionCaller>& stream) ABSL_LOCKS_EXCLUDED(mu_);
+  // Takes streams that are spent and unused out, and forgets those that gRPC is done with.
+  void Retire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::unique_ptr<v1::NameNode::Stub> stub_;
   const v1::Caller caller_;
   std::atomic<bool> unsupported_{false};
   mutable Mutex mu_;
   std::vector<Slot> slots_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<SessionCaller>> ending_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn

@@ -56,10 +56,6 @@ void SessionCaller::Start(v1::NameNode::Stub& stub, const v1::Caller& caller) {
   // their calls again. The calls have deadlines, the stream has none; keepalive ends it.
   context_.set_wait_for_ready(false);
   *out_.mutable_caller() = caller;
-  {
-    MutexLock lock(mu_);
-    self_ = shared_from_this();
-  }
   stub.async()->Session(&context_, this);
   AddHold();  // writes start from outside of callbacks, until reads_ended_
   StartRead(&in_);
@@ -207,20 +203,25 @@ void SessionCaller::OnDone(const grpc::Status& status) {
       status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed") : status;
   spent_ = true;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Waiter>> left;
-  std::shared_ptr<SessionCaller> self;
   {
     MutexLock lock(mu_);
     end_ = end;
     left.swap(waiters_);
-    self.swap(self_);
-    ended_cv_.SignalAll();
   }
   for (const auto& [number, waiter] : left) waiter->Deliver(end, nullptr);
+  MutexLock lock(mu_);
+  ended_ = true;
+  ended_cv_.SignalAll();
+}
+
+bool SessionCaller::ended() const {
+  MutexLock lock(mu_);
+  return ended_;
 }
 
 void SessionCaller::AwaitEnd() {
   MutexLock lock(mu_);
-  while (!end_.has_value()) ended_cv_.Wait(mu_);
+  while (!ended_) ended_cv_.Wait(mu_);
 }
 
 }  // namespace cairn

@@ -1,7 +1,9 @@
 // One Session stream, shared by blocking callers. See namenode_session.h, its only user.
 //
 // Thread-safe: callers and gRPC's threads meet in mu_. Start... functions are called without the
-// lock; whoever sets writing_ starts the write. The stream holds itself until gRPC is done with it.
+// lock; whoever sets writing_ starts the write. It must outlive gRPC's use of it (ended()), and may
+// not be destroyed by a thread of gRPC's: with the last reference to a channel such a thread would
+// wait for itself.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -23,8 +25,7 @@
 
 namespace cairn {
 
-class SessionCaller final : public grpc::ClientBidiReactor<v1::SessionRequest, v1::SessionReply>,
-                            public std::enable_shared_from_this<SessionCaller> {
+class SessionCaller final : public grpc::ClientBidiReactor<v1::SessionRequest, v1::SessionReply> {
  public:
   void Start(v1::NameNode::Stub& stub, const v1::Caller& caller) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -35,6 +36,8 @@ class SessionCaller final : public grpc::ClientBidiReactor<v1::SessionRequest, v
   // It should get no more callers.
   bool spent() const { return spent_.load(std::memory_order_relaxed); }
   void Cancel() { context_.TryCancel(); }
+  // gRPC is done with it.
+  bool ended() const ABSL_LOCKS_EXCLUDED(mu_);
   void AwaitEnd() ABSL_LOCKS_EXCLUDED(mu_);
 
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
@@ -78,9 +81,9 @@ class SessionCaller final : public grpc::ClientBidiReactor<v1::SessionRequest, v
   v1::SessionRequest out_;  // of the write under way
   std::atomic<bool> spent_{false};
 
-  Mutex mu_;
+  mutable Mutex mu_;
   CondVar ended_cv_;
-  std::shared_ptr<SessionCaller> self_ ABSL_GUARDED_BY(mu_);  // until OnDone
+  bool ended_ ABSL_GUARDED_BY(mu_) = false;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool reads_ended_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
