@@ -87,10 +87,14 @@ LocatedBlock FromProto(const v1::LocatedBlock& in) {
 }
 
 ContentSummary FromProto(const v1::GetContentSummaryReply& in) {
-  return {.files = in.files(),
-          .directories = in.directories(),
-          .length = in.length(),
-          .space = in.space()};
+  ContentSummary summary{.files = in.files(),
+                         .directories = in.directories(),
+                         .length = in.length(),
+                         .space = in.space(),
+                         .promised = in.promised()};
+  if (in.has_name_quota()) summary.name_quota = in.name_quota();
+  if (in.has_space_quota()) summary.space_quota = in.space_quota();
+  return summary;
 }
 
 ServerDefaults FromProto(const v1::GetServerDefaultsReply& in) {

@@ -200,6 +200,23 @@ absl::Status FileSystem::SetPermission(std::string_view path, uint32_t mode) {
   return core_->namenode().SetPermission(std::move(request)).status();
 }
 
+absl::Status FileSystem::Concat(std::string_view target, const std::vector<std::string>& sources) {
+  v1::ConcatRequest request;
+  request.set_target(target.data(), target.size());
+  for (const std::string& source : sources) request.add_sources(source);
+  return core_->namenode().Concat(std::move(request)).status();
+}
+
+absl::Status FileSystem::SetQuota(std::string_view path, const QuotaChange& change) {
+  auto request = RequestFor<v1::SetQuotaRequest>(path);
+  const auto set = [](std::optional<uint64_t> limit, v1::QuotaLimit* proto) {
+    if (limit) proto->set_limit(*limit);
+  };
+  if (change.names) set(*change.names, request.mutable_names());
+  if (change.space) set(*change.space, request.mutable_space());
+  return core_->namenode().SetQuota(std::move(request)).status();
+}
+
 absl::StatusOr<ContentSummary> FileSystem::GetContentSummary(std::string_view path) {
   ASSIGN_OR_RETURN(
       const v1::GetContentSummaryReply reply,

@@ -131,6 +131,14 @@ class FileSystem {
   absl::Status SetOwner(std::string_view path, std::string_view owner, std::string_view group);
   absl::Status SetPermission(std::string_view path, uint32_t mode);
 
+  // Adds the content of closed files to the end of a closed one, in one step: their blocks become
+  // its own, and they are gone. All must be in the target's directory, have blocks of its size, and
+  // end at the end of a block, but for the last one.
+  absl::Status Concat(std::string_view target, const std::vector<std::string>& sources);
+  // For superusers. A quota below what is used keeps it from growing. What would exceed a quota
+  // fails with kQuotaExceeded.
+  absl::Status SetQuota(std::string_view path, const QuotaChange& change);
+
   absl::StatusOr<ContentSummary> GetContentSummary(std::string_view path);
   // Blocks that overlap [offset, offset + length), by offset; length 0: to the end.
   absl::StatusOr<std::vector<LocatedBlock>> GetBlockLocations(std::string_view path,

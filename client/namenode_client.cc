@@ -340,6 +340,12 @@ absl::StatusOr<v1::SetPermissionReply> NameNodeClient::SetPermission(
     v1::SetPermissionRequest request) {
   return impl_->Call(&NameNodeStub::SetPermission, CallType::kMutation, std::move(request));
 }
+absl::StatusOr<v1::SetQuotaReply> NameNodeClient::SetQuota(v1::SetQuotaRequest request) {
+  return impl_->Call(&NameNodeStub::SetQuota, CallType::kMutation, std::move(request));
+}
+absl::StatusOr<v1::ConcatReply> NameNodeClient::Concat(v1::ConcatRequest request) {
+  return impl_->Call(&NameNodeStub::Concat, CallType::kMutation, std::move(request));
+}
 
 absl::StatusOr<v1::GetFileInfoReply> NameNodeClient::GetFileInfo(v1::GetFileInfoRequest request) {
   return impl_->Call(&NameNodeStub::GetFileInfo, CallType::kRead, std::move(request));

@@ -64,6 +64,8 @@ class NameNodeClient {
   absl::StatusOr<v1::SetTimesReply> SetTimes(v1::SetTimesRequest request);
   absl::StatusOr<v1::SetOwnerReply> SetOwner(v1::SetOwnerRequest request);
   absl::StatusOr<v1::SetPermissionReply> SetPermission(v1::SetPermissionRequest request);
+  absl::StatusOr<v1::SetQuotaReply> SetQuota(v1::SetQuotaRequest request);
+  absl::StatusOr<v1::ConcatReply> Concat(v1::ConcatRequest request);
 
   absl::StatusOr<v1::GetFileInfoReply> GetFileInfo(v1::GetFileInfoRequest request);
   absl::StatusOr<v1::ListReply> List(v1::ListRequest request);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,20 @@ struct ContentSummary {
   uint64_t directories = 0;  // the path itself included
   uint64_t length = 0;       // of file content
   uint64_t space = 0;        // bytes times replication
+  uint64_t promised = 0;     // by how much `space` may still grow through blocks being written
+  // Of a directory; nullopt: none.
+  std::optional<uint64_t> name_quota;
+  std::optional<uint64_t> space_quota;
+
+  // What counts against the quotas.
+  uint64_t names_used() const { return files + directories; }
+  uint64_t space_used() const { return space + promised; }
+};
+
+// Limits to set on a directory. Unset: left as it is; set to nullopt: none.
+struct QuotaChange {
+  std::optional<std::optional<uint64_t>> names;  // files and directories below, itself included
+  std::optional<std::optional<uint64_t>> space;  // bytes times replication
 };
 
 // The CRC32C of a file's bytes, however they are cut into blocks (HDFS's COMPOSITE-CRC32C).

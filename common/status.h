@@ -49,9 +49,10 @@ enum class ErrorKind : int {
   kUsage = 11,               // INVALID_ARGUMENT: wrong usage of a program (exit status 2)
   kRecoveryInProgress = 12,  // UNAVAILABLE: the file's blocks are being settled; retry
   kBeingWritten = 13,        // FAILED_PRECONDITION: another client holds the file's lease
-  kStaleReplica = 14,  // FAILED_PRECONDITION: a generation stamp below the replica's, or above
-  kIdleStream = 15,    // ABORTED: a peer neither sent nor took anything for too long
-  kSlowNode = 16,      // UNAVAILABLE: a DataNode far slower than the others of its pipeline
+  kStaleReplica = 14,   // FAILED_PRECONDITION: a generation stamp below the replica's, or above
+  kIdleStream = 15,     // ABORTED: a peer neither sent nor took anything for too long
+  kSlowNode = 16,       // UNAVAILABLE: a DataNode far slower than the others of its pipeline
+  kQuotaExceeded = 17,  // RESOURCE_EXHAUSTED: a directory's quota of names or space
 };
 
 // `status` with `kind` attached (replaces an earlier one). An OK status is returned as it is.

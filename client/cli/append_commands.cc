@@ -1,4 +1,4 @@
-// cairn append and truncate: files that grow or shrink at their end.
+// cairn append, truncate and concat: files that grow or shrink at their end.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -118,6 +118,22 @@ absl::Status Truncate(Context& context, uint64_t size, const Operands& operands)
   return context.Continue();
 }
 
+absl::Status Concat(Context& context, const Operands& operands) {
+  ASSIGN_OR_RETURN(const ClusterPath target, context.Resolve(operands.front()));
+  ASSIGN_OR_RETURN(const std::vector<ClusterPath> found,
+                   context.Expand(Operands(operands.begin() + 1, operands.end())));
+  std::vector<std::string> sources;
+  for (const ClusterPath& source : found) {
+    if (source.fs != target.fs) return UsageError("all files must be in one cluster");
+    sources.push_back(source.path);
+  }
+  RETURN_IF_ERROR(context.Continue());
+  if (context.exit_status() != 0) return absl::OkStatus();  // a source is not there, and told
+  const absl::Status status = target.fs->Concat(target.path, sources);
+  if (!status.ok()) context.Fail(target.shown, status);
+  return context.Continue();
+}
+
 }  // namespace
 
 void AddAppendCommands(Cli& cli) {
@@ -143,6 +159,11 @@ void AddAppendCommands(Cli& cli) {
                                 return Truncate(context, *size, operands);
                               });
   truncate.Example("cairn truncate -s 0 /logs/today").Example("cairn truncate -s 1M /data/a.bin");
+  cli.Add("concat", "TARGET SOURCE...", 2, Command::kAnyNumber,
+          "move the content of files in a directory to the end of one there, without copying",
+          Concat)
+      .Example("cairn concat /data/all /data/part-1 /data/part-2   # the parts are gone then")
+      .Example("cairn concat /data/all '/data/part-*'              # in the order of their names");
   *given = &truncate.options().AddSize("size", size.get(), "bytes to keep").Short('s');
 }
 

@@ -17,6 +17,7 @@ void AddCommands(Cli& cli) {
   AddFsck(cli);
   AddAdminCommands(cli);
   AddBench(cli);
+  AddQuota(cli);
   AddCompletion(cli);
 }
 

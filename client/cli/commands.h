@@ -13,13 +13,14 @@ void AddListCommands(Cli& cli);       // ls stat
 void AddUsageCommands(Cli& cli);      // du df count
 void AddFind(Cli& cli);               // find
 void AddChangeCommands(Cli& cli);     // mkdir rm mv touch
-void AddAppendCommands(Cli& cli);     // append truncate
+void AddAppendCommands(Cli& cli);     // append truncate concat
 void AddCopy(Cli& cli);               // cp
 void AddAttributeCommands(Cli& cli);  // chmod chown chgrp setrep
 void AddCheckCommands(Cli& cli);      // test locations checksum
 void AddFsck(Cli& cli);               // fsck
 void AddAdminCommands(Cli& cli);      // admin report|health|nodes|safe-mode|checkpoint
 void AddBench(Cli& cli);              // bench metadata
+void AddQuota(Cli& cli);              // admin quota
 void AddCompletion(Cli& cli);         // completion
 
 // All of them.

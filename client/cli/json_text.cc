@@ -26,6 +26,19 @@ std::string FileStatusJson(std::string_view path, const FileStatus& status) {
   return Dump(json, -1);
 }
 
+std::string QuotaJson(std::string_view path, const ContentSummary& summary) {
+  const auto limit = [](const std::optional<uint64_t>& quota) {
+    return quota ? Json(*quota) : Json(nullptr);
+  };
+  return Dump({{"path", std::string(path)},
+               {"names_used", summary.names_used()},
+               {"name_quota", limit(summary.name_quota)},
+               {"space_used", summary.space_used()},
+               {"space_quota", limit(summary.space_quota)},
+               {"space_promised", summary.promised}},
+              -1);
+}
+
 std::string LocationsJson(const std::vector<LocatedBlock>& blocks) {
   Json json = Json::array();
   for (const LocatedBlock& block : blocks) {

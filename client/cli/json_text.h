@@ -1,4 +1,4 @@
-// The public JSON of the file commands: stat, ls, locations, fsck.
+// The public JSON of the file commands: stat, ls, locations, fsck, admin quota.
 //
 // Field names are public (docs/operations.md): they may grow, and neither change nor vanish. Bytes
 // that are no UTF-8 become U+FFFD. Pure functions, thread-safe.
@@ -15,6 +15,10 @@ namespace cairn::cli {
 // {"path","type","length","replication","block_size","owner","group","mode","mtime_ms","atime_ms",
 // "inode","blocks"}, on one line.
 std::string FileStatusJson(std::string_view path, const FileStatus& status);
+// {"path","names_used","name_quota","space_used","space_quota","space_promised"}, on one line; a
+// quota that is not set is null. What is promised to blocks that are being written is part of what
+// is used.
+std::string QuotaJson(std::string_view path, const ContentSummary& summary);
 // [{"block_id","generation","offset","length","nodes":[{"id","address","rack"}]}], indented.
 std::string LocationsJson(const std::vector<LocatedBlock>& blocks);
 

@@ -6,6 +6,7 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/listing.h"
+#include "client/cli/quota_text.h"
 
 namespace cairn::cli {
 namespace {
@@ -81,9 +82,11 @@ absl::Status DiskFree(Context& context, bool human, const Operands& operands) {
   return absl::OkStatus();
 }
 
-absl::Status Count(Context& context, const Operands& operands) {
+absl::Status Count(Context& context, bool quota, const Operands& operands) {
   ASSIGN_OR_RETURN(const std::vector<ClusterPath> paths, context.Expand(operands));
-  Table table({kRight, kRight, kRight, kLeft});
+  std::vector<Table::Align> columns(quota ? 7 : 3, kRight);
+  columns.push_back(kLeft);
+  Table table(std::move(columns));
   for (const ClusterPath& path : paths) {
     RETURN_IF_ERROR(context.Continue());
     const absl::StatusOr<ContentSummary> summary = path.fs->GetContentSummary(path.path);
@@ -91,8 +94,12 @@ absl::Status Count(Context& context, const Operands& operands) {
       context.Fail(path.shown, summary.status());
       continue;
     }
-    table.Add({std::to_string(summary->directories), std::to_string(summary->files),
-               std::to_string(summary->length), path.shown});
+    if (quota) {
+      table.Add(CountQuotaRow(path.shown, *summary));
+    } else {
+      table.Add({std::to_string(summary->directories), std::to_string(summary->files),
+                 std::to_string(summary->length), path.shown});
+    }
   }
   context.out().Write(table.Take());
   return context.Continue();
@@ -122,9 +129,18 @@ void AddUsageCommands(Cli& cli) {
   df.Example("cairn df -h").Example("cairn df -h /data        # which must exist");
   df.options().AddBool("human-readable", human.get(), "sizes like 1.5G").Short('h');
 
-  cli.Add("count", "PATH...", 1, Command::kAnyNumber,
-          "show directories, files and bytes of a tree, and its path", Count)
-      .Example("cairn count /data /logs");
+  auto quota = std::make_shared<bool>(false);
+  Command& count = cli.Add("count", "PATH...", 1, Command::kAnyNumber,
+                           "show directories, files and bytes of a tree, and its path",
+                           [quota](Context& context, const Operands& operands) {
+                             return Count(context, *quota, operands);
+                           });
+  count.Example("cairn count /data /logs")
+      .Example("cairn count -q /home/ann        # quota, left; of space, left; then the same");
+  count.options()
+      .AddBool("quota", quota.get(),
+               "before these, the quota of names and what is left of it, and the same of space")
+      .Short('q');
 }
 
 }  // namespace cairn::cli

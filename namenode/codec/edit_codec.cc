@@ -176,6 +176,16 @@ struct EditEncoder {
     record->mutable_raise_counters()->set_next_generation(edit.next_generation);
     record->mutable_raise_counters()->set_epoch(edit.epoch);
   }
+  void operator()(const SetQuotaEdit& edit) {
+    v1::SetQuotaEdit* proto = record->mutable_set_quota();
+    proto->set_inode(edit.inode);
+    if (edit.quota.names) proto->set_names(*edit.quota.names);
+    if (edit.quota.space) proto->set_space(*edit.quota.space);
+  }
+  void operator()(const ConcatEdit& edit) {
+    record->mutable_concat()->set_target(edit.target);
+    record->mutable_concat()->mutable_sources()->Add(edit.sources.begin(), edit.sources.end());
+  }
 };
 
 void ToProto(const EditRecord& record, v1::EditRecord* proto) {
@@ -277,6 +287,13 @@ CommitRecoveryEdit FromProto(const v1::CommitRecoveryEdit& proto) {
           {proto.storages().begin(), proto.storages().end()}};
 }
 
+SetQuotaEdit FromProto(const v1::SetQuotaEdit& proto) {
+  SetQuotaEdit edit{proto.inode(), {}};
+  if (proto.has_names()) edit.quota.names = proto.names();
+  if (proto.has_space()) edit.quota.space = proto.space();
+  return edit;
+}
+
 MkdirsEdit FromProto(const v1::MkdirsEdit& proto) {
   return {proto.parent(),      {proto.names().begin(), proto.names().end()},
           proto.first_inode(), proto.owner(),
@@ -340,6 +357,11 @@ absl::StatusOr<Edit> EditFrom(const v1::EditRecord& record) {
       return RaiseCountersEdit{record.raise_counters().next_block(),
                                record.raise_counters().next_generation(),
                                record.raise_counters().epoch()};
+    case v1::EditRecord::kSetQuota:
+      return FromProto(record.set_quota());
+    case v1::EditRecord::kConcat:
+      return ConcatEdit{record.concat().target(),
+                        {record.concat().sources().begin(), record.concat().sources().end()}};
     case v1::EditRecord::EDIT_NOT_SET:
       break;
   }

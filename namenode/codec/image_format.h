@@ -16,7 +16,7 @@
 namespace cairn::namenode {
 
 inline constexpr std::string_view kImageMagic = "CRNIMAGE";
-inline constexpr uint32_t kImageLayout = 2;         // 1: before recovery and append
+inline constexpr uint32_t kImageLayout = 3;         // 2: before quotas and concat
 inline constexpr size_t kPieceBytes = 1 << 20;      // raw; a piece ends with the record that
                                                     // reaches this
 inline constexpr size_t kMaxPieceBytes = 64 << 20;  // what a reader accepts

@@ -88,6 +88,8 @@ class ImageLoader {
                        .mode = proto.mode(),
                        .block_size = proto.file().block_size(),
                        .replication = proto.file().replication()};
+    if (proto.has_name_quota()) record.quota.names = proto.name_quota();
+    if (proto.has_space_quota()) record.quota.space = proto.space_quota();
     if (!proto.file().holder().empty()) {
       ASSIGN_OR_RETURN(const ClientId holder, ToClientId(proto.file().holder()));
       record.open = OpenState{.holder = holder,

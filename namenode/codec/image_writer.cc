@@ -102,7 +102,11 @@ void WriteINode(const FsState& state, const INode& inode, PieceWriter& writer) {
   proto->set_owner(inode.owner());
   proto->set_group(inode.group());
   proto->set_mode(inode.mode());
-  if (!inode.is_directory()) {
+  if (inode.is_directory()) {
+    const Quota quota = state.quotas().Of(inode.id());
+    if (quota.names) proto->set_name_quota(*quota.names);
+    if (quota.space) proto->set_space_quota(*quota.space);
+  } else {
     proto->mutable_file()->set_block_size(inode.block_size());
     proto->mutable_file()->set_replication(inode.replication());
     if (const OpenState* open = state.FindOpenState(inode); open != nullptr) {

@@ -174,14 +174,14 @@ void Applier::Link(INode& inode) {
   INode& parent = *state_.inodes_.Find(inode.parent());
   TouchChildren(parent);
   parent.dir().children.Insert(inode.name_ref());
-  AddTotals(inode.parent(), TotalsOf(inode), 1);
+  AddTotals(inode.parent(), state_.TotalsOf(inode), 1);
 }
 
 void Applier::Unlink(INode& inode) {
   INode& parent = *state_.inodes_.Find(inode.parent());
   TouchChildren(parent);
   parent.dir().children.Erase(inode.name_ref());
-  AddTotals(inode.parent(), TotalsOf(inode), -1);
+  AddTotals(inode.parent(), state_.TotalsOf(inode), -1);
 }
 
 void Applier::Move(INode& inode, INode& new_parent, const std::string& new_name) {
@@ -209,20 +209,13 @@ void Applier::Detach(INode& inode) {
   state_.tree_digest_ += FsState::HashOfDetached(place, inode.id());
 }
 
-Totals Applier::TotalsOf(const INode& inode) {
-  if (inode.is_directory()) return inode.dir().totals;
-  return {.files = 1, .length = inode.length(), .space = inode.space()};
-}
-
 void Applier::AddTotals(INodeId dir_id, const Totals& totals, int sign) {
   const auto factor = static_cast<uint64_t>(static_cast<int64_t>(sign));
+  const Totals change{factor * totals.files, factor * totals.directories, factor * totals.length,
+                      factor * totals.space, factor * totals.promised};
   while (dir_id != 0) {
     INode& inode = *state_.inodes_.Find(dir_id);
-    DirectoryBody& dir = inode.dir();
-    dir.totals.files += factor * totals.files;
-    dir.totals.directories += factor * totals.directories;
-    dir.totals.length += factor * totals.length;
-    dir.totals.space += factor * totals.space;
+    inode.dir().totals += change;
     Touch(Aspect::kTotals, dir_id);
     dir_id = inode.parent();
   }

@@ -65,9 +65,9 @@ void Applier::OpenNewBlock(INode& inode, const NewBlock& block) {
   inode.PushBlock(block.id);
   ++OpenStateOf(inode).open_blocks;
   AddToDigest(block.id, meta);
-  Touch(Aspect::kINode, inode.id());
   state_.counters_.next_block = block.id + 1;
   state_.counters_.next_generation = block.generation + 1;
+  SetLength(inode, inode.length(), inode.block_size());
   AddEffect(BlockEffect::Kind::kOpened, block.id);
 }
 
@@ -83,24 +83,27 @@ void Applier::FinishBlocks(INode& inode, const std::vector<FinishedBlock>& finis
 
 void Applier::FinishBlock(INode& inode, BlockMeta& meta, const FinishedBlock& done) {
   const uint64_t length = inode.length() - meta.length() + done.block.length;
+  const uint64_t promised = state_.PromisedBytes(done.block.id, meta, inode.block_size());
   Change(done.block.id, meta);
   meta.set_generation(done.block.generation);
   meta.set_length(done.block.length);
   meta.set_open(false);
   state_.open_blocks_.erase(done.block.id);
   --OpenStateOf(inode).open_blocks;
-  SetLength(inode, length);
+  SetLength(inode, length, -promised);
   AddEffect(BlockEffect::Kind::kFinished, done.block.id, done.storages);
 }
 
 void Applier::RemoveBlocks(INode& inode, size_t kept) {
   uint64_t length = inode.length();
+  uint64_t promised = 0;
   for (size_t left = inode.blocks().size(); left > kept; --left) {
     const BlockId id = inode.blocks()[left - 1];
     AddEffect(BlockEffect::Kind::kRemoved, id);
     const BlockMeta& meta = *state_.blocks_.Find(id);
     RemoveFromDigest(id, meta);
     length -= meta.length();
+    promised += state_.PromisedBytes(id, meta, inode.block_size());
     if (meta.is_open()) {
       --OpenStateOf(inode).open_blocks;
       state_.open_blocks_.erase(id);
@@ -108,15 +111,19 @@ void Applier::RemoveBlocks(INode& inode, size_t kept) {
     inode.PopBlock();
     state_.blocks_.Erase(id);
   }
-  SetLength(inode, length);
+  SetLength(inode, length, -promised);
 }
 
-void Applier::SetLength(INode& inode, uint64_t length) {
+void Applier::SetLength(INode& inode, uint64_t length, uint64_t promised) {
   Touch(Aspect::kINode, inode.id());
-  if (length == inode.length()) return;
+  if (length == inode.length() && promised == 0) return;
   const uint64_t added = length - inode.length();  // modulo 2^64: may be a subtraction
   inode.set_length(length);
-  AddTotals(inode.parent(), {.length = added, .space = added * inode.replication()}, 1);
+  AddTotals(inode.parent(),
+            {.length = added,
+             .space = added * inode.replication(),
+             .promised = promised * inode.replication()},
+            1);
 }
 
 void Applier::OpenFile(INode& inode, OpenState open) {
@@ -229,10 +236,12 @@ absl::Status Applier::operator()(const SetReplicationEdit& edit) {
   if (edit.replication == 0 || edit.replication > kMaxReplication) {
     return Misfit("file {} would have {} replicas", edit.inode, edit.replication);
   }
-  const uint64_t added = inode->length() * (uint64_t{edit.replication} - inode->replication());
+  const uint64_t copies = uint64_t{edit.replication} - inode->replication();  // modulo 2^64
   Change(*inode);
   inode->set_replication(edit.replication);
-  AddTotals(inode->parent(), {.space = added}, 1);
+  AddTotals(inode->parent(),
+            {.space = inode->length() * copies, .promised = state_.PromisedBytes(*inode) * copies},
+            1);
   effects_.reserve(inode->blocks().size());
   for (const BlockId id : inode->blocks()) AddEffect(BlockEffect::Kind::kReplication, id);
   return absl::OkStatus();

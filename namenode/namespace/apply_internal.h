@@ -46,6 +46,8 @@ class Applier {
   absl::Status operator()(const BeginRecoveryEdit& edit);
   absl::Status operator()(const CommitRecoveryEdit& edit);
   absl::Status operator()(const RaiseCountersEdit& edit);
+  absl::Status operator()(const SetQuotaEdit& edit);
+  absl::Status operator()(const ConcatEdit& edit);
 
   // After the edit: brings the digest up to date, remembers the answer, lets old answers go, moves
   // the state to this txid.
@@ -84,6 +86,7 @@ class Applier {
   absl::Status CheckPrincipals(std::string_view owner, std::string_view group) const;
   absl::Status CheckNew(const NewBlock& block, uint64_t block_size, size_t blocks_before) const;
   absl::Status CheckFinished(const INode& inode, const std::vector<FinishedBlock>& finished);
+  absl::Status CheckConcat(const INode& target, const ConcatEdit& edit);
   absl::Status CheckNextStamp(GenerationStamp generation) const;
   absl::Status CheckPipeline(BlockId block, const std::vector<NodeNumber>& pipeline) const;
 
@@ -98,11 +101,11 @@ class Applier {
   void Unlink(INode& inode);  // out of it; the caller changes or frees the INode
   void Move(INode& inode, INode& new_parent, const std::string& new_name);
   void Detach(INode& inode);
-  static Totals TotalsOf(const INode& inode);
   // Adds to `dir_id` and all above it. `sign` -1 subtracts.
   void AddTotals(INodeId dir_id, const Totals& totals, int sign);
 
-  // --- Blocks and leases (apply_files.cc, apply_recovery.cc, apply_reclaim.cc) ---
+  // --- Blocks and leases (apply_files.cc, apply_recovery.cc, apply_reclaim.cc, apply_concat.cc)
+  // ---
   void OpenNewBlock(INode& inode, const NewBlock& block);
   void FinishBlocks(INode& inode, const std::vector<FinishedBlock>& finished);
   // An open block is one no more; its file's length follows.
@@ -111,9 +114,11 @@ class Applier {
   void RemoveBlocks(INode& inode, size_t kept);  // all but the first `kept`
   void Reopen(INode& inode, BlockId id,
               OpenBlock open);  // the last, finished block of an open file
-  void SetLength(INode& inode, uint64_t length);
-  void OpenFile(INode& inode, OpenState open);  // begins a lease
-  void CloseFile(INode& inode);                 // ends the lease; all its blocks are finished
+  // `promised`: what is added to the file's PromisedBytes; modulo 2^64, as all sums here.
+  void SetLength(INode& inode, uint64_t length, uint64_t promised = 0);
+  void TakeBlocks(INode& target, INode& source);  // and frees the source
+  void OpenFile(INode& inode, OpenState open);    // begins a lease
+  void CloseFile(INode& inode);                   // ends the lease; all its blocks are finished
   void DropLease(const ClientId& holder, INodeId inode);
   void AddEffect(BlockEffect::Kind kind, BlockId id, std::vector<StorageNumber> storages = {});
   void FreeINode(INode& inode);

@@ -49,6 +49,7 @@ void Applier::FreeINode(INode& inode) {
     DropLease(OpenStateOf(inode).holder, inode.id());
     state_.open_files_.erase(inode.id());
   }
+  if (inode.is_directory()) state_.quotas_.Set(inode.id(), {});
   if (inode.parent() != 0) {
     state_.inodes_.Find(inode.parent())->dir().children.Erase(inode.name_ref());
   }

@@ -66,6 +66,7 @@ void Applier::Reopen(INode& inode, BlockId id, OpenBlock open) {
   meta.set_open(true);
   state_.open_blocks_.insert_or_assign(id, std::move(open));
   ++OpenStateOf(inode).open_blocks;
+  SetLength(inode, inode.length(), state_.PromisedBytes(id, meta, inode.block_size()));
   AddEffect(BlockEffect::Kind::kOpened, id);
 }
 

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "namenode/namespace/quota.h"
 #include "namenode/namespace/types.h"
 
 namespace cairn::namenode {
@@ -157,6 +158,18 @@ struct SetPermissionEdit {
   uint32_t mode = 0;
 };
 
+struct SetQuotaEdit {  // of a directory; replaces what it had
+  INodeId inode = 0;
+  Quota quota;
+};
+
+// The blocks of the sources, in this order, become the target's; the sources are gone. All are
+// closed, in one directory, with blocks of one size, and full but for the last of the last one.
+struct ConcatEdit {
+  INodeId target = 0;
+  std::vector<INodeId> sources;
+};
+
 struct RegisteredStorage {
   StorageNumber number = 0;
   std::string id;  // UUID
@@ -180,11 +193,12 @@ struct DigestEdit {  // the digest of the state just before this edit; a replay 
   uint64_t low = 0;
 };
 
-using Edit = std::variant<MkdirsEdit, CreateEdit, AddBlockEdit, AbandonBlockEdit, CompleteEdit,
-                          RenameEdit, DeleteEdit, ReclaimEdit, SetReplicationEdit, SetTimesEdit,
-                          SetOwnerEdit, SetPermissionEdit, RegisterNodeEdit, StartEdit, DigestEdit,
-                          NewStampEdit, UpdatePipelineEdit, AppendEdit, TruncateEdit, TakeOverEdit,
-                          BeginRecoveryEdit, CommitRecoveryEdit, RaiseCountersEdit>;
+using Edit =
+    std::variant<MkdirsEdit, CreateEdit, AddBlockEdit, AbandonBlockEdit, CompleteEdit, RenameEdit,
+                 DeleteEdit, ReclaimEdit, SetReplicationEdit, SetTimesEdit, SetOwnerEdit,
+                 SetPermissionEdit, RegisterNodeEdit, StartEdit, DigestEdit, NewStampEdit,
+                 UpdatePipelineEdit, AppendEdit, TruncateEdit, TakeOverEdit, BeginRecoveryEdit,
+                 CommitRecoveryEdit, RaiseCountersEdit, SetQuotaEdit, ConcatEdit>;
 
 // --- Answers: what the caller of a mutating call gets; kept with the edit for retries (P5)
 // ----------

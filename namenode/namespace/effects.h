@@ -21,8 +21,10 @@ struct BlockEffect {
     // The block belongs to a closed file now: it counts and is kept at its target. Comes for all
     // blocks of a file that closes, for those too that it was said of before an append.
     kFileClosed,
-    kRemoved,      // no file has it any more: delete every replica
-    kReplication,  // info.replication is the new target
+    kRemoved,  // no file has it any more: delete every replica
+    // info.replication is the new target, info.inode the file that the block belongs to now
+    // (concat). Of a finished block.
+    kReplication,
   };
   Kind kind = Kind::kOpened;
   BlockInfo info;

@@ -95,6 +95,14 @@ FileStatus FsState::StatusOf(const INode& inode) const {
   return status;
 }
 
+Totals FsState::TotalsOf(const INode& inode) const {
+  if (inode.is_directory()) return inode.dir().totals;
+  return {.files = 1,
+          .length = inode.length(),
+          .space = inode.space(),
+          .promised = PromisedBytes(inode) * inode.replication()};
+}
+
 void FsState::ForEachINode(absl::FunctionRef<void(const INode&)> fn) const {
   inodes_.ForEach([&](INodeId, const INode& inode) { fn(inode); });
 }
@@ -129,6 +137,25 @@ BlockInfo FsState::InfoOf(BlockId id, const BlockMeta& meta) const {
     info.cut = open.cut;
   }
   return info;
+}
+
+uint64_t FsState::PromisedBytes(BlockId id, const BlockMeta& meta, uint64_t block_size) const {
+  if (!meta.is_open() || FindOpenBlock(id)->cut) return 0;
+  return block_size - meta.length();
+}
+
+uint64_t FsState::PromisedBytes(const INode& inode) const {
+  if (!inode.is_open()) return 0;
+  const BlockIds blocks = inode.blocks();
+  uint32_t left = FindOpenState(inode)->open_blocks;
+  uint64_t bytes = 0;
+  for (size_t i = blocks.size(); left > 0; --i) {
+    const BlockMeta& meta = *blocks_.Find(blocks[i - 1]);
+    if (!meta.is_open()) continue;
+    bytes += PromisedBytes(blocks[i - 1], meta, inode.block_size());
+    --left;
+  }
+  return bytes;
 }
 
 BlockId FsState::FirstOpenBlock(const INode& inode) const {
@@ -175,11 +202,12 @@ std::vector<INodeId> FsState::OpenFilesOf(const ClientId& holder) const {
 // -------------------------------------------------------------------------------------
 
 Digest FsState::digest() const {
-  return tree_digest_ + registry_.digest() + retry_.digest() + HashOfCounters();
+  return tree_digest_ + registry_.digest() + quotas_.digest() + retry_.digest() + HashOfCounters();
 }
 
 Digest FsState::RecomputeDigest() const {
-  Digest sum = registry_.RecomputeDigest() + retry_.RecomputeDigest() + HashOfCounters();
+  Digest sum = registry_.RecomputeDigest() + quotas_.RecomputeDigest() + retry_.RecomputeDigest() +
+               HashOfCounters();
   inodes_.ForEach([&](INodeId, const INode& inode) { sum += HashOf(inode); });
   blocks_.ForEach([&](BlockId id, const BlockMeta& meta) { sum += HashOf(id, meta); });
   for (const auto& [place, root] : detached_) sum += HashOfDetached(place, root);

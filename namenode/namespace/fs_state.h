@@ -24,6 +24,7 @@
 #include "namenode/namespace/inode.h"
 #include "namenode/namespace/name_pool.h"
 #include "namenode/namespace/node_registry.h"
+#include "namenode/namespace/quota.h"
 #include "namenode/namespace/retry_cache.h"
 #include "namenode/namespace/touch_table.h"
 #include "namenode/namespace/types.h"
@@ -85,6 +86,8 @@ class FsState {
   // How many of two names have been no owner or group before.
   size_t NewPrincipals(std::string_view a, std::string_view b) const;
   FileStatus StatusOf(const INode& inode) const;
+  // Of a directory's tree, or of a file.
+  Totals TotalsOf(const INode& inode) const;
   // What a file that is being written has beyond its INode; nullptr: it is closed.
   const OpenState* FindOpenState(const INode& inode) const;
   void ForEachINode(absl::FunctionRef<void(const INode&)> fn) const;  // by id
@@ -97,6 +100,9 @@ class FsState {
   const OpenBlock* FindOpenBlock(BlockId id) const;
   std::optional<BlockInfo> FindBlockInfo(BlockId id) const;
   BlockInfo InfoOf(BlockId id, const BlockMeta& meta) const;
+  // By how much one copy of the block, or of all of the file's, may still grow.
+  uint64_t PromisedBytes(BlockId id, const BlockMeta& meta, uint64_t block_size) const;
+  uint64_t PromisedBytes(const INode& file) const;
   // The first unfinished block of a file; 0: none.
   BlockId FirstOpenBlock(const INode& inode) const;
   void ForEachBlockMeta(absl::FunctionRef<void(BlockId, const BlockMeta&)> fn) const;
@@ -110,6 +116,7 @@ class FsState {
 
   // --- The rest ---
   const NodeRegistry& registry() const { return registry_; }
+  const QuotaTable& quotas() const { return quotas_; }
   const RetryCache& retry_cache() const { return retry_; }
   // nullopt: the call is new. An error (kOutcomeUnknown) in the hit: below the client's window.
   std::optional<RetryHit> FindRetry(const RetryKey& key) const { return retry_.Find(key); }
@@ -150,6 +157,7 @@ class FsState {
   std::deque<std::string> principals_;
   std::map<std::string, PrincipalId, std::less<>> principal_ids_;
   NodeRegistry registry_;
+  QuotaTable quotas_;
   RetryCache retry_;
   Digest tree_digest_;  // of INodes, blocks and the detached queue
 };

@@ -24,9 +24,18 @@ using PrincipalId = uint32_t;  // a user's or group's name, interned
 struct Totals {
   uint64_t files = 0;
   uint64_t directories = 0;
-  uint64_t length = 0;  // bytes of finished blocks, and of open ones what is known to be held
-  uint64_t space = 0;   // bytes times replication
+  uint64_t length = 0;    // bytes of finished blocks, and of open ones what is known to be held
+  uint64_t space = 0;     // bytes times replication
+  uint64_t promised = 0;  // times replication too: what open blocks may still grow by
 
+  Totals& operator+=(const Totals& other) {
+    files += other.files;
+    directories += other.directories;
+    length += other.length;
+    space += other.space;
+    promised += other.promised;
+    return *this;
+  }
   friend bool operator==(const Totals&, const Totals&) = default;
 };
 
@@ -137,6 +146,10 @@ class __attribute__((packed, aligned(4))) BlockMeta {
   uint32_t index() const { return index_; }       // in the file
   bool is_open() const { return is_open_ != 0; }  // not finished: FsState has its OpenBlock
 
+  void set_place(INodeId inode, uint32_t index) {
+    inode_ = inode;
+    index_ = index;
+  }
   void set_generation(GenerationStamp generation) { generation_ = generation; }
   void set_length(uint64_t length) { length_ = length; }
   void set_open(bool open) { is_open_ = open ? 1 : 0; }

@@ -9,7 +9,7 @@
 // Refusals, as POSIX and HDFS name them: NOT_FOUND "No such file or directory"; ALREADY_EXISTS
 // "File exists"; FAILED_PRECONDITION "Not a directory", "Is a directory", "Directory not empty";
 // PERMISSION_DENIED "Permission denied: ..."; INVALID_ARGUMENT for paths, names and values beyond
-// their limits.
+// their limits; RESOURCE_EXHAUSTED (kQuotaExceeded) where usage would grow beyond a quota.
 #pragma once
 
 #include <cstdint>
@@ -172,6 +172,21 @@ Planned PlanSetOwner(const FsState&, const Caller&, std::string_view path, std::
 Planned PlanSetPermission(const FsState&, const Caller&, std::string_view path, uint32_t mode,
                           const Facts&);
 
+struct SetQuotaRequest {
+  std::string path;  // of a directory
+  // Unset: left as it is.
+  std::optional<QuotaLimit> names;
+  std::optional<QuotaLimit> space;
+};
+// For superusers. A quota may be below what is used: usage then only may not grow.
+Planned PlanSetQuota(const FsState&, const Caller&, const SetQuotaRequest&, const Facts&);
+
+struct ConcatRequest {
+  std::string target;
+  std::vector<std::string> sources;  // in the order in which their blocks follow the target's
+};
+Planned PlanConcat(const FsState&, const Caller&, const ConcatRequest&, const Facts&);
+
 struct RegisterNodeRequest {
   std::string id;
   std::string rack;
@@ -206,6 +221,8 @@ struct ContentSummary {
   uint64_t directories = 0;
   uint64_t length = 0;
   uint64_t space = 0;
+  uint64_t promised = 0;  // that open blocks may still grow by; counts against a quota of space
+  Quota quota;            // of a directory
 };
 ReadResult<ContentSummary> ReadContentSummary(const FsState&, const Caller&, std::string_view path,
                                               const Facts&);

@@ -7,6 +7,7 @@
 
 #include "common/status.h"
 #include "namenode/namespace/lookup.h"
+#include "namenode/namespace/quota_check.h"
 
 namespace cairn::namenode {
 namespace {
@@ -84,6 +85,9 @@ absl::StatusOr<Decision> DecideAppend(Lookup& lookup, const AppendRequest& reque
   if (edit.reopened != 0) {
     ASSIGN_OR_RETURN(edit.pipeline, TakeReplicas(state, edit.reopened, facts));
     const BlockMeta& meta = *state.FindBlock(edit.reopened);
+    RETURN_IF_ERROR(
+        CheckQuota(lookup, lookup.ParentOf(*inode),
+                   {.space = SpaceOf(file.block_size() - meta.length(), file.replication())}));
     answer.block =
         NewBlock{edit.reopened, meta.generation(), meta.index() * file.block_size(), edit.pipeline};
     answer.block_length = meta.length();

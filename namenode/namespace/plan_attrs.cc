@@ -6,6 +6,7 @@
 
 #include "common/status.h"
 #include "namenode/namespace/lookup.h"
+#include "namenode/namespace/quota_check.h"
 
 namespace cairn::namenode {
 namespace {
@@ -17,6 +18,9 @@ absl::StatusOr<Decision> DecideSetReplication(Lookup& lookup, std::string_view p
   if (inode->is_directory()) return IsADirectory();
   RETURN_IF_ERROR(lookup.Check(*inode, kWrite));
   if (inode->replication() == replication) return Decision{};
+  const uint64_t copy = inode->length() + lookup.state().PromisedBytes(*inode);
+  const auto added = static_cast<int64_t>(copy * (uint64_t{replication} - inode->replication()));
+  RETURN_IF_ERROR(CheckQuota(lookup, lookup.ParentOf(*inode), {.space = added}));
   return Decision{SetReplicationEdit{inode->id(), replication}, NoAnswer{}};
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/status.h"
 #include "namenode/namespace/lookup.h"
+#include "namenode/namespace/quota_check.h"
 
 namespace cairn::namenode {
 namespace {
@@ -21,6 +22,8 @@ absl::StatusOr<Decision> DecideMkdirs(Lookup& lookup, const MkdirsRequest& reque
   RETURN_IF_ERROR(lookup.CheckCallerName());
   RETURN_IF_ERROR(lookup.CheckPrincipalRoom(lookup.caller().user, lookup.caller().user));
   RETURN_IF_ERROR(CheckNextINodes(lookup.state(), walked.missing));
+  RETURN_IF_ERROR(
+      CheckQuota(lookup, *walked.last, {.names = static_cast<int64_t>(walked.missing)}));
   MkdirsEdit edit;
   edit.parent = walked.last->id();
   edit.names.assign(walked.names.end() - walked.missing, walked.names.end());
@@ -53,6 +56,8 @@ absl::StatusOr<Decision> DecideRename(Lookup& lookup, const RenameRequest& reque
   } else {
     RETURN_IF_ERROR(lookup.CheckAdd(*to.last));
   }
+  RETURN_IF_ERROR(CheckQuotaOfMove(lookup, lookup.ParentOf(*inode), *to.last,
+                                   GrowthOf(lookup.state().TotalsOf(*inode))));
   return Decision{RenameEdit{inode->id(), to.last->id(), std::string(to.names.back())}, NoAnswer{}};
 }
 

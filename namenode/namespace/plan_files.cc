@@ -7,6 +7,7 @@
 
 #include "common/status.h"
 #include "namenode/namespace/lookup.h"
+#include "namenode/namespace/quota_check.h"
 
 namespace cairn::namenode {
 namespace {
@@ -58,6 +59,10 @@ absl::StatusOr<Decision> DecideCreate(Lookup& lookup, const CreateRequest& reque
   edit.holder = request.holder;
   edit.unpublished = request.unpublished;
   edit.min_replicas = MinReplicas(request.consistency, facts, edit.replication);
+  Growth growth{.names = 1};
+  if (request.with_block) growth.space = SpaceOf(edit.block_size, edit.replication);
+  if (walked.exists()) growth -= GrowthOf(state.TotalsOf(*walked.last));
+  RETURN_IF_ERROR(CheckQuota(lookup, *parent, growth));
   if (request.with_block) {
     ASSIGN_OR_RETURN(edit.first_block, NextBlock(state, 0, edit.min_replicas, facts));
   }
@@ -160,6 +165,9 @@ absl::StatusOr<Decision> DecideAddBlock(Lookup& lookup, const AddBlockRequest& r
         fmt::format("the file has {} unfinished blocks, the most allowed; finish one first",
                     facts.limits.max_open_blocks));
   }
+  // What was just finished is full: it takes what it was counted for.
+  RETURN_IF_ERROR(CheckQuota(lookup, lookup.ParentOf(*inode),
+                             {.space = SpaceOf(block_size, inode->replication())}));
   ASSIGN_OR_RETURN(edit.block,
                    NextBlock(state, blocks.size() * block_size, MinReplicas(state, *inode), facts));
   NewBlockAnswer answer{edit.block, block_size};
@@ -207,6 +215,9 @@ absl::Status PlanPublish(Lookup& lookup, const INode& inode, const CompleteReque
       RETURN_IF_ERROR(lookup.CheckAdd(*parent));
     }
   }
+  Growth growth = GrowthOfClosed(lookup.state(), inode, edit.finished);
+  if (to.exists()) growth -= GrowthOf(lookup.state().TotalsOf(*to.last));
+  RETURN_IF_ERROR(CheckQuotaOfMove(lookup, lookup.ParentOf(inode), *parent, growth));
   edit.new_parent = parent->id();
   edit.new_name = std::string(to.names.back());
   return absl::OkStatus();

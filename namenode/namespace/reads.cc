@@ -55,13 +55,13 @@ absl::StatusOr<FileBlocks> Blocks(Lookup& lookup, std::string_view path, uint64_
 
 absl::StatusOr<ContentSummary> Summary(Lookup& lookup, std::string_view path) {
   ASSIGN_OR_RETURN(const INode* inode, lookup.Find(path));
-  if (!inode->is_directory()) {
-    return ContentSummary{.files = 1, .length = inode->length(), .space = inode->space()};
+  if (inode->is_directory()) {
+    RETURN_IF_ERROR(lookup.Check(*inode, kRead | kExecute));
+    lookup.SawTotals(*inode);
   }
-  RETURN_IF_ERROR(lookup.Check(*inode, kRead | kExecute));
-  lookup.SawTotals(*inode);
-  const Totals& totals = inode->dir().totals;
-  return ContentSummary{totals.files, totals.directories, totals.length, totals.space};
+  const Totals totals = lookup.state().TotalsOf(*inode);
+  return ContentSummary{totals.files, totals.directories, totals.length,
+                        totals.space, totals.promised,    lookup.state().quotas().Of(inode->id())};
 }
 
 }  // namespace

@@ -28,7 +28,10 @@ INodeRecord RecordOf(const FsState& state, const INode& inode) {
                      .owner = state.PrincipalName(inode.owner()),
                      .group = state.PrincipalName(inode.group()),
                      .mode = inode.mode()};
-  if (inode.is_directory()) return record;
+  if (inode.is_directory()) {
+    record.quota = state.quotas().Of(inode.id());
+    return record;
+  }
   record.block_size = inode.block_size();
   record.replication = inode.replication();
   if (inode.is_open()) record.open = *state.FindOpenState(inode);
@@ -75,6 +78,7 @@ absl::Status StateBuilder::CheckINode(const INodeRecord& record) const {
     return Damaged("file {} cannot have block size {} or replication {}", record.id,
                    record.block_size, record.replication);
   }
+  if (!record.quota.empty()) return Damaged("file {} has a quota", record.id);
   if (record.open && record.open->min_replicas == 0) {
     return Damaged("file {} needs no replicas", record.id);
   }
@@ -100,6 +104,7 @@ absl::Status StateBuilder::AddINode(INodeRecord record) {
   inode.set_mode(record.mode);
   if (record.type == INodeType::kDirectory) {
     inode.MakeDirectory();
+    state_.quotas_.Set(record.id, record.quota);
   } else {
     inode.set_block_size(record.block_size);
     inode.set_replication(record.replication);
@@ -124,34 +129,50 @@ absl::Status StateBuilder::AddBlock(BlockRecord record) {
   if (record.open && record.open->cut && record.open->recovery == 0) {
     return Damaged("block {} is cut without a recovery", record.id);
   }
-  const BlockIds before = inode->blocks();
-  if (record.id <= last_block_ || record.index != before.size() ||
-      record.length > inode->block_size()) {
+  const size_t there = inode->blocks().size();
+  if (record.id <= last_block_ || record.index < there || record.length > inode->block_size()) {
     return Damaged("block {} does not fit file {}", record.id, record.inode);
   }
-  if (std::max(record.id, record.generation) > kMaxId || before.size() >= kMaxBlocksPerFile) {
+  if (std::max(record.id, record.generation) > kMaxId || record.index >= kMaxBlocksPerFile) {
     return Damaged("block {} of generation {} is beyond the ids up to {} or {} blocks in file {}",
                    record.id, record.generation, kMaxId, kMaxBlocksPerFile, record.inode);
   }
-  if (!before.empty()) {
-    const BlockMeta& last = *state_.blocks_.Find(before.back());
-    if (!last.is_open() && last.length() != inode->block_size()) {
-      return Damaged("block {} of file {} is short and not its last", before.back(), record.inode);
-    }
-  }
   last_block_ = record.id;
-  inode->PushBlock(record.id);
-  inode->set_length(inode->length() + record.length);
   BlockMeta& meta =
       *state_.blocks_
            .Emplace(record.id, record.inode, record.generation, record.length, record.index)
            .first;
   if (record.open) {
     meta.set_open(true);
-    ++state_.open_files_.find(record.inode)->second.open_blocks;
     state_.open_blocks_.emplace(record.id, std::move(*record.open));
   }
   state_.tree_digest_ += state_.HashOf(record.id, meta);
+  if (record.index > there) {
+    if (early_.emplace(std::pair(record.inode, record.index), record.id).second) {
+      return absl::OkStatus();
+    }
+    return Damaged("block {} does not fit file {}", record.id, record.inode);
+  }
+  RETURN_IF_ERROR(Append(*inode, record.id, meta));
+  for (uint32_t index = record.index + 1; !early_.empty(); ++index) {
+    const auto next = early_.find(std::pair(record.inode, index));
+    if (next == early_.end()) break;
+    RETURN_IF_ERROR(Append(*inode, next->second, *state_.blocks_.Find(next->second)));
+    early_.erase(next);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StateBuilder::Append(INode& inode, BlockId id, const BlockMeta& meta) {
+  if (const BlockIds before = inode.blocks(); !before.empty()) {
+    const BlockMeta& last = *state_.blocks_.Find(before.back());
+    if (!last.is_open() && last.length() != inode.block_size()) {
+      return Damaged("block {} of file {} is short and not its last", before.back(), inode.id());
+    }
+  }
+  inode.PushBlock(id);
+  inode.set_length(inode.length() + meta.length());
+  if (meta.is_open()) ++state_.open_files_.find(inode.id())->second.open_blocks;
   return absl::OkStatus();
 }
 
@@ -177,6 +198,10 @@ absl::Status StateBuilder::AddRetryWindow(const ClientId& client, RetryCache::Wi
 
 absl::StatusOr<FsState> StateBuilder::Finish(TxId applied_txid, const Counters& counters,
                                              NodeNumber next_node, StorageNumber next_storage) {
+  if (!early_.empty()) {
+    return Damaged("blocks of file {} before block {} are not there", early_.begin()->first.first,
+                   early_.begin()->second);
+  }
   RETURN_IF_ERROR(LinkTree());
   for (const INodeId id : state_.OpenFilesOf(kNameNodeHolder)) {
     if (state_.FirstOpenBlock(*state_.FindINode(id)) == 0) {
@@ -211,12 +236,7 @@ absl::Status StateBuilder::LinkTree() {
       status = Damaged("inode {} does not fit its parent {}", id, inode.parent());
       return;
     }
-    if (!inode.is_directory()) {
-      Totals& totals = parent->dir().totals;
-      ++totals.files;
-      totals.length += inode.length();
-      totals.space += inode.space();
-    }
+    if (!inode.is_directory()) parent->dir().totals += state_.TotalsOf(inode);
   });
   RETURN_IF_ERROR(status);
   if (tops != 1 + state_.detached_.size()) return Damaged("inodes without a way to the root");
@@ -240,12 +260,7 @@ absl::Status StateBuilder::AddUpTotals(const std::vector<INode*>& directories) {
     ++added;
     if (dir.parent() == 0) continue;
     INode* parent = state_.inodes_.Find(dir.parent());
-    const Totals& totals = dir.dir().totals;
-    Totals& sum = parent->dir().totals;
-    sum.files += totals.files;
-    sum.directories += totals.directories;
-    sum.length += totals.length;
-    sum.space += totals.space;
+    parent->dir().totals += dir.dir().totals;
     if (--waiting[parent] == 0) ready.push_back(parent);
   }
   // Whatever is left hangs in a circle.

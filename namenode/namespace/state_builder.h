@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ struct INodeRecord {
   uint64_t block_size = 0;  // of a file, as what follows
   uint32_t replication = 0;
   std::optional<OpenState> open;
+  Quota quota;  // of a directory
 };
 
 struct BlockRecord {
@@ -52,6 +54,7 @@ class StateBuilder {
   // Each DATA_LOSS when the part cannot be. Principals, if given, keep their places.
   absl::Status AddPrincipal(std::string_view name);
   absl::Status AddINode(INodeRecord record);
+  // By id. Where files were joined, a file's blocks do not come in the order of the file.
   absl::Status AddBlock(BlockRecord record);
   absl::Status AddDetached(uint64_t place, INodeId root);
   absl::Status AddNode(const NodeEntry& node, const std::vector<RegisteredStorage>& storages);
@@ -62,6 +65,8 @@ class StateBuilder {
                                  StorageNumber next_storage);
 
  private:
+  // The next block of its file.
+  absl::Status Append(INode& inode, BlockId id, const BlockMeta& meta);
   absl::Status CheckINode(const INodeRecord& record) const;
   PrincipalId Intern(const std::string& name, std::pair<std::string, PrincipalId>& last);
   // Fills in children, and totals of what lies directly in each directory.
@@ -71,6 +76,8 @@ class StateBuilder {
   absl::Status CheckCounters(const Counters& counters) const;
 
   FsState state_;
+  // Blocks that wait for those before them in their files, by file and index.
+  std::map<std::pair<INodeId, uint32_t>, BlockId> early_;
   BlockId last_block_ = 0;
   INodeId last_inode_ = 0;
   // Of the last INode: mostly those of the next one too.

@@ -124,6 +124,25 @@ void ClientOperations::SetPermission(const CallContext& call, std::string path, 
       std::move(reply));
 }
 
+void ClientOperations::SetQuota(const CallContext& call, SetQuotaRequest request,
+                                StatusReply reply) {
+  CommitStatus(
+      call,
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanSetQuota(s, call.caller, request, FactsNow());
+      },
+      std::move(reply));
+}
+
+void ClientOperations::Concat(const CallContext& call, ConcatRequest request, StatusReply reply) {
+  CommitStatus(
+      call,
+      [this, &call, request = std::move(request)](const FsState& s) {
+        return PlanConcat(s, call.caller, request, FactsNow());
+      },
+      std::move(reply));
+}
+
 void ClientOperations::GetFileInfo(const CallContext& call, std::string path,
                                    Reply<FileStatus> reply) {
   Read<FileStatus>(

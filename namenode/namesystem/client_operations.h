@@ -139,6 +139,8 @@ class ClientOperations {
   void SetOwner(const CallContext& call, std::string path, std::string owner, std::string group,
                 StatusReply reply);
   void SetPermission(const CallContext& call, std::string path, uint32_t mode, StatusReply reply);
+  void SetQuota(const CallContext& call, SetQuotaRequest request, StatusReply reply);
+  void Concat(const CallContext& call, ConcatRequest request, StatusReply reply);
 
   void GetFileInfo(const CallContext& call, std::string path, Reply<FileStatus> reply);
   void List(const CallContext& call, std::string path, std::string start_after, uint32_t limit,

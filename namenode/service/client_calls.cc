@@ -129,6 +129,18 @@ void ClientCalls::Handle(const CallContext& call, const v1::SetPermissionRequest
   operations_->SetPermission(call, request.path(), request.mode(), FinishWith(end));
 }
 
+void ClientCalls::Handle(const CallContext& call, const v1::SetQuotaRequest& request,
+                         v1::SetQuotaReply*, CallEnd* end) const {
+  operations_->SetQuota(call, FromProto(request), FinishWith(end));
+}
+
+void ClientCalls::Handle(const CallContext& call, const v1::ConcatRequest& request,
+                         v1::ConcatReply*, CallEnd* end) const {
+  operations_->Concat(call,
+                      {request.target(), {request.sources().begin(), request.sources().end()}},
+                      FinishWith(end));
+}
+
 void ClientCalls::Handle(const CallContext& call, const v1::GetFileInfoRequest& request,
                          v1::GetFileInfoReply* reply, CallEnd* end) const {
   operations_->GetFileInfo(call, request.path(),
@@ -162,10 +174,7 @@ void ClientCalls::Handle(const CallContext& call, const v1::GetContentSummaryReq
                          v1::GetContentSummaryReply* reply, CallEnd* end) const {
   operations_->GetContentSummary(
       call, request.path(), FinishWith<ContentSummary>(end, [reply](const ContentSummary& summary) {
-        reply->set_files(summary.files);
-        reply->set_directories(summary.directories);
-        reply->set_length(summary.length);
-        reply->set_space(summary.space);
+        ToProto(summary, reply);
       }));
 }
 
@@ -229,6 +238,10 @@ void ClientCalls::Handle(const CallContext& call, const v1::SessionCall& request
       return run(request.set_owner(), answer->mutable_set_owner());
     case v1::SessionCall::kSetPermission:
       return run(request.set_permission(), answer->mutable_set_permission());
+    case v1::SessionCall::kSetQuota:
+      return run(request.set_quota(), answer->mutable_set_quota());
+    case v1::SessionCall::kConcat:
+      return run(request.concat(), answer->mutable_concat());
     case v1::SessionCall::kGetFileInfo:
       return run(request.get_file_info(), answer->mutable_get_file_info());
     case v1::SessionCall::kList:

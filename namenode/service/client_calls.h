@@ -57,6 +57,10 @@ class ClientCalls {
               CallEnd* end) const;
   void Handle(const CallContext& call, const v1::SetPermissionRequest& request,
               v1::SetPermissionReply* reply, CallEnd* end) const;
+  void Handle(const CallContext& call, const v1::SetQuotaRequest& request, v1::SetQuotaReply* reply,
+              CallEnd* end) const;
+  void Handle(const CallContext& call, const v1::ConcatRequest& request, v1::ConcatReply* reply,
+              CallEnd* end) const;
   void Handle(const CallContext& call, const v1::GetFileInfoRequest& request,
               v1::GetFileInfoReply* reply, CallEnd* end) const;
   void Handle(const CallContext& call, const v1::ListRequest& request, v1::ListReply* reply,

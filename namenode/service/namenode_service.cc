@@ -103,6 +103,14 @@ Reactor* NameNodeService::SetPermission(Context* context, const v1::SetPermissio
                                         v1::SetPermissionReply* reply) {
   return Unary(context, *request, reply);
 }
+Reactor* NameNodeService::SetQuota(Context* context, const v1::SetQuotaRequest* request,
+                                   v1::SetQuotaReply* reply) {
+  return Unary(context, *request, reply);
+}
+Reactor* NameNodeService::Concat(Context* context, const v1::ConcatRequest* request,
+                                 v1::ConcatReply* reply) {
+  return Unary(context, *request, reply);
+}
 Reactor* NameNodeService::GetFileInfo(Context* context, const v1::GetFileInfoRequest* request,
                                       v1::GetFileInfoReply* reply) {
   return Unary(context, *request, reply);

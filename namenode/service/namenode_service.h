@@ -45,6 +45,8 @@ class NameNodeService final : public v1::NameNode::CallbackService {
   Reactor* SetOwner(Context*, const v1::SetOwnerRequest*, v1::SetOwnerReply*) override;
   Reactor* SetPermission(Context*, const v1::SetPermissionRequest*,
                          v1::SetPermissionReply*) override;
+  Reactor* SetQuota(Context*, const v1::SetQuotaRequest*, v1::SetQuotaReply*) override;
+  Reactor* Concat(Context*, const v1::ConcatRequest*, v1::ConcatReply*) override;
 
   Reactor* GetFileInfo(Context*, const v1::GetFileInfoRequest*, v1::GetFileInfoReply*) override;
   Reactor* List(Context*, const v1::ListRequest*, v1::ListReply*) override;

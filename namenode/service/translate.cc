@@ -50,6 +50,17 @@ CompleteRequest FromProto(const v1::CompleteRequest& request) {
   return out;
 }
 
+SetQuotaRequest FromProto(const v1::SetQuotaRequest& request) {
+  const auto limit = [](const v1::QuotaLimit& proto) {
+    return proto.has_limit() ? QuotaLimit(proto.limit()) : std::nullopt;
+  };
+  SetQuotaRequest out;
+  out.path = request.path();
+  if (request.has_names()) out.names = limit(request.names());
+  if (request.has_space()) out.space = limit(request.space());
+  return out;
+}
+
 void ToProto(const Block& block, v1::Block* out) {
   out->set_id(block.id);
   out->set_generation(block.generation);
@@ -87,6 +98,16 @@ void ToProto(const FileStatus& status, v1::FileStatus* out) {
   out->set_blocks(status.blocks);
   out->set_children(status.children);
   out->set_open(status.open);
+}
+
+void ToProto(const ContentSummary& summary, v1::GetContentSummaryReply* out) {
+  out->set_files(summary.files);
+  out->set_directories(summary.directories);
+  out->set_length(summary.length);
+  out->set_space(summary.space);
+  out->set_promised(summary.promised);
+  if (summary.quota.names) out->set_name_quota(*summary.quota.names);
+  if (summary.quota.space) out->set_space_quota(*summary.quota.space);
 }
 
 void ToProto(const AppendedFile& file, v1::AppendReply* out) {

@@ -21,7 +21,8 @@ void Do(FsState& state, const Planned& planned) {
   if (!Apply(state, state.applied_txid() + 1, record).ok()) std::abort();
 }
 
-// A node; a directory; a file of two blocks, one that is open, one that is being recovered.
+// A node; a directory with a quota; two files whose blocks are full; a file of two blocks, one that
+// is open, one that is being recovered.
 FsState Known() {
   FsState state = FsState::Format("root", "supergroup", 0);
   const Caller root{"root", {}, true};
@@ -29,6 +30,15 @@ FsState Known() {
   facts.targets = {1};
   Do(state, PlanRegisterNode(state, {"n", "/r", {"s"}}));
   Do(state, PlanMkdirs(state, root, {"/d"}, facts));
+  Do(state, PlanSetQuota(state, root, {"/d", QuotaLimit(9), QuotaLimit(9)}, facts));
+  for (const char* path : {"/full", "/more"}) {
+    CreateRequest create{.path = path, .replication = 1, .block_size = 4096, .with_block = true};
+    Do(state, PlanCreate(state, root, create, facts));
+    const BlockId id = state.next_block() - 1;
+    CompleteRequest complete{.inode = state.next_inode() - 1};
+    complete.finished = {{{id, state.FindBlock(id)->generation(), 4096}, {1}}};
+    Do(state, PlanComplete(state, root, complete, facts));
+  }
   for (const char* path : {"/closed", "/open", "/held"}) {
     CreateRequest create{.path = path, .replication = 1, .block_size = 4096, .with_block = true};
     Do(state, PlanCreate(state, root, create, facts));

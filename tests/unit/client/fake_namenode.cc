@@ -59,6 +59,11 @@ void FakeNameNode::RemoveFilesBeforeNextLook() {
   remove_files_ = true;
 }
 
+std::map<std::string, v1::GetContentSummaryReply> FakeNameNode::quotas() const {
+  MutexLock lock(mu_);
+  return quotas_;
+}
+
 std::vector<FakeNameNode::Call> FakeNameNode::calls(const std::string& method) const {
   MutexLock lock(mu_);
   std::vector<Call> found;
@@ -385,6 +390,45 @@ grpc::Status FakeNameNode::AbandonFile(grpc::ServerContext*, const v1::AbandonFi
 grpc::Status FakeNameNode::RenewLease(grpc::ServerContext*, const v1::RenewLeaseRequest* request,
                                       v1::RenewLeaseReply* reply) {
   return Handle("RenewLease", *request, reply, [] { return absl::OkStatus(); });
+}
+
+grpc::Status FakeNameNode::SetQuota(grpc::ServerContext*, const v1::SetQuotaRequest* request,
+                                    v1::SetQuotaReply* reply) {
+  return Handle("SetQuota", *request, reply, [&] {
+    v1::GetContentSummaryReply& quota = quotas_[request->path()];
+    if (request->has_names()) quota.clear_name_quota();
+    if (request->names().has_limit()) quota.set_name_quota(request->names().limit());
+    if (request->has_space()) quota.clear_space_quota();
+    if (request->space().has_limit()) quota.set_space_quota(request->space().limit());
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status FakeNameNode::Concat(grpc::ServerContext*, const v1::ConcatRequest* request,
+                                  v1::ConcatReply* reply) {
+  return Handle("Concat", *request, reply, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(FileState * target, Find(request->target()));
+    for (const std::string& path : request->sources()) {
+      ASSIGN_OR_RETURN(FileState * source, Find(path));
+      target->blocks.insert(target->blocks.end(), source->blocks.begin(), source->blocks.end());
+      files_.erase(source->inode);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status FakeNameNode::GetContentSummary(grpc::ServerContext*,
+                                             const v1::GetContentSummaryRequest* request,
+                                             v1::GetContentSummaryReply* reply) {
+  return Handle("GetContentSummary", *request, reply, [&] {
+    *reply = quotas_[request->path()];
+    reply->set_directories(1);
+    for (const auto& [inode, file] : files_) {
+      reply->set_files(reply->files() + 1);
+      reply->set_length(reply->length() + StatusOf(file).length());
+    }
+    return absl::OkStatus();
+  });
 }
 
 grpc::Status FakeNameNode::GetFileInfo(grpc::ServerContext*, const v1::GetFileInfoRequest* request,

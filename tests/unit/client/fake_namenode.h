@@ -55,6 +55,8 @@ class FakeNameNode : public v1::NameNode::Service {
   void Prefer(NodeNumber node);
   // The file is somebody else's from now on.
   void TakeOver();
+  // The quotas of directories, as SetQuota left them.
+  std::map<std::string, v1::GetContentSummaryReply> quotas() const;
   // A truncation is under way for so many GetFileInfo calls.
   void SetTruncateCalls(int calls);
   // All files are removed just before the next GetFileInfo.
@@ -95,6 +97,11 @@ class FakeNameNode : public v1::NameNode::Service {
                            v1::AbandonFileReply*) override;
   grpc::Status RenewLease(grpc::ServerContext*, const v1::RenewLeaseRequest*,
                           v1::RenewLeaseReply*) override;
+  grpc::Status SetQuota(grpc::ServerContext*, const v1::SetQuotaRequest*,
+                        v1::SetQuotaReply*) override;
+  grpc::Status Concat(grpc::ServerContext*, const v1::ConcatRequest*, v1::ConcatReply*) override;
+  grpc::Status GetContentSummary(grpc::ServerContext*, const v1::GetContentSummaryRequest*,
+                                 v1::GetContentSummaryReply*) override;
   grpc::Status GetFileInfo(grpc::ServerContext*, const v1::GetFileInfoRequest*,
                            v1::GetFileInfoReply*) override;
   grpc::Status GetBlockLocations(grpc::ServerContext*, const v1::GetBlockLocationsRequest*,
@@ -131,7 +138,8 @@ class FakeNameNode : public v1::NameNode::Service {
   std::map<std::string, int> runs_;
   std::map<std::pair<std::string, uint64_t>, std::string> retry_cache_;
   bool remove_files_ = false;
-  std::map<uint64_t, FileState> files_;  // by inode
+  std::map<uint64_t, FileState> files_;                       // by inode
+  std::map<std::string, v1::GetContentSummaryReply> quotas_;  // by path
   uint64_t last_inode_ = 100;
   uint64_t last_block_ = 1000;
   uint64_t last_generation_ = 5000;

@@ -42,6 +42,7 @@ TEST(CompletionTest, CommandsInTwoWords) {
   EXPECT_EQ(Complete("cairn admin safe-mode en"), "enter ");
   EXPECT_EQ(Complete("cairn bench me"), "metadata ");
   EXPECT_EQ(Complete("cairn admin report --js"), "--json ");
+  EXPECT_EQ(Complete("cairn admin quota --sp"), "--space ");
 }
 
 TEST(CompletionTest, Options) {

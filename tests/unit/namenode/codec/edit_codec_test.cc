@@ -50,6 +50,9 @@ std::vector<EditRecord> AllEdits() {
       {22, std::nullopt, BeginRecoveryEdit{9, 7, 12}, NewStampAnswer{12, {}}},
       {23, std::nullopt, CommitRecoveryEdit{9, 7, 12, 1, {1, 3}}, NoAnswer{}},
       {24, std::nullopt, RaiseCountersEdit{100, 200, 7}, NoAnswer{}},
+      {25, key, SetQuotaEdit{9, {.names = 12, .space = 0}}, NoAnswer{}},
+      {26, key, SetQuotaEdit{9, {}}, NoAnswer{}},
+      {27, key, ConcatEdit{9, {12, 11}}, NoAnswer{}},
   };
 }
 
@@ -137,6 +140,10 @@ TEST(EditCodecTest, FieldsOfRecoveryComeBack) {
   EXPECT_EQ(raise.next_generation, 200u);
   EXPECT_EQ(raise.epoch, 7u);
   EXPECT_EQ(find(CreateEdit{}).min_replicas, 2u);
+  EXPECT_EQ(find(SetQuotaEdit{}).inode, 9u);
+  EXPECT_EQ(find(SetQuotaEdit{}).quota, (Quota{.names = 12, .space = 0}));
+  EXPECT_EQ(find(ConcatEdit{}).target, 9u);
+  EXPECT_EQ(find(ConcatEdit{}).sources, (std::vector<INodeId>{12, 11}));
 }
 
 TEST(EditCodecTest, AppendsToWhatIsThere) {
@@ -186,8 +193,9 @@ TEST(EditCodecTest, JsonIsOneLineWithTheFieldNames) {
   EXPECT_THAT(json, testing::HasSubstr("\"new_name\":\"x\""));
   std::string all;
   for (const EditRecord& record : AllEdits()) all += EditToJson(1, record);
-  for (const char* kind : {"new_stamp_edit", "update_pipeline", "append", "truncate", "take_over",
-                           "begin_recovery", "commit_recovery", "raise_counters"}) {
+  for (const char* kind :
+       {"new_stamp_edit", "update_pipeline", "append", "truncate", "take_over", "begin_recovery",
+        "commit_recovery", "raise_counters", "set_quota", "concat"}) {
     EXPECT_THAT(all, testing::HasSubstr(fmt::format("\"{}\":{{\"", kind)));
   }
 }

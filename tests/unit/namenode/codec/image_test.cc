@@ -17,7 +17,12 @@ class ImageTest : public FsTest {
     ASSERT_THAT(Mkdir("/b"), Succeeds());
     ASSERT_THAT(Rename("/z", "/b/z"), Succeeds());  // a child with a smaller id than its parent
     ASSERT_THAT(Chown("/b", "ann", "staff"), Succeeds());
+    ASSERT_THAT(SetQuota("/b", {.names = 100, .space = 1 << 20}), Succeeds());
+    ASSERT_THAT(SetQuota("/", {.space = INT64_MAX}), Succeeds());
     ASSERT_THAT(Put("/b/f", {4096, 4096, 5}), Succeeds());
+    ASSERT_THAT(Put("/b/last", {4096, 9}), Succeeds());
+    ASSERT_THAT(Put("/b/joined", {4096}), Succeeds());
+    ASSERT_THAT(Concat("/b/joined", {"/b/last"}), Succeeds());  // its blocks' ids go down
     ASSERT_THAT(Put("/b/cut", {904}), Succeeds());
     ASSERT_THAT(Truncate("/b/cut", 5), Succeeds());
     consistency = Consistency::kWeak;
@@ -51,6 +56,15 @@ TEST_F(ImageTest, EverythingComesBack) {
   EXPECT_EQ(copy.root().dir().totals, state.root().dir().totals);
   EXPECT_EQ(copy.open_files(), 3u);
   EXPECT_EQ(copy.OpenFilesOf(holder), state.OpenFilesOf(holder));
+  EXPECT_EQ(copy.quotas().size(), 2u);
+  EXPECT_EQ(copy.quotas().Of(IdOf("/b")), (Quota{.names = 100, .space = 1 << 20}));
+  EXPECT_EQ(copy.quotas().Of(kRootINode), Quota{.space = INT64_MAX});
+  EXPECT_GT(copy.root().dir().totals.promised, 0u);
+  const INode& joined = *copy.FindINode(IdOf("/b/joined"));
+  ASSERT_EQ(joined.blocks().size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(joined.blocks()[i], state.FindINode(IdOf("/b/joined"))->blocks()[i]);
+  }
   const INode& more = *copy.FindINode(IdOf("/b/more"));
   EXPECT_TRUE(copy.FindOpenState(more)->appended);
   EXPECT_EQ(copy.FindOpenState(more)->min_replicas, 1u);
@@ -110,8 +124,8 @@ TEST_F(ImageTest, DamageIsFound) {
   EXPECT_THAT(LoadImage(Reader(good + "x")).status(), Fails(kDataLoss));
   EXPECT_THAT(LoadImage(Reader(good + good)).status(), Fails(kDataLoss));
   std::string newer = good;
-  newer[8] = 3;
-  EXPECT_THAT(LoadImage(Reader(newer)).status(), Fails(kFailedPrecondition, "layout 3"));
+  newer[8] = 4;
+  EXPECT_THAT(LoadImage(Reader(newer)).status(), Fails(kFailedPrecondition, "layout 4"));
 }
 
 TEST_F(ImageTest, WriteErrorsComeThrough) {
@@ -134,6 +148,8 @@ TEST_F(ImageTest, DumpIsJsonLines) {
   EXPECT_THAT(lines.front(), testing::HasSubstr("\"cluster_id\":\"cluster-1\""));
   EXPECT_THAT(lines[1], testing::HasSubstr("next_inode"));
   EXPECT_THAT(lines, testing::Contains(testing::HasSubstr("\"name\":\"open\"")));
+  EXPECT_THAT(lines, testing::Contains(
+                         testing::HasSubstr("\"name_quota\":\"100\",\"space_quota\":\"1048576\"")));
   for (const std::string& line : lines) EXPECT_EQ(line.find('\n'), std::string::npos);
 }
 

@@ -117,6 +117,13 @@ class FsFixture {
                      const std::string& group = "") {
     return Do(PlanSetOwner(state, caller, path, owner, group, facts));
   }
+  // Replaces both limits.
+  absl::Status SetQuota(const std::string& path, const Quota& quota) {
+    return Do(PlanSetQuota(state, caller, {path, quota.names, quota.space}, facts));
+  }
+  absl::Status Concat(const std::string& target, std::vector<std::string> sources) {
+    return Do(PlanConcat(state, caller, {target, std::move(sources)}, facts));
+  }
   void RegisterNodes(int count) {  // node n has the storages 2n-1 and 2n
     for (int i = 1; i <= count; ++i) {
       const std::string id = "node-" + std::to_string(i);

@@ -46,8 +46,10 @@ void RandomOps::CreateStep() {
   fs_.unpublished = Pick(2) == 0;
   fs_.with_block = Pick(2) == 0;
   fs_.consistency = static_cast<Consistency>(Pick(3));
-  Expect("create", path, model_.Create(fs_.caller, path, overwrite, mode, fs_.replication),
-         fs_.Create(path, overwrite, mode));
+  Expect(
+      "create", path,
+      model_.Create(fs_.caller, path, overwrite, mode, fs_.replication, fs_.with_block ? 4096 : 0),
+      fs_.Create(path, overwrite, mode));
 }
 
 void RandomOps::Touch(INodeId inode, BlockId block) {
@@ -64,9 +66,11 @@ void RandomOps::AddStep(INodeId inode, const std::string& path) {
     if (fs_.state.FindOpenBlock(id)->untouched) Touch(inode, id);
     finished.push_back(fs_.DoneById(id, 4096));
   }
-  EXPECT_THAT(fs_.AddBlock(inode, std::move(finished)), Succeeds());
+  const absl::StatusCode expected = model_.AddBlock(path, 4096);
+  Expect("add block", path, expected, fs_.AddBlock(inode, std::move(finished)));
+  if (expected != absl::StatusCode::kOk) return;
   // All blocks but the new one are full now.
-  model_.at(path).length = 4096 * (fs_.state.FindINode(inode)->blocks().size() - 1);
+  EXPECT_EQ(model_.at(path).length, 4096 * (fs_.state.FindINode(inode)->blocks().size() - 1));
 }
 
 void RandomOps::PipelineStep(INodeId inode) {
@@ -99,6 +103,7 @@ void RandomOps::AbandonStep(INodeId inode, const std::string& path) {
     const auto status =
         fs_.Do(PlanAbandonBlock(fs_.state, fs_.caller, {inode, fs_.holder, block}, fs_.facts));
     EXPECT_EQ(status.ok(), may) << path << ": " << status;
+    if (may) model_.at(path).promised -= 4096;
     return;
   }
   const Planned plan = PlanAbandonFile(fs_.state, fs_.caller, {inode, fs_.holder}, fs_.facts);
@@ -122,8 +127,8 @@ void RandomOps::CloseStep(INodeId inode, const std::string& path) {
       finished.push_back(fs_.DoneById(id, meta.length(), {}));
     } else {
       if (fs_.state.FindOpenBlock(id)->untouched) Touch(inode, id);
-      finished.push_back(
-          fs_.DoneById(id, last ? meta.length() + Pick(4097 - meta.length()) : uint64_t{4096}));
+      finished.push_back(fs_.DoneById(
+          id, last && Pick(3) != 0 ? meta.length() + Pick(4097 - meta.length()) : uint64_t{4096}));
     }
     length += finished.back().block.length;
   }
@@ -131,14 +136,14 @@ void RandomOps::CloseStep(INodeId inode, const std::string& path) {
     EXPECT_THAT(fs_.Complete(inode, std::move(finished)), Succeeds()) << path;
     model_.at(path).length = length;
     model_.at(path).open = false;
+    model_.at(path).promised = 0;
     return;
   }
   const bool overwrite = Pick(2) == 0;
   const std::string to = Pick(2) == 0 ? RandomPath() : path;
-  const absl::StatusCode expected = model_.Publish(fs_.caller, path, to, overwrite);
+  const absl::StatusCode expected = model_.Publish(fs_.caller, path, to, overwrite, length);
   Expect("complete", path + " " + to, expected,
          fs_.Complete(inode, std::move(finished), to, overwrite));
-  if (expected == absl::StatusCode::kOk) model_.at(to).length = length;
 }
 
 void RandomOps::ReopenStep() {
@@ -150,7 +155,7 @@ void RandomOps::ReopenStep() {
   }
   if (Pick(2) == 0) {
     fs_.consistency = static_cast<Consistency>(Pick(3));
-    Expect("append", path, model_.Append(fs_.caller, path), fs_.Append(path));
+    Expect("append", path, model_.Append(fs_.caller, path, 4096), fs_.Append(path));
     return;
   }
   const auto there = model_.entries().find(path);
@@ -201,6 +206,7 @@ void RandomOps::EndLease(INodeId inode, const std::string& path, const Planned& 
   entry.open = entry.recovering = !blocks.empty() && !as_it_was;
   if (!as_it_was) return;
   // The file ends with the block that nobody touched, which it ended with before the append.
+  entry.promised = 0;
   const INode& file = *fs_.state.FindINode(inode);
   EXPECT_EQ(file.blocks().back(), blocks[0]);
   entry.length = 4096 * (file.blocks().size() - 1) + fs_.state.FindBlock(blocks[0])->length();
@@ -232,6 +238,8 @@ void RandomOps::RecoveryStep() {
   }
   EXPECT_THAT(fs_.CommitRecovery(block, stamp, length), Succeeds());
   ModelEntry& entry = model_.at(path);
+  // One that is short is the file's end.
+  entry.promised = length == 4096 ? entry.promised - (4096 - known) : 0;
   entry.length = expected;
   entry.open = entry.recovering = open;
   if (length > 0) EXPECT_EQ(fs_.state.FindBlock(block)->generation(), stamp);

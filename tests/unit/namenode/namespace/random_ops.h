@@ -39,6 +39,11 @@ class RandomOps {
   void AbandonStep(INodeId inode, const std::string& path);
   void ReopenStep();  // append, truncate
   void OwnStep(uint64_t kind);
+  // Quotas and joined files (random_quota.cc).
+  void QuotaStep();
+  void ConcatStep();
+  void CompareUsage(const std::string& path);
+  std::vector<std::string> ClosedFiles() const;
   void TakeOverStep();
   void EndLease(INodeId inode, const std::string& path, const Planned& plan);
   void RecoveryStep();

@@ -61,6 +61,7 @@ ReferenceModel::Code ReferenceModel::Mkdirs(const Caller& who, const std::string
   if (walked.missing == 0) return last.dir && parents ? Code::kOk : Code::kAlreadyExists;
   if (walked.missing > 1 && !parents) return Code::kNotFound;
   if (!May(who, last, 3)) return Code::kPermissionDenied;
+  if (!Fits(walked.last, walked.missing, 0)) return Code::kResourceExhausted;
   uint32_t its_mode = mode;
   for (std::string at = path; at != walked.last; at = ParentPath(at)) {
     entries_[at] = {.dir = true, .owner = who.user, .group = last.group, .mode = its_mode};
@@ -70,7 +71,8 @@ ReferenceModel::Code ReferenceModel::Mkdirs(const Caller& who, const std::string
 }
 
 ReferenceModel::Code ReferenceModel::Create(const Caller& who, const std::string& path,
-                                            bool overwrite, uint32_t mode, uint32_t replication) {
+                                            bool overwrite, uint32_t mode, uint32_t replication,
+                                            uint64_t promised) {
   const Walked walked = Walk(who, path);
   if (walked.code != Code::kOk) return walked.code;
   const ModelEntry last = entries_.at(walked.last);
@@ -82,16 +84,23 @@ ReferenceModel::Code ReferenceModel::Create(const Caller& who, const std::string
     if (walked.missing > 1) return Code::kNotFound;
     if (!May(who, last, 3)) return Code::kPermissionDenied;
   }
+  auto space = static_cast<int64_t>(promised * replication);
+  if (walked.missing == 0) {
+    space -= static_cast<int64_t>((last.length + last.promised) * last.replication);
+  }
+  if (!Fits(ParentPath(path), walked.missing, space)) return Code::kResourceExhausted;
   entries_[path] = {.owner = who.user,
                     .group = entries_.at(ParentPath(path)).group,
                     .mode = mode,
                     .replication = replication,
-                    .open = true};
+                    .open = true,
+                    .promised = promised};
   return Code::kOk;
 }
 
 ReferenceModel::Code ReferenceModel::Publish(const Caller& who, const std::string& from,
-                                             const std::string& to, bool overwrite) {
+                                             const std::string& to, bool overwrite,
+                                             uint64_t length) {
   const Walked walked = Walk(who, to);
   if (walked.code != Code::kOk) return walked.code;
   const ModelEntry& last = entries_.at(walked.last);
@@ -104,7 +113,16 @@ ReferenceModel::Code ReferenceModel::Publish(const Caller& who, const std::strin
     if (!May(who, last, 3)) return Code::kPermissionDenied;
   }
   ModelEntry moved = entries_.at(from);
+  auto space = static_cast<int64_t>(length * moved.replication);
+  if (walked.missing == 0 && to != from) {
+    space -= static_cast<int64_t>((last.length + last.promised) * last.replication);
+  }
+  if (to != from && !Fits(ParentPath(to), walked.missing, space, from)) {
+    return Code::kResourceExhausted;
+  }
   moved.open = false;
+  moved.length = length;
+  moved.promised = 0;
   entries_.erase(from);
   entries_[to] = moved;
   return Code::kOk;
@@ -124,6 +142,11 @@ ReferenceModel::Code ReferenceModel::Rename(const Caller& who, const std::string
   if (target.missing > 1) return Code::kNotFound;
   if (!MayRemove(who, from) || !May(who, entries_.at(target.last), 3)) {
     return Code::kPermissionDenied;
+  }
+  const ModelUsage usage = UsageOf(from);
+  if (!Fits(target.last, static_cast<int64_t>(usage.names),
+            static_cast<int64_t>(usage.space + usage.promised), from)) {
+    return Code::kResourceExhausted;
   }
   Move(from, to);
   return Code::kOk;
@@ -183,6 +206,10 @@ ReferenceModel::Code ReferenceModel::SetReplication(const Caller& who, const std
   ModelEntry& entry = entries_.at(path);
   if (entry.dir) return Code::kFailedPrecondition;
   if (!May(who, entry, 2)) return Code::kPermissionDenied;
+  const uint64_t copy = entry.length + entry.promised;
+  const auto space =
+      static_cast<int64_t>(copy * replication) - static_cast<int64_t>(copy * entry.replication);
+  if (!Fits(ParentPath(path), 0, space)) return Code::kResourceExhausted;
   entry.replication = replication;
   return Code::kOk;
 }
@@ -198,9 +225,17 @@ ReferenceModel::Code ReferenceModel::MayReopen(const Caller& who, const std::str
   return entry.open ? Code::kFailedPrecondition : Code::kOk;
 }
 
-ReferenceModel::Code ReferenceModel::Append(const Caller& who, const std::string& path) {
+ReferenceModel::Code ReferenceModel::Append(const Caller& who, const std::string& path,
+                                            uint64_t block_size) {
   const Code code = MayReopen(who, path);
-  if (code == Code::kOk) entries_.at(path).open = true;
+  if (code != Code::kOk) return code;
+  ModelEntry& entry = entries_.at(path);
+  const uint64_t short_by = (block_size - entry.length % block_size) % block_size;
+  if (!Fits(ParentPath(path), 0, static_cast<int64_t>(short_by * entry.replication))) {
+    return Code::kResourceExhausted;
+  }
+  entry.open = true;
+  entry.promised = short_by;
   return code;
 }
 

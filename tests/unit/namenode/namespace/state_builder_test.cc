@@ -57,6 +57,52 @@ TEST_F(StateBuilderTest, OpenFilesAndWhatFollowsFromTheirBlocks) {
   EXPECT_EQ(state->digest(), state->RecomputeDigest());
 }
 
+TEST_F(StateBuilderTest, BlocksOfJoinedFilesComeByIdAndNotInOrder) {
+  ASSERT_THAT(builder_.AddINode(File(2)), Succeeds());
+  const auto add = [&](BlockId id, uint32_t index, uint64_t length = 4096) {
+    return builder_.AddBlock(
+        {.id = id, .inode = 2, .generation = 1, .length = length, .index = index});
+  };
+  ASSERT_THAT(add(1, 3, 7), Succeeds());
+  ASSERT_THAT(add(2, 1), Succeeds());
+  ASSERT_THAT(add(3, 2), Succeeds());
+  EXPECT_THAT(add(4, 2), Fails(kDataLoss, "does not fit"));
+  ASSERT_THAT(add(5, 0), Succeeds());
+  EXPECT_THAT(add(6, 2), Fails(kDataLoss, "does not fit"));
+  const auto state = Finish();
+  ASSERT_TRUE(state.ok()) << state.status();
+  const BlockIds blocks = state->FindINode(2)->blocks();
+  EXPECT_THAT(std::vector<BlockId>(blocks.begin(), blocks.end()), testing::ElementsAre(5, 2, 3, 1));
+  EXPECT_EQ(state->root().dir().totals.length, 3 * 4096u + 7);
+}
+
+TEST_F(StateBuilderTest, GapsAndShortBlocksWithinAJoinedFile) {
+  ASSERT_THAT(builder_.AddINode(File(2)), Succeeds());
+  ASSERT_THAT(
+      builder_.AddBlock({.id = 1, .inode = 2, .generation = 1, .length = 9, .index = 999'999}),
+      Succeeds());
+  EXPECT_THAT(Finish().status(), Fails(kDataLoss, "blocks of file 2"));
+  ASSERT_THAT(builder_.AddINode(File(3)), Succeeds());
+  ASSERT_THAT(builder_.AddBlock({.id = 2, .inode = 3, .generation = 1, .length = 9, .index = 1}),
+              Succeeds());
+  EXPECT_THAT(builder_.AddBlock({.id = 3, .inode = 3, .generation = 1, .length = 9}),
+              Fails(kDataLoss, "block 3 of file 3 is short"));
+}
+
+TEST_F(StateBuilderTest, QuotasAreOfDirectories) {
+  INodeRecord dir{.id = 2, .parent = kRootINode, .name = "d", .type = INodeType::kDirectory};
+  dir.owner = dir.group = "o";
+  dir.quota.names = 5;
+  ASSERT_THAT(builder_.AddINode(dir), Succeeds());
+  INodeRecord file = File(3);
+  file.quota.space = 5;
+  EXPECT_THAT(builder_.AddINode(file), Fails(kDataLoss, "file 3 has a quota"));
+  const auto state = Finish();
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->quotas().Of(2), Quota{.names = 5});
+  EXPECT_EQ(state->digest(), state->RecomputeDigest());
+}
+
 TEST_F(StateBuilderTest, AHeldFileHasSomethingToRecover) {
   ASSERT_THAT(builder_.AddINode(File(2, held_)), Succeeds());
   EXPECT_THAT(Finish().status(), Fails(kDataLoss, "file 2 is being recovered"));

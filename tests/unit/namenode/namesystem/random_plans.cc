@@ -79,7 +79,7 @@ Planned RandomPlans::Client(const FsState& state, const ClientId& holder, const 
 }
 
 Planned RandomPlans::Tree(const FsState& state, const Facts& facts) {
-  switch (Pick(6)) {
+  switch (Pick(8)) {
     case 0:
       return PlanMkdirs(state, root_, {Path(), 0755, true}, facts);
     case 1:
@@ -90,6 +90,13 @@ Planned RandomPlans::Tree(const FsState& state, const Facts& facts) {
       return PlanSetReplication(state, root_, KnownFile(state), 1 + Pick(3), facts);
     case 4:
       return PlanSetOwner(state, root_, Path(), fmt::format("u{}", Pick(3)), "g", facts);
+    case 5: {
+      QuotaLimit names;
+      if (Pick(3) == 0) names = 1 + Pick(9);
+      return PlanSetQuota(state, root_, {Path(), names, QuotaLimit()}, facts);
+    }
+    case 6:
+      return PlanConcat(state, root_, {KnownFile(state), {KnownFile(state)}}, facts);
     default:
       return PlanSetPermission(state, root_, Path(), 0700 + Pick(0100), facts);
   }
