@@ -75,10 +75,9 @@ absl::StatusOr<uint64_t> FakeDataNodes::FullReport(uint32_t node) {
     piece.set_total(count);
     for (const uint64_t end = std::min(count, sent + kPieceReplicas); sent < end; ++sent) {
       const BlockId id = blocks.at(sent);
-      v1::Block* block = piece.add_replicas()->mutable_block();
-      block->set_id(id);
-      block->set_generation(id);
-      block->set_length(NamespaceShape::kBlockBytes);
+      piece.add_block_ids(id);
+      piece.add_generations(id);
+      piece.add_lengths(NamespaceShape::kBlockBytes);
     }
     piece.set_last(sent == count);
     if (!writer->Write(piece)) break;
