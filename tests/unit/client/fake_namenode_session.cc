@@ -97,6 +97,13 @@ grpc::Status FakeNameNode::RunSessionCall(const v1::Caller& caller, v1::SessionC
     case v1::SessionCall::kGetBlockLocations:
       return run(&Fake::GetBlockLocations, call->mutable_get_block_locations(),
                  answer->mutable_get_block_locations());
+    case v1::SessionCall::kSetQuota:
+      return run(&Fake::SetQuota, call->mutable_set_quota(), answer->mutable_set_quota());
+    case v1::SessionCall::kConcat:
+      return run(&Fake::Concat, call->mutable_concat(), answer->mutable_concat());
+    case v1::SessionCall::kGetContentSummary:
+      return run(&Fake::GetContentSummary, call->mutable_get_content_summary(),
+                 answer->mutable_get_content_summary());
     case v1::SessionCall::kGetServerDefaults:
       return run(&Fake::GetServerDefaults, call->mutable_get_server_defaults(),
                  answer->mutable_get_server_defaults());
