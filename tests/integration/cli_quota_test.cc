@@ -78,6 +78,8 @@ TEST_F(CliQuotaTest, APutBeyondTheQuotaLeavesNothing) {
   EXPECT_EQ(after["names_used"], 1) << after;
   Must({"put", "-r", "2", source, At("big")});
   EXPECT_EQ(MustJson({"admin", "quota", base_, "--json"})["space_used"], 5'000'000);
+  // Its last block, open again, would take exactly 6 MiB in all.
+  Must({"admin", "quota", base_, "--space", fmt::format("{}", 6 * kMiB - 1)});
   EXPECT_EQ(Run({"append", Local("more", "x"), At("big")}).code, 1) << "a block's full size";
   EXPECT_EQ(Run({"setrep", "3", At("big")}).code, 1);
   Must({"rm", At("big")});
@@ -142,9 +144,9 @@ TEST_F(CliQuotaTest, BothOutliveTheNameNode) {
     if (image) Must({"admin", "checkpoint"});
     cluster_->namenode().Kill();
     ASSERT_TRUE(cluster_->namenode().Start().ok());
+    Must({"admin", "safe-mode", "wait"});
     EXPECT_TRUE(Must({"cat", At("older")}) == content);
     EXPECT_EQ(MustJson({"admin", "quota", base_, "--json"})["name_quota"], 7);
-    Must({"admin", "safe-mode", "wait"});
   }
 }
 
