@@ -150,7 +150,7 @@ TEST_P(NameNodeClientTest, SafeModeIsWaitedFor) {
 TEST_P(NameNodeClientTest, SafeModeThatStaysIsTheError) {
   const auto server = Serve();
   server->Refuse("Mkdirs", 1000, SafeModeError());
-  const auto status = Client({server->address()}, 300)->Mkdirs(Mkdirs()).status();
+  const auto status = Client({server->address()}, 2'000)->Mkdirs(Mkdirs()).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kSafeMode);
   EXPECT_EQ(MessageOf(status), "the NameNode is in safe mode");
 }
