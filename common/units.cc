@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cctype>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -136,6 +137,37 @@ std::string FormatDurationMs(int64_t ms) {
     if (ms % unit == 0) return fmt::format("{}{}", ms / unit, name);
   }
   return fmt::format("{}ms", ms);
+}
+
+UtcTime ToUtc(int64_t wall_ms) {
+  const std::chrono::sys_time<std::chrono::milliseconds> at{std::chrono::milliseconds(wall_ms)};
+  const auto midnight = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::year_month_day date(midnight);
+  const auto of_day = static_cast<uint64_t>((at - midnight).count());
+  return {.year = static_cast<int>(date.year()),
+          .month = static_cast<unsigned>(date.month()),
+          .day = static_cast<unsigned>(date.day()),
+          .hour = static_cast<unsigned>(of_day / 3'600'000),
+          .minute = static_cast<unsigned>(of_day / 60'000 % 60),
+          .second = static_cast<unsigned>(of_day / 1000 % 60),
+          .ms = static_cast<unsigned>(of_day % 1000)};
+}
+
+std::optional<int64_t> FromUtc(const UtcTime& time) {
+  const std::chrono::year_month_day date{
+      std::chrono::year(time.year), std::chrono::month(time.month), std::chrono::day(time.day)};
+  if (!date.ok() || time.hour > 23 || time.minute > 59 || time.second > 59 || time.ms > 999) {
+    return std::nullopt;
+  }
+  const std::chrono::milliseconds midnight = std::chrono::sys_days(date).time_since_epoch();
+  return midnight.count() + time.hour * int64_t{3'600'000} + time.minute * int64_t{60'000} +
+         time.second * int64_t{1000} + time.ms;
+}
+
+std::string FormatUtc(int64_t wall_ms) {
+  const UtcTime t = ToUtc(wall_ms);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", t.year, t.month, t.day, t.hour,
+                     t.minute, t.second, t.ms);
 }
 
 }  // namespace cairn

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,20 @@ absl::StatusOr<int64_t> ParseDurationMs(std::string_view text);
 std::string FormatSize(uint64_t bytes);  // "128M", "1.5G": at most one decimal, as `ls -h`
 std::string FormatDurationMs(
     int64_t ms);  // "3s", "250ms", "20m"; exact: ParseDurationMs gives it back
+
+// Wall time (ms since the epoch), in UTC.
+struct UtcTime {
+  int year = 1970;
+  unsigned month = 1;  // 1 to 12
+  unsigned day = 1;
+  unsigned hour = 0;
+  unsigned minute = 0;
+  unsigned second = 0;
+  unsigned ms = 0;
+};
+UtcTime ToUtc(int64_t wall_ms);
+// The other way; nullopt for a day or an hour that no calendar has.
+std::optional<int64_t> FromUtc(const UtcTime& time);
+std::string FormatUtc(int64_t wall_ms);  // "2026-11-28T02:11:05.123Z"
 
 }  // namespace cairn

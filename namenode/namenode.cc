@@ -9,6 +9,7 @@
 #include "common/background_task.h"
 #include "common/clock.h"
 #include "common/data_dir.h"
+#include "common/line_log.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/net/http_server.h"
@@ -27,6 +28,7 @@
 #include "namenode/namesystem/load_blocks.h"
 #include "namenode/namesystem/state_store.h"
 #include "namenode/service/admin_service.h"
+#include "namenode/service/audit_log.h"
 #include "namenode/service/control_service.h"
 #include "namenode/service/namenode_service.h"
 #include "namenode/web/routes.h"
@@ -230,13 +232,31 @@ NamespaceConfig NameNode::MakeConfig() const {
   return config;
 }
 
+absl::Status NameNode::OpenAuditLog() {
+  if (options_.audit_log.empty()) return absl::OkStatus();
+  LineLogOptions options;
+  options.path = options_.audit_log;
+  options.max_file_bytes = options_.audit_log_bytes;
+  options.max_files = options_.audit_log_files;
+  options.dropped_line = [clock = clock_](uint64_t n) { return DroppedAuditLine(*clock, n); };
+  options.dropped = metrics_->AddCounter("cairn_namenode_audit_dropped_total",
+                                         "Lines of the audit log that were dropped");
+  absl::StatusOr<std::unique_ptr<LineLog>> lines = LineLog::Open(env_, std::move(options));
+  if (!lines.ok()) return Annotate(lines.status(), "cannot open the audit log");
+  audit_lines_ = *std::move(lines);
+  audit_ = std::make_unique<AuditLog>(audit_lines_.get(), clock_);
+  return absl::OkStatus();
+}
+
 absl::Status NameNode::StartServers() {
   ASSIGN_OR_RETURN(const HostPort listen, ParseHostPort(options_.listen, kRpcPort));
   callers_ = std::make_unique<CallerResolver>(clock_, superuser_, "supergroup");
+  RETURN_IF_ERROR(OpenAuditLog());
   namenode_service_ = std::make_unique<NameNodeService>(client_operations_.get(), callers_.get(),
-                                                        clock_, cluster_id_);
+                                                        clock_, cluster_id_, audit_.get());
   control_service_ = std::make_unique<ControlService>(cluster_operations_.get());
-  admin_service_ = std::make_unique<AdminService>(cluster_operations_.get(), callers_.get());
+  admin_service_ =
+      std::make_unique<AdminService>(cluster_operations_.get(), callers_.get(), audit_.get());
   RETURN_IF_ERROR(StartHttp());
   ASSIGN_OR_RETURN(rpc_server_,
                    RpcServer::Start(listen, {namenode_service_.get(), control_service_.get(),

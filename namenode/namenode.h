@@ -19,6 +19,7 @@ class Clock;
 class DataDir;
 class Env;
 class HttpServer;
+class LineLog;
 class Metrics;
 class RpcServer;
 }  // namespace cairn
@@ -26,6 +27,7 @@ class RpcServer;
 namespace cairn::namenode {
 
 class AdminService;
+class AuditLog;
 class BlockManager;
 class CallerResolver;
 class CheckpointMonitor;
@@ -69,6 +71,7 @@ class NameNode {
   absl::Status OpenDataDirs();
   absl::StatusOr<LoadedState> LoadState();
   NamespaceConfig MakeConfig() const;
+  absl::Status OpenAuditLog();
   absl::Status StartServers();
   absl::Status StartHttp();
   void StartTasks();
@@ -95,6 +98,8 @@ class NameNode {
   std::unique_ptr<DiskSpaceMonitor> disk_space_;
   std::unique_ptr<LeaseMonitor> leases_;
   std::unique_ptr<ClusterMetrics> cluster_metrics_;
+  std::unique_ptr<LineLog> audit_lines_;
+  std::unique_ptr<AuditLog> audit_;  // null: off
   std::unique_ptr<CallerResolver> callers_;
   std::unique_ptr<NameNodeService> namenode_service_;
   std::unique_ptr<ControlService> control_service_;

@@ -9,6 +9,8 @@
 namespace cairn::namenode {
 namespace {
 
+constexpr uint64_t kMinAuditLogBytes = 64 << 10;
+
 absl::Status CheckBlockSize(uint64_t bytes) {
   const Limits limits;
   if (bytes >= limits.min_block_size && bytes <= limits.max_block_size &&
@@ -65,6 +67,22 @@ void NameNodeOptions::Declare(OptionTable& table) {
   table.AddBool("accept-older-journal", &accept_older_journal,
                 "go on, counters raised, where DataNodes know of later blocks than the journal: "
                 "what it has lost stays lost");
+  DeclareAudit(table);
+}
+
+void NameNodeOptions::DeclareAudit(OptionTable& table) {
+  table.AddString("audit-log", &audit_log, "file that gets a line for every call of a client")
+      .Value("FILE")
+      .Default("none");
+  table.AddSize("audit-log-size", &audit_log_bytes, "bytes at which that file becomes FILE.1")
+      .Check([this] {
+        return audit_log_bytes >= kMinAuditLogBytes
+                   ? absl::OkStatus()
+                   : UsageError(fmt::format("--audit-log-size must be at least {}",
+                                            FormatSize(kMinAuditLogBytes)));
+      });
+  table.AddInt("audit-log-files", &audit_log_files, 1, 1000,
+               "files of the audit log that are kept, FILE itself included");
 }
 
 absl::Status NameNodeOptions::Validate() const {

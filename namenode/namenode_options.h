@@ -40,6 +40,10 @@ struct NameNodeOptions {
   uint64_t reserved_bytes = 100ull << 20;
   bool accept_older_journal = false;
 
+  std::string audit_log;  // empty: off
+  uint64_t audit_log_bytes = 256ull << 20;
+  int64_t audit_log_files = 20;
+
   // The program whose `checkpoint` command writes images; empty: cairn-namenode beside this
   // program.
   std::string checkpoint_program;
@@ -47,6 +51,9 @@ struct NameNodeOptions {
   void Declare(OptionTable& table);
   // What no single flag can tell: limits that depend on each other. kUsage.
   absl::Status Validate() const;
+
+ private:
+  void DeclareAudit(OptionTable& table);
 };
 
 }  // namespace cairn::namenode

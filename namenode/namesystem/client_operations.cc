@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "namenode/namespace/audit.h"
 
 namespace cairn::namenode {
 ClientOperations::ClientOperations(Namesystem* namesystem, BlockManager* blocks, Clock* clock,
@@ -27,6 +28,11 @@ void ClientOperations::Enter(const CallContext& call, std::unique_ptr<DoorCall> 
   } else {
     namesystem_->Enter(std::move(door_call));
   }
+}
+
+Planned ClientOperations::Noted(const CallContext& call, const FsState& state, Planned planned) {
+  if (call.perm != nullptr && planned.edit) *call.perm = PermOf(state, *planned.edit);
+  return planned;
 }
 
 LocatedBlock ClientOperations::Locate(const NewBlock& block, uint64_t length) const {

@@ -48,6 +48,10 @@ struct CallContext {
   std::string rack;
   int64_t expires_us = 0;      // steady time: nobody waits for the answer from then on; 0: never
   DoorBatch* batch = nullptr;  // where to put it instead of going through the door
+  std::string ip;              // of the connection
+  // Where the audit log wants to hear whose the file is (audit.h), of a call that goes through the
+  // door now; null: nobody asks.
+  std::string* perm = nullptr;
 };
 
 // A block with the nodes to write it to, or to read it from.
@@ -159,6 +163,8 @@ class ClientOperations {
   template <typename T, typename ReadFn, typename Done>
   void Read(const CallContext& call, ReadFn read, Done done);
   void Enter(const CallContext& call, std::unique_ptr<DoorCall> door_call);
+  // What a plan came to, noted for the audit log where that wants it.
+  static Planned Noted(const CallContext& call, const FsState& state, Planned planned);
   TargetRequest TargetsFor(const CallContext& call, uint32_t count, uint32_t min_required,
                            uint64_t block_size, const std::vector<NodeNumber>& excluded) const;
   // Placement's choice, as a fact of the plan.
@@ -192,8 +198,9 @@ void ClientOperations::Commit(const CallContext& call, Plan plan, Done done) {
 
 template <typename Plan>
 void ClientOperations::CommitStatus(const CallContext& call, Plan plan, StatusReply reply) {
-  Commit(call, std::move(plan),
-         [reply = std::move(reply)](absl::StatusOr<Answer> answer) { reply(answer.status()); });
+  Commit(
+      call, [&call, plan = std::move(plan)](const FsState& s) { return Noted(call, s, plan(s)); },
+      [reply = std::move(reply)](absl::StatusOr<Answer> answer) { reply(answer.status()); });
 }
 
 template <typename T, typename ReadFn, typename Done>

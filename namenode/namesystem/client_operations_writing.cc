@@ -77,7 +77,7 @@ void ClientOperations::Create(const CallContext& call, CreateRequest request,
       call,
       [&call, request = std::move(request), facts = std::move(facts),
        targets = std::move(targets)](const FsState& s) {
-        return WithTargets(PlanCreate(s, call.caller, request, facts), targets);
+        return Noted(call, s, WithTargets(PlanCreate(s, call.caller, request, facts), targets));
       },
       [this, reply = std::move(reply)](absl::StatusOr<Answer> answer) {
         const auto created = AnswerAs<CreatedAnswer>(std::move(answer));

@@ -43,6 +43,23 @@ void ToProto(const DataNodeReport& node, v1::DataNodeReport* out) {
   }
 }
 
+// Resolves who calls and runs `handle(call, end)`, which ends the call.
+template <typename Request, typename Handle>
+grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, CallerResolver& callers,
+                                AuditLog* audit, const Request& request, Handle handle) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto* end = new UnaryCall(reactor);
+  std::string ip = audit == nullptr ? std::string() : PeerIp(context->peer());
+  absl::StatusOr<CallContext> call = callers.Resolve(request.caller());
+  if (!call.ok()) {
+    EndRefused(audit, request, std::move(ip), end, call.status());
+  } else {
+    call->ip = std::move(ip);
+    handle(*call, Audit(audit, &*call, request, end));
+  }
+  return reactor;
+}
+
 }  // namespace
 
 void ToProto(const ClusterOverview& overview, v1::ReportReply* out) {
@@ -99,22 +116,25 @@ void ToProto(const HealthOverview& overview, v1::HealthReply* out) {
   out->set_replication_health_score(report.totals.Score());
 }
 
-AdminService::AdminService(ClusterOperations* operations, CallerResolver* callers)
-    : operations_(operations), callers_(callers), slow_calls_("nn-admin", 1, kMaxWaitingCalls) {}
+AdminService::AdminService(ClusterOperations* operations, CallerResolver* callers, AuditLog* audit)
+    : operations_(operations),
+      callers_(callers),
+      audit_(audit),
+      slow_calls_("nn-admin", 1, kMaxWaitingCalls) {}
 
 grpc::ServerUnaryReactor* AdminService::Report(Context* context, const v1::ReportRequest* request,
                                                v1::ReportReply* reply) {
-  return Serve(context, *callers_, *request, [&](const CallContext&, Reactor* reactor) {
+  return Serve(context, *callers_, audit_, *request, [&](const CallContext&, CallEnd* end) {
     operations_->Report(FinishWith<ClusterOverview>(
-        reactor, [reply](const ClusterOverview& overview) { ToProto(overview, reply); }));
+        end, [reply](const ClusterOverview& overview) { ToProto(overview, reply); }));
   });
 }
 
 grpc::ServerUnaryReactor* AdminService::Health(Context* context, const v1::HealthRequest* request,
                                                v1::HealthReply* reply) {
-  return Serve(context, *callers_, *request, [&](const CallContext&, Reactor* reactor) {
+  return Serve(context, *callers_, audit_, *request, [&](const CallContext&, CallEnd* end) {
     operations_->Health(request->limit() == 0 ? kDefaultHealthLimit : request->limit(),
-                        FinishWith<HealthOverview>(reactor, [reply](const HealthOverview& health) {
+                        FinishWith<HealthOverview>(end, [reply](const HealthOverview& health) {
                           ToProto(health, reply);
                         }));
   });
@@ -123,7 +143,7 @@ grpc::ServerUnaryReactor* AdminService::Health(Context* context, const v1::Healt
 grpc::ServerUnaryReactor* AdminService::SafeMode(Context* context,
                                                  const v1::SafeModeRequest* request,
                                                  v1::SafeModeReply* reply) {
-  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
+  return Serve(context, *callers_, audit_, *request, [&](const CallContext& call, CallEnd* end) {
     SafeModeAction action = SafeModeAction::kGet;
     if (request->action() == v1::SafeModeRequest::ENTER) action = SafeModeAction::kEnter;
     if (request->action() == v1::SafeModeRequest::LEAVE) action = SafeModeAction::kLeave;
@@ -132,21 +152,21 @@ grpc::ServerUnaryReactor* AdminService::SafeMode(Context* context,
       reply->set_on(state->on);
       reply->set_reason(state->reason);
     }
-    Finish(reactor, state.status());
+    Finish(end, state.status());
   });
 }
 
 grpc::ServerUnaryReactor* AdminService::Checkpoint(Context* context,
                                                    const v1::CheckpointRequest* request,
                                                    v1::CheckpointReply* reply) {
-  return Serve(context, *callers_, *request, [&](const CallContext& call, Reactor* reactor) {
-    const bool queued = slow_calls_.Submit([this, caller = call.caller, reactor, reply] {
+  return Serve(context, *callers_, audit_, *request, [&](const CallContext& call, CallEnd* end) {
+    const bool queued = slow_calls_.Submit([this, caller = call.caller, end, reply] {
       const absl::StatusOr<TxId> txid = operations_->Checkpoint(caller);
       if (txid.ok()) reply->set_txid(*txid);
-      Finish(reactor, txid.status());
+      Finish(end, txid.status());
     });
     if (!queued) {
-      Finish(reactor, absl::ResourceExhaustedError("too many checkpoints are waited for already"));
+      Finish(end, absl::ResourceExhaustedError("too many checkpoints are waited for already"));
     }
   });
 }

@@ -4,6 +4,7 @@
 
 #include "common/thread_pool.h"
 #include "namenode/namesystem/cluster_operations.h"
+#include "namenode/service/audit_log.h"
 #include "namenode/service/caller_resolver.h"
 #include "proto/admin.grpc.pb.h"
 
@@ -16,7 +17,8 @@ void ToProto(const HealthOverview& overview, v1::HealthReply* out);
 
 class AdminService final : public v1::Admin::CallbackService {
  public:
-  AdminService(ClusterOperations* operations, CallerResolver* callers);
+  // `audit` may be null: nothing is audited then.
+  AdminService(ClusterOperations* operations, CallerResolver* callers, AuditLog* audit);
   ~AdminService() override { slow_calls_.Stop(); }
 
   using Context = grpc::CallbackServerContext;
@@ -30,6 +32,7 @@ class AdminService final : public v1::Admin::CallbackService {
  private:
   ClusterOperations* const operations_;
   CallerResolver* const callers_;
+  AuditLog* const audit_;
   ThreadPool slow_calls_;  // a checkpoint takes as long as it takes; gRPC's threads are few
 };
 

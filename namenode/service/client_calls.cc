@@ -192,14 +192,14 @@ void ClientCalls::Handle(const CallContext&, const v1::GetServerDefaultsRequest&
   end->End(absl::OkStatus());
 }
 
-void ClientCalls::Handle(const CallContext& call, const v1::SessionCall& request,
-                         v1::SessionAnswer* answer, CallEnd* end) const {
+void ClientCalls::Serve(CallContext& call, const v1::SessionCall& request,
+                        v1::SessionAnswer* answer, CallEnd* end) const {
   const auto run = [&](const auto& typed, auto* reply) {
     if (typed.has_caller()) {
       return end->End(absl::InvalidArgumentError(
           "a Session says who calls in SessionRequest.caller, not in each request"));
     }
-    Handle(call, typed, reply, end);
+    Serve(call, typed, reply, end);
   };
   switch (request.request_case()) {
     case v1::SessionCall::kMkdirs:

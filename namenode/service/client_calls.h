@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "namenode/namesystem/client_operations.h"
+#include "namenode/service/audit_log.h"
 #include "namenode/service/reactors.h"
 #include "proto/namenode.pb.h"
 
@@ -16,9 +17,28 @@ namespace cairn::namenode {
 
 class ClientCalls {
  public:
-  ClientCalls(ClientOperations* operations, std::string cluster_id)
-      : operations_(operations), cluster_id_(std::move(cluster_id)) {}
+  // `audit` may be null: nothing is audited then.
+  ClientCalls(ClientOperations* operations, std::string cluster_id, AuditLog* audit)
+      : operations_(operations), cluster_id_(std::move(cluster_id)), audit_(audit) {}
 
+  // Handles one call, and audits it.
+  template <typename Request, typename Reply>
+  void Serve(CallContext& call, const Request& request, Reply* reply, CallEnd* end) const {
+    Handle(call, request, reply, Audit(audit_, &call, request, end));
+  }
+  // The same for a call of a Session, by what it holds: UNIMPLEMENTED where this version knows no
+  // such call.
+  void Serve(CallContext& call, const v1::SessionCall& request, v1::SessionAnswer* answer,
+             CallEnd* end) const;
+
+  enum class Pace {
+    kBatch,  // one step through the door, in well under 1 ms: with the others of its message
+    kAlone,  // several steps, or none
+    kLong,   // may take over 1 ms: must not keep the others waiting
+  };
+  Pace PaceOf(const v1::SessionCall& request) const;
+
+ private:
   // Each fills `reply` and ends the call; the request and the context must live until the call went
   // through the door (CallContext::batch), `reply` until its end.
   void Handle(const CallContext& call, const v1::MkdirsRequest& request, v1::MkdirsReply* reply,
@@ -72,20 +92,9 @@ class ClientCalls {
   void Handle(const CallContext& call, const v1::GetServerDefaultsRequest& request,
               v1::GetServerDefaultsReply* reply, CallEnd* end) const;
 
-  // A call of a Session, by what it holds: UNIMPLEMENTED where this version knows no such call.
-  void Handle(const CallContext& call, const v1::SessionCall& request, v1::SessionAnswer* answer,
-              CallEnd* end) const;
-
-  enum class Pace {
-    kBatch,  // one step through the door, in well under 1 ms: with the others of its message
-    kAlone,  // several steps, or none
-    kLong,   // may take over 1 ms: must not keep the others waiting
-  };
-  Pace PaceOf(const v1::SessionCall& request) const;
-
- private:
   ClientOperations* const operations_;
   const std::string cluster_id_;
+  AuditLog* const audit_;
 };
 
 }  // namespace cairn::namenode

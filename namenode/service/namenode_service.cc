@@ -10,23 +10,28 @@ using Context = grpc::CallbackServerContext;
 using Reactor = grpc::ServerUnaryReactor;
 
 NameNodeService::NameNodeService(ClientOperations* operations, CallerResolver* callers,
-                                 Clock* clock, std::string cluster_id)
-    : calls_(operations, std::move(cluster_id)),
+                                 Clock* clock, std::string cluster_id, AuditLog* audit)
+    : calls_(operations, std::move(cluster_id), audit),
       callers_(callers),
+      audit_(audit),
       sessions_({&calls_, operations, callers, clock}) {}
 
-grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionReply>* NameNodeService::Session(Context*) {
-  return sessions_.Open();
+grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionReply>* NameNodeService::Session(
+    Context* context) {
+  return sessions_.Open(PeerIp(context->peer()));
 }
 
 template <typename Request, typename Reply>
 Reactor* NameNodeService::Unary(Context* context, const Request& request, Reply* reply) {
   Reactor* reactor = context->DefaultReactor();
-  const absl::StatusOr<CallContext> call = callers_->Resolve(request.caller());
-  if (call.ok()) {
-    calls_.Handle(*call, request, reply, new UnaryCall(reactor));
+  auto* end = new UnaryCall(reactor);
+  std::string ip = audit_ == nullptr ? std::string() : PeerIp(context->peer());
+  absl::StatusOr<CallContext> call = callers_->Resolve(request.caller());
+  if (!call.ok()) {
+    EndRefused(audit_, request, std::move(ip), end, call.status());
   } else {
-    Finish(reactor, call.status());
+    call->ip = std::move(ip);
+    calls_.Serve(*call, request, reply, end);
   }
   return reactor;
 }

@@ -2,6 +2,7 @@
 // waits for the journal. Thread-safe.
 #pragma once
 
+#include "namenode/service/audit_log.h"
 #include "namenode/service/caller_resolver.h"
 #include "namenode/service/client_calls.h"
 #include "namenode/service/session_stream.h"
@@ -11,8 +12,9 @@ namespace cairn::namenode {
 
 class NameNodeService final : public v1::NameNode::CallbackService {
  public:
+  // `audit` may be null: nothing is audited then.
   NameNodeService(ClientOperations* operations, CallerResolver* callers, Clock* clock,
-                  std::string cluster_id);
+                  std::string cluster_id, AuditLog* audit);
 
   // Lets the calls of Sessions that were read end, and then the Sessions. New ones end at once.
   // Before the server is shut down.
@@ -63,6 +65,7 @@ class NameNodeService final : public v1::NameNode::CallbackService {
 
   const ClientCalls calls_;
   CallerResolver* const callers_;
+  AuditLog* const audit_;
   SessionStreams sessions_;
 };
 

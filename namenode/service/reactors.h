@@ -2,14 +2,12 @@
 // of this room.
 #pragma once
 
-#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "common/net/rpc_status.h"
-#include "namenode/service/caller_resolver.h"
 
 namespace cairn::namenode {
 
@@ -55,20 +53,6 @@ auto FinishWith(End* end, Fill fill) {
     if (value.ok()) fill(*value);
     Finish(end, value.status());
   };
-}
-
-// Resolves who calls and runs `handle(call, reactor)`, which finishes the reactor.
-template <typename Request, typename Handle>
-grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, CallerResolver& callers,
-                                const Request& request, Handle handle) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  absl::StatusOr<CallContext> call = callers.Resolve(request.caller());
-  if (call.ok()) {
-    handle(*call, reactor);
-  } else {
-    Finish(reactor, call.status());
-  }
-  return reactor;
 }
 
 }  // namespace cairn::namenode

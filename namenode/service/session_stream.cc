@@ -52,9 +52,12 @@ struct SessionStream::LongCall {
   v1::SessionCall request;
 };
 
-SessionStream::SessionStream(const SessionContext& context, SessionStreams* streams,
+SessionStream::SessionStream(const SessionContext& context, SessionStreams* streams, std::string ip,
                              std::shared_ptr<ThreadPool> long_call_pool)
-    : context_(context), streams_(streams), long_call_pool_(std::move(long_call_pool)) {}
+    : context_(context),
+      streams_(streams),
+      ip_(std::move(ip)),
+      long_call_pool_(std::move(long_call_pool)) {}
 
 void SessionStream::Begin() {
   MutexLock lock(mu_);
@@ -120,7 +123,7 @@ void SessionStream::TakeMessage() {
       context.batch = &batch;
     }
     auto* call = new Call(self, request.number(), pace);
-    context_.calls->Handle(context, request, call->answer(), call);
+    context_.calls->Serve(context, request, call->answer(), call);
     context.batch = nullptr;
   }
   context_.operations->EnterBatch(std::move(batch), released);
@@ -149,6 +152,7 @@ absl::Status SessionStream::Identify(int64_t now_us) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(who_, context_.callers->Resolve(caller_));
+  who_.ip = ip_;
   identified_until_us_ = now_us + kIdentifyEveryUs;
   contexts_.clear();
   return absl::OkStatus();
@@ -184,7 +188,7 @@ void SessionStream::StartLong() {
   }
   auto* call = new Call(shared_from_this(), next->request.number(), ClientCalls::Pace::kLong);
   const bool queued = long_call_pool_->Submit([calls = context_.calls, next, call] {
-    calls->Handle(next->context, next->request, call->answer(), call);
+    calls->Serve(next->context, next->request, call->answer(), call);
   });
   if (!queued) call->End(absl::UnavailableError("the NameNode is too busy for long calls"));
 }
@@ -299,8 +303,8 @@ SessionStreams::~SessionStreams() {
   while (!streams_.empty()) all_gone_.Wait(mu_);
 }
 
-SessionStream* SessionStreams::Open() {
-  auto stream = std::make_shared<SessionStream>(context_, this, long_call_pool_);
+SessionStream* SessionStreams::Open(std::string ip) {
+  auto stream = std::make_shared<SessionStream>(context_, this, std::move(ip), long_call_pool_);
   bool stopped = false;
   {
     MutexLock lock(mu_);

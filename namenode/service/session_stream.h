@@ -45,7 +45,8 @@ class SessionStream final : public grpc::ServerBidiReactor<v1::SessionRequest, v
   static constexpr size_t kMaxUnsentBytes = 1 << 20;
   static constexpr size_t kMaxMessageBytes = 256 << 10;  // of answers; one may be larger
 
-  SessionStream(const SessionContext& context, SessionStreams* streams,
+  // `ip`: where the connection comes from.
+  SessionStream(const SessionContext& context, SessionStreams* streams, std::string ip,
                 std::shared_ptr<ThreadPool> long_call_pool);
 
   // Reads the first message. The stream must be held by a shared_ptr.
@@ -90,6 +91,7 @@ class SessionStream final : public grpc::ServerBidiReactor<v1::SessionRequest, v
 
   const SessionContext context_;
   SessionStreams* const streams_;  // not touched after OnDone
+  const std::string ip_;
   const std::shared_ptr<ThreadPool> long_call_pool_;
 
   // Of the reading thread.
@@ -123,7 +125,7 @@ class SessionStreams {
   explicit SessionStreams(const SessionContext& context);
   ~SessionStreams();
 
-  SessionStream* Open() ABSL_LOCKS_EXCLUDED(mu_);
+  SessionStream* Open(std::string ip) ABSL_LOCKS_EXCLUDED(mu_);
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
   size_t size() const ABSL_LOCKS_EXCLUDED(mu_);
 

@@ -104,5 +104,18 @@ TEST(UnitsTest, FormattedDurationsParseBack) {
   }
 }
 
+TEST(UnitsTest, TimesAreWrittenInUtcAndReadBack) {
+  EXPECT_EQ(FormatUtc(0), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(FormatUtc(1'795'831'865'123), "2026-11-28T02:11:05.123Z");
+  EXPECT_EQ(FormatUtc(951'782'400'007), "2000-02-29T00:00:00.007Z");
+  EXPECT_EQ(FormatUtc(-1), "1969-12-31T23:59:59.999Z");
+  for (const int64_t ms : {int64_t{0}, int64_t{951'868'799'999}, int64_t{4'102'444'800'001}}) {
+    EXPECT_EQ(FromUtc(ToUtc(ms)), ms);
+  }
+  EXPECT_EQ(FromUtc({.year = 2025, .month = 2, .day = 29}), std::nullopt);
+  EXPECT_EQ(FromUtc({.year = 2025, .month = 13, .day = 1}), std::nullopt);
+  EXPECT_EQ(FromUtc({.year = 2025, .month = 1, .day = 1, .hour = 24}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace cairn

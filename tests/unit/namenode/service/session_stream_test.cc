@@ -105,7 +105,7 @@ class SessionStreamTest : public ::testing::Test {
  protected:
   SessionStreamTest()
       : callers_(&door_.clock, "root", "supergroup"),
-        service_(&door_.operations, &callers_, &door_.clock, "cluster-1") {
+        service_(&door_.operations, &callers_, &door_.clock, "cluster-1", nullptr) {
     auto server = RpcServer::Start({"127.0.0.1", 0}, {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
