@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/crc32c.h"
+
 namespace cairn {
 namespace {
 
@@ -40,6 +42,22 @@ absl::Status CheckLayout(const nlohmann::json& json, const std::string& file) {
       fmt::format("{}: unknown layout {}; this program knows {}", file, number, kDataDirLayout));
 }
 
+// What the checksum is over: the fields that are read, as they are written.
+std::string ChecksumOf(const DataDirVersion& version) {
+  return fmt::format(
+      "{:08x}", Crc32c(fmt::format("{}\n{}\n{}\n{}\n{}", version.layout, ToString(version.type),
+                                   version.cluster_id, version.node_id, version.storage_id)));
+}
+
+// Written since it was added; one that somebody edited by hand may leave it out.
+absl::Status CheckChecksum(const nlohmann::json& json, const std::string& file,
+                           const DataDirVersion& version) {
+  if (!json.contains("crc32c")) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string crc, StringField(json, file, "crc32c"));
+  if (crc == ChecksumOf(version)) return absl::OkStatus();
+  return Damaged(file, "it fails its checksum");
+}
+
 absl::StatusOr<DataDirVersion> ParseVersion(std::string_view text, const std::string& file,
                                             DataDirType type) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -56,15 +74,15 @@ absl::StatusOr<DataDirVersion> ParseVersion(std::string_view text, const std::st
   ASSIGN_OR_RETURN(version.cluster_id, StringField(json, file, "cluster_id"));
   ASSIGN_OR_RETURN(version.node_id, StringField(json, file, "node_id"));
   ASSIGN_OR_RETURN(version.storage_id, StringField(json, file, "storage_id"));
+  RETURN_IF_ERROR(CheckChecksum(json, file, version));
   return version;
 }
 
 std::string VersionText(const DataDirVersion& version) {
-  const nlohmann::ordered_json json = {{"layout", version.layout},
-                                       {"type", ToString(version.type)},
-                                       {"cluster_id", version.cluster_id},
-                                       {"node_id", version.node_id},
-                                       {"storage_id", version.storage_id}};
+  const nlohmann::ordered_json json = {
+      {"layout", version.layout},         {"type", ToString(version.type)},
+      {"cluster_id", version.cluster_id}, {"node_id", version.node_id},
+      {"storage_id", version.storage_id}, {"crc32c", ChecksumOf(version)}};
   return json.dump() + "\n";
 }
 

@@ -7,11 +7,13 @@
 #include <system_error>
 
 #include "absl/strings/cord.h"
+#include "common/offset_status.h"
 
 namespace cairn {
 namespace {
 
 constexpr char kKindPayload[] = "cairn/error_kind";
+constexpr char kOffsetPayload[] = "cairn/offset";
 
 absl::StatusCode CodeOf(int error_number) {
   if (error_number == EIO) return absl::StatusCode::kInternal;
@@ -40,6 +42,20 @@ ErrorKind KindOf(const absl::Status& status) {
   return static_cast<ErrorKind>(kind);
 }
 
+absl::Status WithOffset(absl::Status status, uint64_t offset) {
+  if (!status.ok()) status.SetPayload(kOffsetPayload, absl::Cord(std::to_string(offset)));
+  return status;
+}
+
+std::optional<uint64_t> OffsetOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kOffsetPayload);
+  if (!payload.has_value()) return std::nullopt;
+  const std::string text(*payload);
+  uint64_t offset = 0;
+  std::from_chars(text.data(), text.data() + text.size(), offset);
+  return offset;
+}
+
 absl::Status ErrnoStatus(std::string_view context, int error_number) {
   std::string message = std::generic_category().message(error_number);
   if (!context.empty()) message = fmt::format("{}: {}", context, message);
@@ -52,7 +68,8 @@ absl::Status ErrnoStatus(std::string_view context, int error_number) {
 absl::Status Annotate(absl::Status status, std::string_view prefix) {
   if (status.ok()) return status;
   const absl::Status annotated(status.code(), fmt::format("{}: {}", prefix, MessageOf(status)));
-  return WithKind(annotated, KindOf(status));
+  const std::optional<uint64_t> offset = OffsetOf(status);
+  return WithKind(offset ? WithOffset(annotated, *offset) : annotated, KindOf(status));
 }
 
 }  // namespace cairn

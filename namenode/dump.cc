@@ -19,26 +19,28 @@ absl::Status WriteFailure() {
   return errno == EPIPE ? absl::CancelledError("stdout is closed") : ErrnoStatus("stdout", errno);
 }
 
-absl::Status PrintLine(std::string_view line) {
-  if (std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
+}  // namespace
+
+absl::Status PrintJsonLine(std::string_view json) {
+  if (std::fwrite(json.data(), 1, json.size(), stdout) == json.size() &&
       std::fputc('\n', stdout) != EOF) {
     return absl::OkStatus();
   }
   return WriteFailure();
 }
 
-absl::Status Flush() { return std::fflush(stdout) == 0 ? absl::OkStatus() : WriteFailure(); }
-
-}  // namespace
+absl::Status FlushJsonLines() {
+  return std::fflush(stdout) == 0 ? absl::OkStatus() : WriteFailure();
+}
 
 absl::Status DumpEdits(Env* env, const std::string& path) {
   ASSIGN_OR_RETURN(const std::unique_ptr<SegmentReader> reader, SegmentReader::Open(env, path));
   JournalRecord record;
   while (true) {
     ASSIGN_OR_RETURN(const bool more, reader->Next(&record));
-    if (!more) return Flush();
+    if (!more) return FlushJsonLines();
     ASSIGN_OR_RETURN(const EditRecord edit, DecodeEdit(record.bytes));
-    RETURN_IF_ERROR(PrintLine(EditToJson(record.txid, edit)));
+    RETURN_IF_ERROR(PrintJsonLine(EditToJson(record.txid, edit)));
   }
 }
 
@@ -46,8 +48,8 @@ absl::Status DumpImageFile(Env* env, const std::string& path) {
   ASSIGN_OR_RETURN(const std::unique_ptr<ImageSource> source, ImageStore::OpenFile(env, path));
   RETURN_IF_ERROR(DumpImage(
       [&](char* buffer, size_t size) { return source->Read(std::span<char>(buffer, size)); },
-      PrintLine));
-  return Flush();
+      PrintJsonLine));
+  return FlushJsonLines();
 }
 
 }  // namespace cairn::namenode

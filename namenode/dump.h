@@ -6,11 +6,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "common/env.h"
 
 namespace cairn::namenode {
+
+// A line on stdout. CANCELLED when nobody reads on.
+absl::Status PrintJsonLine(std::string_view json);
+absl::Status FlushJsonLines();
 
 // One line an edit of a journal segment, on stdout.
 absl::Status DumpEdits(Env* env, const std::string& path);

@@ -12,6 +12,7 @@
 #include "common/program.h"
 #include "namenode/dump.h"
 #include "namenode/namenode.h"
+#include "namenode/verify.h"
 
 namespace cairn::namenode {
 namespace {
@@ -50,6 +51,18 @@ int Checkpoint(const NameNodeOptions& options, int64_t through, int64_t parent) 
   return Report(WriteCheckpoint(env.get(), options.data_dirs, static_cast<uint64_t>(through)));
 }
 
+// Damage is told in the lines and by the exit status.
+int Verify(Env* env, const NameNodeOptions& options) {
+  if (options.data_dirs.empty()) {
+    return ReportFailure(kProgram, UsageError("verify needs --data-dir: the NameNode's own"));
+  }
+  const absl::StatusOr<VerifySummary> summary =
+      VerifyDataDirs(env, options.data_dirs, PrintJsonLine);
+  if (!summary.ok()) return Report(summary.status());
+  if (absl::Status flushed = FlushJsonLines(); !flushed.ok()) return Report(flushed);
+  return summary->damaged == 0 && summary->starts ? 0 : 1;
+}
+
 int Main(int argc, char** argv) {
   TuneAllocator();
   TerminationSignals signals;
@@ -69,12 +82,15 @@ int Main(int argc, char** argv) {
                                         "print a journal segment, a line of JSON an edit");
   Command& dump_image =
       line.AddCommand("dump-image", "FILE", 1, 1, "print an fsimage, a line of JSON an entity");
+  Command& verify = line.AddCommand(
+      "verify", "", 0, 0, "check all files of --data-dir, a line of JSON a file; exit 1 on damage");
   ParsedCommand parsed;
   if (auto status = BeginProgram(line, argc, argv, flags, &parsed)) return *status;
   if (parsed.command == &checkpoint) return Checkpoint(options, through, parent);
   const std::unique_ptr<Env> env = NewPosixEnv();
   if (parsed.command == &dump_edits) return Report(DumpEdits(env.get(), parsed.operands[0]));
   if (parsed.command == &dump_image) return Report(DumpImageFile(env.get(), parsed.operands[0]));
+  if (parsed.command == &verify) return Verify(env.get(), options);
   return Serve(options, flags, signals);
 }
 

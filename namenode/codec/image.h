@@ -36,7 +36,8 @@ struct LoadedImage {
   ImageHeader header;
   FsState state;
 };
-// DATA_LOSS when the bytes are damaged or cut; FAILED_PRECONDITION for an unknown layout.
+// DATA_LOSS, with the offset where one is known, when the bytes are damaged or cut;
+// FAILED_PRECONDITION for an unknown layout.
 absl::StatusOr<LoadedImage> LoadImage(const ImageReadFn& read);
 
 // Reads no further than the header.

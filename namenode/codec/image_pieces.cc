@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/crc32c.h"
+#include "common/offset_status.h"
 #include "common/status.h"
 #include "namenode/codec/image_format.h"
 
@@ -125,14 +126,18 @@ absl::Status ImageInput::Parse(uint64_t at, ImagePiece* piece) {
 
 absl::StatusOr<std::optional<ImagePiece>> ImageInput::NextPiece() {
   const uint64_t at = offset_;
-  ASSIGN_OR_RETURN(const bool more, Unpack());
-  if (!more) {
-    if (!ended_) return DamagedImage("its end is missing at byte {}", offset_);
+  const absl::StatusOr<bool> more = Unpack();
+  if (!more.ok()) return WithOffset(more.status(), at);
+  if (!*more) {
+    if (!ended_) {
+      return WithOffset(DamagedImage("its end is missing at byte {}", offset_), offset_);
+    }
     return std::optional<ImagePiece>();
   }
   ImagePiece piece;
   piece.arena = std::make_unique<google::protobuf::Arena>(LargeBlocks());
-  RETURN_IF_ERROR(Parse(at, &piece));
+  const absl::Status parsed = Parse(at, &piece);
+  if (!parsed.ok()) return WithOffset(parsed, at);
   return piece;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "common/offset_status.h"
 #include "common/read_ahead.h"
 #include "common/status.h"
 #include "namenode/codec/image.h"
@@ -160,16 +161,17 @@ absl::StatusOr<ImageHeader> ReadImageHeader(const ImageReadFn& read) {
 
 absl::StatusOr<LoadedImage> LoadImage(const ImageReadFn& read) {
   ImageInput input(read);
-  ASSIGN_OR_RETURN(ImageHeader header, input.ReadHeader());
+  absl::StatusOr<ImageHeader> header = input.ReadHeader();
+  if (!header.ok()) return WithOffset(header.status(), 0);
   ImageLoader loader;
   RETURN_IF_ERROR(
       ForEachRecord(input, [&](v1::ImageRecord& record) { return loader.Add(record); }));
-  ASSIGN_OR_RETURN(FsState state, loader.Finish(header.txid));
-  if (state.digest() != header.digest) {
+  ASSIGN_OR_RETURN(FsState state, loader.Finish(header->txid));
+  if (state.digest() != header->digest) {
     return DamagedImage("its content has digest {}, its header says {}", ToHex(state.digest()),
-                        ToHex(header.digest));
+                        ToHex(header->digest));
   }
-  return LoadedImage{std::move(header), std::move(state)};
+  return LoadedImage{*std::move(header), std::move(state)};
 }
 
 absl::Status DumpImage(const ImageReadFn& read,

@@ -11,6 +11,7 @@
 
 #include "common/crc32c.h"
 #include "common/logging.h"
+#include "common/offset_status.h"
 #include "namenode/journal/segment_format.h"
 
 namespace cairn::namenode {
@@ -18,20 +19,11 @@ namespace {
 
 constexpr std::string_view kPrefix = "fsimage_";
 constexpr std::string_view kTrailerMagic = "CAIRNIMG";
-constexpr size_t kTrailerBytes = 32;
+constexpr size_t kTrailerBytes = ImageStore::kTrailerBytes;
 constexpr size_t kPieceBytes = 1u << 20;
 
 std::string ImagePath(const std::string& dir, TxId txid) {
   return fmt::format("{}/{}{:020}", dir, kPrefix, txid);
-}
-
-std::optional<TxId> ParseImageName(std::string_view name) {
-  TxId txid = 0;
-  if (!name.starts_with(kPrefix) || name.size() != kPrefix.size() + 20) return std::nullopt;
-  const char* const end = name.data() + name.size();
-  const auto [stop, error] = std::from_chars(name.data() + kPrefix.size(), end, txid);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return txid;
 }
 
 // Trailer: magic 8, version 4, CRC32C of the content 4, content bytes 8, zero 4, CRC32C of these 4.
@@ -67,10 +59,12 @@ class FileSource final : public ImageSource {
 };
 
 absl::Status Damage(const std::string& path, uint64_t offset, std::string_view what) {
-  return absl::DataLossError(
-      fmt::format("{}: damaged at byte {}: {}; restore this file from another --data-dir or a "
-                  "backup, or move it away to begin at an older image",
-                  path, offset, what));
+  return WithOffset(
+      absl::DataLossError(
+          fmt::format("{}: damaged at byte {}: {}; restore this file from another --data-dir or a "
+                      "backup, or move it away to begin at an older image",
+                      path, offset, what)),
+      offset);
 }
 
 // Reads all of [0, bytes) and compares its checksum.
@@ -157,12 +151,21 @@ absl::StatusOr<std::set<TxId, std::greater<>>> ListDir(Env* env, const std::stri
   std::set<TxId, std::greater<>> txids;
   ASSIGN_OR_RETURN(const std::vector<std::string> names, env->List(dir));
   for (const std::string& name : names) {
-    if (const auto txid = ParseImageName(name)) txids.insert(*txid);
+    if (const auto txid = ImageStore::ParseName(name)) txids.insert(*txid);
   }
   return txids;
 }
 
 }  // namespace
+
+std::optional<TxId> ImageStore::ParseName(std::string_view name) {
+  TxId txid = 0;
+  if (!name.starts_with(kPrefix) || name.size() != kPrefix.size() + 20) return std::nullopt;
+  const char* const end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data() + kPrefix.size(), end, txid);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return txid;
+}
 
 ImageStore::ImageStore(Env* env, std::vector<std::string> dirs)
     : env_(env), dirs_(std::move(dirs)) {}

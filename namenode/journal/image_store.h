@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,6 +64,9 @@ class ImageStore {
   // Removes all but the kKept newest images.
   absl::Status RemoveOld();
 
+  // The txid in fsimage_<txid>; nullopt for any other name.
+  static std::optional<TxId> ParseName(std::string_view name);
+  static constexpr size_t kTrailerBytes = 32;  // of a file; what stands before them is the image
   // Opens one image file, wherever it is (offline tools).
   static absl::StatusOr<std::unique_ptr<ImageSource>> OpenFile(Env* env, const std::string& path);
 

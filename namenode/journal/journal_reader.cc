@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/crc32c.h"
+#include "common/offset_status.h"
 #include "namenode/journal/segment_format.h"
 
 namespace cairn::namenode {
@@ -56,9 +57,11 @@ SegmentReader::SegmentReader(std::string path, std::unique_ptr<File> file)
 SegmentReader::~SegmentReader() = default;
 
 absl::Status SegmentReader::DamageAt(uint64_t offset, const std::string& what) const {
-  return absl::DataLossError(fmt::format(
-      "{}: damaged at byte {}: {}; restore this file from another --data-dir or a backup", path_,
-      offset, what));
+  return WithOffset(
+      absl::DataLossError(fmt::format(
+          "{}: damaged at byte {}: {}; restore this file from another --data-dir or a backup",
+          path_, offset, what)),
+      offset);
 }
 
 absl::StatusOr<std::unique_ptr<SegmentReader>> SegmentReader::Open(Env* env,
@@ -193,6 +196,7 @@ absl::StatusOr<bool> SegmentReader::Next(JournalRecord* record) {
   const size_t length = GetU32(records_.data());
   record->txid = record_txid_++;
   record->bytes = records_.substr(kRecordPrefixBytes, length);
+  record->offset = offset_ - records_.size() + kRecordPrefixBytes;
   records_.remove_prefix(kRecordPrefixBytes + length);
   return true;
 }

@@ -1,10 +1,10 @@
 // Reads edits: one segment file, or the chain of segments over the data directories.
 //
 // Nothing that fails its checksum, its place or its order is ever returned: reading ends with an
-// error (DATA_LOSS) that names the file, the byte and the way out. Only an in-progress segment may
-// end in a torn tail, and only if no batch follows the damage (docs/formats/journal.md). Reading
-// changes nothing, so it also works beside a running NameNode. Used by the start's replay, the
-// checkpoint's child and the offline tools. Not thread-safe.
+// error (DATA_LOSS, with its offset) that names the file, the byte and the way out. Only an
+// in-progress segment may end in a torn tail, and only if no batch follows the damage
+// (docs/formats/journal.md). Reading changes nothing, so it also works beside a running NameNode.
+// Used by the start's replay, the checkpoint's child and the offline tools. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ namespace cairn::namenode {
 struct JournalRecord {
   TxId txid = 0;
   std::string_view bytes;  // until the next call of Next
+  uint64_t offset = 0;     // of these bytes in the segment's file
 };
 
 // One segment file; closed if its name is edits_<first>-<last>, else in progress.
