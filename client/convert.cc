@@ -105,7 +105,8 @@ ServerDefaults FromProto(const v1::GetServerDefaultsReply& in) {
           .min_replicas = in.min_replicas(),
           .umask = in.umask(),
           .version = in.version(),
-          .lease_soft_limit_ms = in.lease_soft_limit_ms()};
+          .lease_soft_limit_ms = in.lease_soft_limit_ms(),
+          .trash_interval_ms = in.trash_interval_ms()};
 }
 
 AdminReport FromProto(const v1::ReportReply& in) {

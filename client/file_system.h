@@ -123,6 +123,17 @@ class FileSystem {
   // As rename(2), but never replaces: `to` must not exist.
   absl::Status Rename(std::string_view from, std::string_view to);
   absl::Status Delete(std::string_view path, bool recursive);
+
+  // --- The trash, as HDFS's (file_system_trash.cc): for users whose ServerDefaults have an
+  // interval
+  std::string TrashRoot() const;  // "/user/NAME/.Trash"
+  // Moves a file or a whole directory to TrashRoot()/Current, under its full path, and answers with
+  // where it is. A name that is taken there gets the time (ms) behind it. INVALID_ARGUMENT for what
+  // is in the trash, or contains it.
+  absl::StatusOr<std::string> MoveToTrash(std::string_view path);
+  // Deletes this user's checkpoints that are older than the interval, then makes one of what was
+  // removed since the last. With `immediate`, all of the trash goes.
+  absl::Status ExpungeTrash(bool immediate);
   absl::Status SetReplication(std::string_view path, uint32_t replication);
   // Unset: left as it is.
   absl::Status SetTimes(std::string_view path, std::optional<int64_t> mtime_ms,
@@ -148,6 +159,10 @@ class FileSystem {
 
  private:
   explicit FileSystem(std::shared_ptr<ClientCore> core);
+  absl::Status EnsureTrash();
+  absl::StatusOr<std::string> MakeTrashDirs(std::string directory);
+  absl::Status CheckpointTrash();
+  absl::Status DeleteTrashCheckpoints(int64_t older_than_ms);
 
   const std::shared_ptr<ClientCore> core_;
 };

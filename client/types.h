@@ -86,6 +86,7 @@ struct ServerDefaults {
   uint32_t umask = 0;
   std::string version;
   int64_t lease_soft_limit_ms = 0;
+  int64_t trash_interval_ms = 0;  // what is in the trash is kept so long; 0: there is no trash
 };
 
 }  // namespace cairn

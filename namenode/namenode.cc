@@ -23,6 +23,7 @@
 #include "namenode/monitors/cluster_metrics.h"
 #include "namenode/monitors/disk_space_monitor.h"
 #include "namenode/monitors/lease_monitor.h"
+#include "namenode/monitors/trash_monitor.h"
 #include "namenode/namesystem/client_operations.h"
 #include "namenode/namesystem/cluster_operations.h"
 #include "namenode/namesystem/load_blocks.h"
@@ -150,6 +151,13 @@ absl::Status NameNode::Begin() {
                                            metrics_.get());
   cluster_metrics_ =
       std::make_unique<ClusterMetrics>(namesystem_.get(), blocks_.get(), metrics_.get());
+  if (options_.trash_interval_ms > 0) {
+    TrashOptions trash_options;
+    trash_options.keep_ms = options_.trash_interval_ms;
+    trash_options.every_ms = options_.trash_checkpoint_interval_ms;
+    trash_ = std::make_unique<TrashMonitor>(clock_, namesystem_.get(), blocks_.get(), trash_options,
+                                            metrics_.get());
+  }
   StartTasks();
   return StartServers();
 }
@@ -228,6 +236,7 @@ NamespaceConfig NameNode::MakeConfig() const {
   config.superuser = superuser_;
   config.lease_soft_limit_ms = options_.lease_soft_limit_ms;
   config.lease_hard_limit_ms = options_.lease_hard_limit_ms;
+  config.trash_interval_ms = options_.trash_interval_ms;
   config.accept_older_journal = options_.accept_older_journal;
   return config;
 }
@@ -308,6 +317,7 @@ void NameNode::StartTasks() {
   add("checkpoint", 1000, [this] { return checkpoints_->RunOnce(); });
   add("cluster-metrics", 5000, [this] { return cluster_metrics_->RunOnce(); });
   add("disk-space", 5000, [this] { return disk_space_->RunOnce(); });
+  if (trash_) add("trash", 1000, [this] { return trash_->RunOnce(); });
   BackgroundTask* reclaim =
       add("reclaim", 10'000, [this] { return namesystem_->Reclaim(kReclaimSlices); });
   namesystem_->SetReclaimWaker([reclaim] { reclaim->Wake(); });

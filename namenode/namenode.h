@@ -42,6 +42,7 @@ class LeaseMonitor;
 class NameNodeService;
 class Namesystem;
 class StateStore;
+class TrashMonitor;
 struct LoadedState;
 struct NamespaceConfig;
 
@@ -98,6 +99,7 @@ class NameNode {
   std::unique_ptr<DiskSpaceMonitor> disk_space_;
   std::unique_ptr<LeaseMonitor> leases_;
   std::unique_ptr<ClusterMetrics> cluster_metrics_;
+  std::unique_ptr<TrashMonitor> trash_;  // null: no trash
   std::unique_ptr<LineLog> audit_lines_;
   std::unique_ptr<AuditLog> audit_;  // null: off
   std::unique_ptr<CallerResolver> callers_;

@@ -67,6 +67,10 @@ void NameNodeOptions::Declare(OptionTable& table) {
   table.AddBool("accept-older-journal", &accept_older_journal,
                 "go on, counters raised, where DataNodes know of later blocks than the journal: "
                 "what it has lost stays lost");
+  table.AddDuration("trash-interval", &trash_interval_ms,
+                    "how long the trash keeps what users remove; 0: there is no trash");
+  table.AddDuration("trash-checkpoint-interval", &trash_checkpoint_interval_ms,
+                    "how often what was removed becomes a checkpoint; 0: the same interval");
   DeclareAudit(table);
 }
 
@@ -99,6 +103,9 @@ absl::Status NameNodeOptions::Validate() const {
   }
   if (lease_hard_limit_ms < lease_soft_limit_ms) {
     return UsageError("--lease-hard-limit must not be shorter than --lease-soft-limit");
+  }
+  if (trash_checkpoint_interval_ms > trash_interval_ms) {
+    return UsageError("--trash-checkpoint-interval must not be longer than --trash-interval");
   }
   if (checkpoint_txns == 0) return UsageError("--checkpoint-txns must be above 0");
   return absl::OkStatus();

@@ -40,6 +40,9 @@ struct NameNodeOptions {
   uint64_t reserved_bytes = 100ull << 20;
   bool accept_older_journal = false;
 
+  int64_t trash_interval_ms = 0;             // 0: no trash
+  int64_t trash_checkpoint_interval_ms = 0;  // 0: trash_interval_ms
+
   std::string audit_log;  // empty: off
   uint64_t audit_log_bytes = 256ull << 20;
   int64_t audit_log_files = 20;

@@ -1,4 +1,6 @@
 // cairn mkdir, rm, mv and touch: changes to the tree of names.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -31,7 +33,28 @@ absl::Status MakeDirectories(Context& context, bool parents, const Operands& ope
 struct RemoveOptions {
   bool recursive = false;
   bool force = false;
+  bool skip_trash = false;
 };
+
+// What is removed goes to the user's trash where the cluster has one, and what is in there for
+// good.
+absl::StatusOr<bool> GoesToTrash(const RemoveOptions& options, const ClusterPath& path) {
+  if (options.skip_trash || IsWithin(path.path, path.fs->TrashRoot())) return false;
+  ASSIGN_OR_RETURN(const ServerDefaults defaults, path.fs->GetServerDefaults());
+  return defaults.trash_interval_ms > 0;
+}
+
+absl::Status MoveToTrash(const ClusterPath& path) {
+  const absl::Status moved = path.fs->MoveToTrash(path.path).status();
+  if (moved.ok() || absl::IsNotFound(moved) || KindOf(moved) == ErrorKind::kClusterUnreachable) {
+    return moved;
+  }
+  return WithKind(absl::Status(moved.code(),
+                               fmt::format("cannot be moved to the trash: {}; --skip-trash deletes "
+                                           "it for good",
+                                           MessageOf(moved))),
+                  KindOf(moved));
+}
 
 absl::Status RemoveOne(const RemoveOptions& options, const ClusterPath& path) {
   if (path.path == "/") {
@@ -46,7 +69,12 @@ absl::Status RemoveOne(const RemoveOptions& options, const ClusterPath& path) {
       return absl::FailedPreconditionError("Is a directory");
     }
   }
-  if (status.ok()) status = path.fs->Delete(path.path, options.recursive);
+  if (status.ok()) {
+    const absl::StatusOr<bool> to_trash = GoesToTrash(options, path);
+    status = !to_trash.ok() ? to_trash.status()
+             : *to_trash    ? MoveToTrash(path)
+                            : path.fs->Delete(path.path, options.recursive);
+  }
   if (absl::IsNotFound(status) && options.force) return absl::OkStatus();
   return status;
 }
@@ -129,13 +157,18 @@ void AddChangeCommands(Cli& cli) {
       .Short('p');
 
   auto remove = std::make_shared<RemoveOptions>();
-  Command& rm = cli.Add("rm", "PATH...", 1, Command::kAnyNumber, "remove files",
+  Command& rm = cli.Add("rm", "PATH...", 1, Command::kAnyNumber,
+                        "remove files (into the trash, where the cluster has one)",
                         [remove](Context& context, const Operands& operands) {
                           return Remove(context, *remove, operands);
                         });
-  rm.Example("cairn rm /data/a.csv").Example("cairn rm -rf /tmp/job-17");
+  rm.Example("cairn rm /data/a.csv")
+      .Example("cairn rm -rf /tmp/job-17")
+      .Example("cairn rm -r --skip-trash /tmp/big     # frees its space at once");
   rm.options().AddBool("recursive", &remove->recursive, "directories, with all in them").Short('r');
   rm.options().AddBool("force", &remove->force, "silent about what is not there").Short('f');
+  rm.options().AddBool("skip-trash", &remove->skip_trash,
+                       "delete at once, where the cluster has a trash");
 
   cli.Add("mv", "SRC... DST", 2, Command::kAnyNumber,
           "rename, or move into a directory; never replaces", Move)

@@ -10,6 +10,7 @@ void AddCommands(Cli& cli) {
   AddUsageCommands(cli);
   AddFind(cli);
   AddChangeCommands(cli);
+  AddTrashCommands(cli);
   AddAppendCommands(cli);
   AddCopy(cli);
   AddAttributeCommands(cli);

@@ -13,6 +13,7 @@ void AddListCommands(Cli& cli);       // ls stat
 void AddUsageCommands(Cli& cli);      // du df count
 void AddFind(Cli& cli);               // find
 void AddChangeCommands(Cli& cli);     // mkdir rm mv touch
+void AddTrashCommands(Cli& cli);      // expunge
 void AddAppendCommands(Cli& cli);     // append truncate concat
 void AddCopy(Cli& cli);               // cp
 void AddAttributeCommands(Cli& cli);  // chmod chown chgrp setrep

@@ -36,6 +36,7 @@ struct NamespaceConfig {
   std::string superuser_group = "supergroup";
   int64_t lease_soft_limit_ms = 60'000;
   int64_t lease_hard_limit_ms = 20 * 60'000;
+  int64_t trash_interval_ms = 0;  // 0: no trash
   // Go on, counters raised, where DataNodes know of later ids than the journal.
   bool accept_older_journal = false;
 };

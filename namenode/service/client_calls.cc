@@ -189,6 +189,7 @@ void ClientCalls::Handle(const CallContext&, const v1::GetServerDefaultsRequest&
   reply->set_umask(config.umask);
   reply->set_version(CAIRN_VERSION);
   reply->set_lease_soft_limit_ms(config.lease_soft_limit_ms);
+  reply->set_trash_interval_ms(config.trash_interval_ms);
   end->End(absl::OkStatus());
 }
 
