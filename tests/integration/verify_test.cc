@@ -32,8 +32,8 @@ class VerifyTest : public ::testing::Test {
   std::vector<std::string> Dirs() { return {cluster_->namenode().data_dir(), dir_ / "second"}; }
   // The summary; each line on its own in `lines_`.
   Json Verify(int code) {
-    const CommandResult result = Programs(&dir_).Run(
-        "cairn-namenode", {"verify", "--data-dir", Dirs()[0] + "," + Dirs()[1]});
+    const CommandResult result =
+        programs_.Run("cairn-namenode", {"verify", "--data-dir", Dirs()[0] + "," + Dirs()[1]});
     EXPECT_EQ(result.code, code) << result.out << result.err;
     lines_.clear();
     std::istringstream text(result.out);
@@ -42,6 +42,7 @@ class VerifyTest : public ::testing::Test {
   }
 
   TempDir dir_;
+  Programs programs_{&dir_};
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<FileSystem> fs_;
   std::vector<Json> lines_;
@@ -89,9 +90,8 @@ TEST_F(VerifyTest, DamageIsNamedAndUsageErrorsAreTold) {
   }
   FlipByte(segment, 60);
   EXPECT_EQ(Verify(0)["status"], "ok");
-  ExpectOneLine(Programs(&dir_).Run("cairn-namenode", {"verify"}), 2, "cairn-namenode",
-                {"--data-dir"});
-  EXPECT_EQ(Programs(&dir_).Run("cairn-namenode", {"verify", "--data-dir", dir_ / "none"}).code, 1);
+  ExpectOneLine(programs_.Run("cairn-namenode", {"verify"}), 2, "cairn-namenode", {"--data-dir"});
+  EXPECT_EQ(programs_.Run("cairn-namenode", {"verify", "--data-dir", dir_ / "none"}).code, 1);
 }
 
 }  // namespace

@@ -158,7 +158,7 @@ TEST(VerifyTest, AFlippedBitAnywhereIsFoundAndNamedAndTheStartIsForetold) {
     const bool in_progress = path.find("inprogress") != std::string::npos;
     const bool version = path.ends_with("VERSION");
     const size_t used = bytes.find_last_not_of('\0') + 1;
-    for (size_t at = 0; at < used; ++at) {
+    for (size_t at = 0; at < used; at += 3) {  // every structure is longer
       Files files = OneDir();
       files[path][at] = static_cast<char>(files[path][at] ^ (1 << at % 8));
       const Verdict verdict = Verify(files);

@@ -3,9 +3,6 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
-#include <sstream>
-
-#include "common/line_log.h"
 #include "common/net/channel.h"
 #include "common/net/rpc_server.h"
 #include "common/net/rpc_status.h"
@@ -13,15 +10,12 @@
 #include "namenode/service/admin_service.h"
 #include "namenode/service/control_service.h"
 #include "namenode/service/namenode_service.h"
-#include "tests/support/cluster.h"
 #include "tests/unit/namenode/namesystem/door_fixture.h"
 
 namespace cairn::namenode {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::UnorderedElementsAre;
 
 constexpr int64_t kDeadlineMs = 10'000;
 
@@ -31,11 +25,9 @@ class ServicesTest : public ::testing::Test {
       : forced_(&door_.blocks),
         cluster_(&door_.namesystem, &door_.blocks, &forced_, {}, "cluster-1", 3000),
         callers_(&door_.clock, "root", "supergroup"),
-        audit_lines_(OpenAuditLines()),
-        audit_(audit_lines_.get(), &door_.clock),
-        namenode_service_(&door_.operations, &callers_, &door_.clock, "cluster-1", &audit_),
+        namenode_service_(&door_.operations, &callers_, &door_.clock, "cluster-1", nullptr),
         control_service_(&cluster_),
-        admin_service_(&cluster_, &callers_, &audit_) {
+        admin_service_(&cluster_, &callers_, nullptr) {
     door_.journal.Flow();
     auto server = RpcServer::Start({"127.0.0.1", 0},
                                    {&namenode_service_, &control_service_, &admin_service_});
@@ -104,31 +96,10 @@ class ServicesTest : public ::testing::Test {
     return FromRpcStatus(writer->Finish(), "the server");
   }
 
-  std::unique_ptr<LineLog> OpenAuditLines() {
-    LineLogOptions options;
-    options.path = temp_ / "audit.log";
-    auto lines = LineLog::Open(env_.get(), std::move(options));
-    EXPECT_TRUE(lines.ok()) << lines.status();
-    return *std::move(lines);
-  }
-  // The audit log's lines, each from its second word on.
-  std::vector<std::string> Audited() {
-    audit_lines_->Flush();
-    std::vector<std::string> lines;
-    std::istringstream text(testing::ReadWholeFile(temp_ / "audit.log"));
-    for (std::string line; std::getline(text, line);)
-      lines.push_back(line.substr(line.find(' ') + 1));
-    return lines;
-  }
-
-  testing::TempDir temp_;
-  const std::unique_ptr<Env> env_ = NewPosixEnv();
   Door door_;
   ForcedSafeMode forced_;
   ClusterOperations cluster_;
   CallerResolver callers_;
-  const std::unique_ptr<LineLog> audit_lines_;
-  AuditLog audit_;
   NameNodeService namenode_service_;
   ControlService control_service_;
   AdminService admin_service_;
@@ -153,85 +124,6 @@ TEST_F(ServicesTest, DirectoriesAreMadeListedAndRefused) {
   ASSERT_EQ(page.entries_size(), 1);
   EXPECT_EQ(page.entries(0).name(), "a");
   EXPECT_EQ(page.entries(0).mode(), 0755u);  // 0777 less the umask
-}
-
-TEST_F(ServicesTest, EveryCallIsAudited) {
-  v1::CreateRequest create;
-  create.set_path("/f");
-  v1::CreateReply created;
-  EXPECT_EQ(Call(*namenode_, &v1::NameNode::Stub::Create, create, &created), absl::OkStatus());
-  --call_id_;  // a retry, answered from the cache
-  EXPECT_EQ(Call(*namenode_, &v1::NameNode::Stub::Create, create, &created), absl::OkStatus());
-  v1::RenameRequest rename;
-  rename.set_from("/f");
-  rename.set_to("/g h");
-  v1::RenameReply renamed;
-  EXPECT_TRUE(absl::IsPermissionDenied(
-      Call(*namenode_, &v1::NameNode::Stub::Rename, rename, &renamed, "eve")));
-  EXPECT_EQ(Call(*namenode_, &v1::NameNode::Stub::Rename, rename, &renamed), absl::OkStatus());
-  v1::SetPermissionRequest chmod;
-  chmod.set_path("/g h");
-  chmod.set_mode(0600);
-  v1::SetPermissionReply changed;
-  EXPECT_EQ(Call(*namenode_, &v1::NameNode::Stub::SetPermission, chmod, &changed),
-            absl::OkStatus());
-  v1::GetFileInfoRequest info;
-  info.set_path("/none");
-  v1::GetFileInfoReply found;
-  EXPECT_FALSE(Call(*namenode_, &v1::NameNode::Stub::GetFileInfo, info, &found).ok());
-  EXPECT_FALSE(Call(*namenode_, &v1::NameNode::Stub::GetFileInfo, info, &found, "a/b").ok());
-  v1::SafeModeRequest safe_mode;
-  v1::SafeModeReply mode;
-  EXPECT_EQ(Call(*admin_, &v1::Admin::Stub::SafeMode, safe_mode, &mode), absl::OkStatus());
-  EXPECT_THAT(
-      Audited(),
-      ElementsAre(
-          "allowed=true ugi=root ip=127.0.0.1 cmd=create src=/f dst=null "
-          "perm=root:supergroup:0644",
-          "allowed=true ugi=root ip=127.0.0.1 cmd=create src=/f dst=null perm=null",
-          "allowed=false ugi=eve ip=127.0.0.1 cmd=rename src=/f dst=\"/g h\" perm=null "
-          "error=PERMISSION_DENIED",
-          "allowed=true ugi=root ip=127.0.0.1 cmd=rename src=/f dst=\"/g h\" "
-          "perm=root:supergroup:0644",
-          "allowed=true ugi=root ip=127.0.0.1 cmd=setPermission src=\"/g h\" dst=null "
-          "perm=root:supergroup:0600",
-          "allowed=false ugi=root ip=127.0.0.1 cmd=getfileinfo src=/none dst=null perm=null "
-          "error=NOT_FOUND",
-          "allowed=false ugi=a/b ip=127.0.0.1 cmd=getfileinfo src=/none dst=null perm=null "
-          "error=INVALID_ARGUMENT",
-          "allowed=true ugi=root ip=127.0.0.1 cmd=safemode_get src=null dst=null perm=null"));
-}
-
-TEST_F(ServicesTest, CallsOfASessionAreAuditedEachByItself) {
-  grpc::ClientContext context;
-  SetupContext(context, kDeadlineMs);
-  const auto stream = namenode_->Session(&context);
-  v1::SessionRequest message;
-  message.mutable_caller()->set_user("alice");
-  message.mutable_caller()->set_client_id(std::string(16, 's'));
-  for (uint64_t number = 1; number <= 2; ++number) {
-    v1::SessionCall& call = *message.add_calls();
-    call.set_number(number);
-    call.set_call_id(number);
-    call.mutable_mkdirs()->set_path("/s");
-  }
-  v1::SessionCall& listing = *message.add_calls();  // a long call, on another thread
-  listing.set_number(3);
-  listing.mutable_list()->set_path("/s");
-  ASSERT_TRUE(stream->Write(message));
-  v1::SessionReply reply;
-  for (int answers = 0; answers < 3; answers += reply.answers_size()) {
-    ASSERT_TRUE(stream->Read(&reply));
-  }
-  stream->WritesDone();
-  EXPECT_TRUE(stream->Finish().ok());
-  EXPECT_THAT(Audited(),
-              UnorderedElementsAre(
-                  "allowed=true ugi=alice ip=127.0.0.1 cmd=mkdirs src=/s dst=null "
-                  "perm=alice:supergroup:0755",
-                  "allowed=false ugi=alice ip=127.0.0.1 cmd=mkdirs src=/s dst=null perm=null "
-                  "error=ALREADY_EXISTS",
-                  "allowed=true ugi=alice ip=127.0.0.1 cmd=listStatus src=/s dst=null perm=null"));
 }
 
 TEST_F(ServicesTest, ACallWithoutAUserIsRefused) {
