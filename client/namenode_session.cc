@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-constexpr int kCallersPerStream = 32;
+constexpr int kCallersPerStream = 64;
 
 // gRPC's own status, for a method that the server does not have.
 bool SaysUnimplemented(const grpc::Status& status) {

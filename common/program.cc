@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "common/logging.h"
 
 namespace cairn {
@@ -36,10 +37,11 @@ int64_t SteadyNowMs() {
 
 }  // namespace
 
-void TuneAllocator() {
+void TuneProcess() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 1 << 20);
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
 
 TerminationSignals::TerminationSignals() {

@@ -2,7 +2,7 @@
 // status.
 //
 // Why: the daemons, `cairn mini` and the tests must start and end alike. A daemon's main:
-//     TuneAllocator();
+//     TuneProcess();
 //     TerminationSignals signals;                       // before any thread starts
 //     CommandLine line("cairn-namenode", "...");
 //     CommonFlags flags;  flags.Declare(line);  options.Declare(line.globals());
@@ -23,10 +23,13 @@
 
 namespace cairn {
 
-// Keeps freed payload memory in the process (glibc gives it back at once, about 1,000 madvise calls
-// per 256 MiB moved; measured, the largest gain of all on the data path): trim threshold 1 GiB, top
-// pad 1 MiB, mmap threshold 32 MiB.
-void TuneAllocator();
+// Settings of the libraries that everything runs on.
+//  - Freed payload memory stays in the process (glibc gives it back at once, about 1,000 madvise
+//    calls per 256 MiB moved; measured, the largest gain of all on the data path): trim threshold
+//    1 GiB, top pad 1 MiB, mmap threshold 32 MiB.
+//  - absl::Mutex, which gRPC locks everywhere, does not look for deadlocks: the packaged Abseil is
+//    built with that check, which takes one lock of the whole process at every lock of a Mutex.
+void TuneProcess();
 
 // SIGTERM and SIGINT, as something to wait for. Blocks both in the calling thread and the threads
 // that it starts later, and ignores SIGPIPE and SIGXFSZ (a file that grows beyond `ulimit -f` is an

@@ -68,7 +68,7 @@ int Run(DataNodeOptions options, const std::string& ready_file, TerminationSigna
 }
 
 int Main(int argc, char** argv) {
-  TuneAllocator();
+  TuneProcess();
   TerminationSignals signals;
   CommandLine line("cairn-datanode", "Keeps blocks of a Cairn cluster on local disks");
   line.CommandMayBeMissing();

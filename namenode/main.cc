@@ -64,7 +64,7 @@ int Verify(Env* env, const NameNodeOptions& options) {
 }
 
 int Main(int argc, char** argv) {
-  TuneAllocator();
+  TuneProcess();
   TerminationSignals signals;
   CommandLine line(kProgram, "The NameNode of a Cairn cluster: namespace, block map, edit log");
   line.CommandMayBeMissing();

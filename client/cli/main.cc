@@ -3,7 +3,7 @@
 #include "common/program.h"
 
 int main(int argc, char** argv) {
-  cairn::TuneAllocator();
+  cairn::TuneProcess();
   cairn::TerminationSignals signals;
   cairn::cli::Cli cli;
   cairn::cli::AddCommands(cli);

@@ -40,6 +40,8 @@ class CountingJournal final : public namenode::Journal {
       records_.fetch_add(1, std::memory_order_relaxed);
     });
   }
+  void BeginGroup() override { file_.BeginGroup(); }
+  void EndGroup() override { file_.EndGroup(); }
   TxId last() const override { return file_.last(); }
   TxId durable() const override { return file_.durable(); }
   uint64_t pending_bytes() const override { return file_.pending_bytes(); }

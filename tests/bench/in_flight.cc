@@ -4,6 +4,11 @@
 #include <cstring>
 
 namespace cairn::bench {
+namespace {
+
+constexpr size_t kCallsPerBatch = 64;
+
+}  // namespace
 
 Slot::Slot(uint64_t number) {
   call_.caller.user = "root";
@@ -12,7 +17,8 @@ Slot::Slot(uint64_t number) {
   std::memcpy(call_.key.client.data(), &number, sizeof(number));
 }
 
-const namenode::CallContext& Slot::NextCall() {
+const namenode::CallContext& Slot::NextCall(namenode::DoorBatch* batch) {
+  call_.batch = batch;
   ++call_.key.call_id;
   call_.key.done_below = call_.key.call_id;
   return call_;
@@ -26,19 +32,24 @@ InFlight::InFlight(uint64_t first_slot, uint32_t slots) {
   }
 }
 
-absl::StatusOr<Measured> InFlight::Run(uint64_t first, uint64_t count,
-                                       const AsyncOperation& operation) {
+absl::StatusOr<Measured> InFlight::Run(namenode::ClientOperations* door, uint64_t first,
+                                       uint64_t count, const AsyncOperation& operation) {
+  door_ = door;
   Measured measured;
   measured.latencies_us.resize(count);
   const auto began = std::chrono::steady_clock::now();
-  for (uint64_t i = 0; i < count; ++i) {
-    const uint32_t slot = Take();
-    operation(first + i, slots_[slot],
-              [this, slot, latency = &measured.latencies_us[i],
-               begin = std::chrono::steady_clock::now()](const absl::Status& status) {
-                *latency = MicrosSince(begin);
-                Return(slot, status);
-              });
+  for (uint64_t i = 0; i < count;) {
+    namenode::DoorBatch batch;
+    for (const uint32_t slot : Take(count - i)) {
+      operation(first + i, slots_[slot], &batch,
+                [this, slot, latency = &measured.latencies_us[i],
+                 begin = std::chrono::steady_clock::now()](const absl::Status& status) {
+                  *latency = MicrosSince(begin);
+                  Return(slot, status);
+                });
+      ++i;
+    }
+    door_->EnterBatch(std::move(batch), [this] { Continue(); });
   }
   MutexLock lock(mu_);
   while (free_.size() < slots_.size()) {
@@ -50,16 +61,34 @@ absl::StatusOr<Measured> InFlight::Run(uint64_t first, uint64_t count,
   return measured;
 }
 
-uint32_t InFlight::Take() {
+void InFlight::Then(NextCall call) {
+  MutexLock lock(mu_);
+  next_.push_back(std::move(call));
+}
+
+void InFlight::Continue() {
+  std::vector<NextCall> next;
+  {
+    MutexLock lock(mu_);
+    next.swap(next_);
+  }
+  if (next.empty()) return;
+  namenode::DoorBatch batch;
+  for (const NextCall& call : next) call(&batch);
+  door_->EnterBatch(std::move(batch), [this] { Continue(); });
+}
+
+std::vector<uint32_t> InFlight::Take(uint64_t most) {
   MutexLock lock(mu_);
   while (free_.empty()) {
     wanted_ = std::max<size_t>(1, slots_.size() / 4);
     returned_.Wait(mu_);
   }
   wanted_ = 0;
-  const uint32_t slot = free_.back();
-  free_.pop_back();
-  return slot;
+  const size_t count = std::min({free_.size(), kCallsPerBatch, static_cast<size_t>(most)});
+  std::vector<uint32_t> taken(free_.end() - static_cast<ptrdiff_t>(count), free_.end());
+  free_.resize(free_.size() - count);
+  return taken;
 }
 
 void InFlight::Return(uint32_t slot, const absl::Status& status) {

@@ -321,7 +321,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  cairn::TuneAllocator();
+  cairn::TuneProcess();
   const absl::Status status = cairn::bench::Main(argc, argv);
   return status.ok() ? 0 : cairn::ReportFailure("namenode_scale", status);
 }

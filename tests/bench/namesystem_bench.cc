@@ -32,6 +32,9 @@
 namespace cairn::bench {
 namespace {
 
+using namenode::DoorBatch;
+using namenode::StatusReply;
+
 constexpr int kRounds = 5;
 constexpr uint64_t kFilesPerDirectory = 1000;
 
@@ -74,19 +77,22 @@ class NamesystemBench {
     const uint64_t others =
         options_.others > 0 ? options_.others : std::min<uint64_t>(options_.files, 200'000);
     RETURN_IF_ERROR(MakeDirectories(others));
-    RETURN_IF_ERROR(Mutations("create", options_.files, [this](uint64_t i, Slot& slot, auto done) {
-      Create(FilePath(i), slot, std::move(done));
-    }));
+    RETURN_IF_ERROR(Mutations("create", options_.files,
+                              [this](uint64_t i, Slot& slot, DoorBatch* batch, StatusReply done) {
+                                Create(FilePath(i), slot, batch, std::move(done));
+                              }));
     RETURN_IF_ERROR(Lookups());
-    RETURN_IF_ERROR(Mutations("mkdir", others, [this](uint64_t i, Slot& slot, auto done) {
-      const std::string path = fmt::format("/dirs/d{}/d{:019}", i / kFilesPerDirectory, i);
-      door_->operations().Mkdirs(slot.NextCall(), {.path = path}, std::move(done));
-    }));
+    RETURN_IF_ERROR(Mutations(
+        "mkdir", others, [this](uint64_t i, Slot& slot, DoorBatch* batch, StatusReply done) {
+          const std::string path = fmt::format("/dirs/d{}/d{:019}", i / kFilesPerDirectory, i);
+          door_->operations().Mkdirs(slot.NextCall(batch), {.path = path}, std::move(done));
+        }));
     const uint64_t renames = std::min(others, options_.files);
-    RETURN_IF_ERROR(Mutations("rename", renames, [this](uint64_t i, Slot& slot, auto done) {
-      door_->operations().Rename(slot.NextCall(), {.from = FilePath(i), .to = FilePath(i, 'r')},
-                                 std::move(done));
-    }));
+    RETURN_IF_ERROR(Mutations(
+        "rename", renames, [this](uint64_t i, Slot& slot, DoorBatch* batch, StatusReply done) {
+          door_->operations().Rename(
+              slot.NextCall(batch), {.from = FilePath(i), .to = FilePath(i, 'r')}, std::move(done));
+        }));
     RETURN_IF_ERROR(CheckCounts(others, renames));
     return options_.verify ? door_->CloseAndVerify() : absl::OkStatus();
   }
@@ -98,27 +104,30 @@ class NamesystemBench {
     const uint64_t file_dirs = (options_.files - 1) / kFilesPerDirectory + 1;
     const uint64_t other_dirs = (others - 1) / kFilesPerDirectory + 1;
     return in_flight_
-        .Run(0, file_dirs + other_dirs,
-             [&](uint64_t i, Slot& slot, auto done) {
+        .Run(&door_->operations(), 0, file_dirs + other_dirs,
+             [&](uint64_t i, Slot& slot, DoorBatch* batch, StatusReply done) {
                namenode::MkdirsRequest request;
                request.path = i < file_dirs ? DirectoryOf(i * kFilesPerDirectory)
                                             : fmt::format("/dirs/d{}", i - file_dirs);
                request.create_parents = true;
-               door_->operations().Mkdirs(slot.NextCall(), std::move(request), std::move(done));
+               door_->operations().Mkdirs(slot.NextCall(batch), std::move(request),
+                                          std::move(done));
              })
         .status();
   }
 
-  void Create(std::string path, Slot& slot, namenode::StatusReply done) {
+  void Create(std::string path, Slot& slot, DoorBatch* batch, StatusReply done) {
     namenode::CreateRequest request;
     request.path = std::move(path);
     door_->operations().Create(
-        slot.NextCall(), std::move(request),
+        slot.NextCall(batch), std::move(request),
         [this, &slot, done = std::move(done)](absl::StatusOr<namenode::CreatedFile> created) {
           if (!created.ok()) return done(created.status());
-          namenode::CompleteRequest complete;
-          complete.inode = created->inode;
-          door_->operations().Complete(slot.NextCall(), std::move(complete), done);
+          in_flight_.Then([this, &slot, done, inode = created->inode](DoorBatch* next) {
+            namenode::CompleteRequest complete;
+            complete.inode = inode;
+            door_->operations().Complete(slot.NextCall(next), std::move(complete), done);
+          });
         });
   }
 
@@ -136,7 +145,8 @@ class NamesystemBench {
       const uint64_t bytes = door_->journal().bytes();
       const double cpu_us = ProcessCpuMicros();
       LockWatch watch(&door_->namesystem(), &door_->metrics());
-      ASSIGN_OR_RETURN(Measured measured, in_flight_.Run(first, ops, operation));
+      ASSIGN_OR_RETURN(Measured measured,
+                       in_flight_.Run(&door_->operations(), first, ops, operation));
       Merge(watch.Finish(), &worst);
       rounds.cpu_us += ProcessCpuMicros() - cpu_us;
       rounds.Add(ops, measured.seconds);
@@ -320,7 +330,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  cairn::TuneAllocator();
+  cairn::TuneProcess();
   const absl::Status status = cairn::bench::Main(argc, argv);
   return status.ok() ? 0 : cairn::ReportFailure("namesystem_bench", status);
 }

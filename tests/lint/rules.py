@@ -61,7 +61,7 @@ LIBRARIES = {
 # pattern ending in * covers the rooms below it.
 BANNED_INCLUDES = [
     ("absl::Mutex gives false ThreadSanitizer reports: common/mutex.h", r"absl/synchronization/",
-     ["*"], []),
+     ["*"], ["common"]),
     ("standard locks carry no thread-safety annotations: common/mutex.h",
      r"(mutex|shared_mutex|condition_variable|semaphore|latch|barrier)$", ["*"],
      ["common", "tests"]),

@@ -60,7 +60,7 @@ TEST(ProgramTest, ReadyFile) {
 
 TEST(ProgramTest, UserNameAndAllocator) {
   EXPECT_FALSE(OsUserName().empty());
-  TuneAllocator();
+  TuneProcess();
 }
 
 }  // namespace

@@ -1,12 +1,13 @@
 // The journal while it runs: order, group commit, rolls, markers, failures.
 #include "namenode/journal/file_journal.h"
 
-#include <absl/synchronization/notification.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
+#include <utility>
 
 #include "common/metrics.h"
 #include "common/mutex.h"
@@ -244,18 +245,19 @@ TEST_F(FileJournalTest, AReaderBesideARunningJournalSeesAPrefix) {
 
 TEST_F(FileJournalTest, PendingBytesTellOfWhatWaits) {
   Mutex hold;  // while it is held, the journal's thread stays in its report
-  absl::Notification reporting;
+  std::promise<void> reporting;
+  bool reported = false;  // of the journal's thread
   DurableWatch other;
   FileJournal held(env_.get(), {.dirs = {a_}});
   held.OnDurable([&](TxId txid) {
-    if (!reporting.HasBeenNotified()) reporting.Notify();
+    if (!std::exchange(reported, true)) reporting.set_value();
     MutexLock lock(hold);
     other.Report(txid);
   });
   ASSERT_OK(held.Start(1));
   hold.Lock();
   AppendText(held, "first");
-  EXPECT_TRUE(reporting.WaitForNotificationWithTimeout(absl::Seconds(30)));  // its batch is written
+  reporting.get_future().wait();  // its batch is written
   EXPECT_EQ(held.pending_bytes(), 0u);
   for (int i = 0; i < 10; ++i) AppendText(held, std::string(1000, 'x'));
   EXPECT_GE(held.pending_bytes(), 10 * 1000u);
