@@ -231,6 +231,7 @@ NamespaceConfig NameNode::MakeConfig() const {
   config.cluster = options_.cluster;
   config.default_replication = static_cast<uint32_t>(options_.replication);
   config.default_block_size = options_.block_size;
+  config.limits.max_blocks_per_file = options_.max_blocks_per_file;
   config.min_replicas = static_cast<uint32_t>(options_.min_replicas);
   config.umask = options_.umask;
   config.superuser = superuser_;

@@ -4,7 +4,6 @@
 
 #include "common/net/address.h"
 #include "common/units.h"
-#include "namenode/namespace/types.h"
 
 namespace cairn::namenode {
 namespace {
@@ -20,6 +19,11 @@ absl::Status CheckBlockSize(uint64_t bytes) {
   return UsageError(fmt::format("--block-size must be a multiple of 4K from {} to {}",
                                 FormatSize(limits.min_block_size),
                                 FormatSize(limits.max_block_size)));
+}
+
+absl::Status CheckMaxBlocks(uint64_t blocks) {
+  if (blocks >= 1 && blocks <= kMaxBlocksPerFile) return absl::OkStatus();
+  return UsageError(fmt::format("--max-blocks-per-file must be from 1 to {}", kMaxBlocksPerFile));
 }
 
 }  // namespace
@@ -40,6 +44,8 @@ void NameNodeOptions::Declare(OptionTable& table) {
   table.AddSize("block-size", &block_size, "bytes of a block, a multiple of 4K").Check([this] {
     return CheckBlockSize(block_size);
   });
+  table.AddCount("max-blocks-per-file", &max_blocks_per_file, "blocks that a file may have")
+      .Check([this] { return CheckMaxBlocks(max_blocks_per_file); });
   table.AddInt("min-replicas", &min_replicas, 1, max_replication,
                "replicas that must be durable before a file is closed");
   table.AddString("superuser", &superuser, "a user who may do everything")

@@ -7,6 +7,7 @@
 
 #include "common/options.h"
 #include "common/status.h"
+#include "namenode/namespace/types.h"
 
 namespace cairn::namenode {
 
@@ -27,6 +28,7 @@ struct NameNodeOptions {
   uint32_t umask = 022;
   std::string placement = "rack_aware";
 
+  uint64_t max_blocks_per_file = Limits().max_blocks_per_file;
   int64_t heartbeat_interval_ms = 3'000;
   int64_t stale_after_ms = 10'000;
   int64_t dead_after_ms = 60'000;

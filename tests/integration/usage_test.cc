@@ -44,6 +44,8 @@ TEST_F(UsageTest, NameNodeNamesTheWrongFlag) {
       {"--replication", "0"},
       {"--replication", "three"},
       {"--min-replicas", "0"},
+      {"--max-blocks-per-file", "0"},
+      {"--max-blocks-per-file", "1000001"},
       {"--heartbeat-interval", "0"},
       {"--stale-after", "10"},
       {"--dead-after", "1m30"},
