@@ -53,7 +53,20 @@ FileReader::FileReader(std::shared_ptr<ClientCore> core, std::string path, const
   TakeLocations(file.located);
 }
 
+FileReader::FileReader(std::shared_ptr<ClientCore> core, std::string path, FileStatus status,
+                       uint64_t length, Locations blocks)
+    : core_(std::move(core)),
+      path_(std::move(path)),
+      status_(std::move(status)),
+      length_(length),
+      blocks_(std::move(blocks)) {}
+
 FileReader::~FileReader() = default;
+
+std::unique_ptr<InputStream> FileReader::Clone() {
+  MutexLock lock(mu_);
+  return std::unique_ptr<InputStream>(new FileReader(core_, path_, status_, length_, blocks_));
+}
 
 void FileReader::Close() {
   closed_ = true;

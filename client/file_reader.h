@@ -32,12 +32,18 @@ class FileReader final : public InputStream {
   absl::StatusOr<size_t> Read(std::span<char> out) override;
   absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) override;
   absl::Status Seek(uint64_t offset) override;
+  std::unique_ptr<InputStream> Clone() override;
   uint64_t position() const override { return position_; }
   uint64_t length() const override { return length_; }
   const FileStatus& status() const override { return status_; }
   void Close() override;
 
  private:
+  using Locations = std::map<uint64_t, v1::LocatedBlock>;  // by offset in the file
+
+  FileReader(std::shared_ptr<ClientCore> core, std::string path, FileStatus status, uint64_t length,
+             Locations blocks);
+
   enum class ReadAhead { kNo, kToBlockEnd };
   // Where one sequence of reads has got to.
   struct Cursor {
@@ -75,7 +81,7 @@ class FileReader final : public InputStream {
   bool closed_ = false;
 
   Mutex mu_;
-  std::map<uint64_t, v1::LocatedBlock> blocks_ ABSL_GUARDED_BY(mu_);  // by offset in the file
+  Locations blocks_ ABSL_GUARDED_BY(mu_);
   std::set<NodeNumber> bad_nodes_ ABSL_GUARDED_BY(mu_);
   std::set<std::pair<BlockId, NodeNumber>> bad_replicas_ ABSL_GUARDED_BY(mu_);
 };

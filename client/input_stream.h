@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "absl/status/status.h"
@@ -29,6 +30,10 @@ class InputStream {
 
   // Moves the cursor. OUT_OF_RANGE beyond the end of the file.
   virtual absl::Status Seek(uint64_t offset) = 0;
+
+  // Another stream over the bytes of this one, its cursor at the start: for several that read at
+  // once. Thread-safe.
+  virtual std::unique_ptr<InputStream> Clone() = 0;
 
   virtual uint64_t position() const = 0;
   virtual uint64_t length() const = 0;           // of the file, in bytes

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "client/cli/block_copy.h"
 #include "client/cli/commands.h"
 #include "client/cli/copy.h"
 #include "client/cli/local_file.h"
@@ -78,19 +79,36 @@ class Get {
     return CopyOpen(*in, write);
   }
 
-  absl::Status CopyOpen(InputStream& in, const WriteFn& write) {
+  // How many bytes of the file are wanted.
+  absl::StatusOr<uint64_t> BytesOf(const InputStream& in) const {
     if (options_.offset > in.length()) {
-      return absl::OutOfRangeError(
-          fmt::format("--offset {} is beyond the end, the file has {} "
-                      "bytes",
-                      options_.offset, in.length()));
+      return absl::OutOfRangeError(fmt::format(
+          "--offset {} is beyond the end, the file has {} bytes", options_.offset, in.length()));
     }
+    const uint64_t rest = in.length() - options_.offset;
+    return options_.length_option->is_set() ? std::min(rest, options_.length) : rest;
+  }
+
+  absl::Status CopyOpen(InputStream& in, const WriteFn& write) {
+    ASSIGN_OR_RETURN(const uint64_t bytes, BytesOf(in));
     if (options_.offset > 0) RETURN_IF_ERROR(in.Seek(options_.offset));
-    std::optional<uint64_t> limit;
-    if (options_.length_option->is_set()) limit = options_.length;
     return CopyBytes(
         context_, [&](std::span<char> buffer) { return in.Read(buffer); }, write, &progress_,
-        limit);
+        bytes);
+  }
+
+  // Where the target takes them, several blocks at once.
+  BlockCopyResult CopyTo(InputStream& in, LocalTarget& target) {
+    const absl::StatusOr<uint64_t> bytes = BytesOf(in);
+    if (!bytes.ok()) return {.read = bytes.status()};
+    if (*bytes > 0 && target.takes_any_order()) {
+      return CopyBlocks(context_, in, options_.offset, *bytes, target, &progress_);
+    }
+    BlockCopyResult result;
+    const absl::Status status =
+        CopyOpen(in, [&](std::string_view data) { return result.write = target.Write(data); });
+    if (result.write.ok()) result.read = status;
+    return result;
   }
 
   void GetOperand(const ClusterPath& source, size_t sources, const Target& target,
@@ -167,12 +185,8 @@ class Get {
     }
     const absl::StatusOr<std::unique_ptr<LocalTarget>> target = LocalTarget::Create(to, create);
     if (!Check(to, target.status())) return;
-    absl::Status write_status;
-    const absl::Status status = CopyOpen(
-        **in, [&](std::string_view data) { return write_status = (*target)->Write(data); });
-    if (!status.ok()) {
-      Check(write_status.ok() ? source.shown : to, status);
-    } else {
+    const BlockCopyResult copied = CopyTo(**in, **target);
+    if (Check(source.shown, copied.read) && Check(to, copied.write)) {
       Check(to, (*target)->Commit());
     }
   }

@@ -147,6 +147,19 @@ absl::Status LocalTarget::Write(std::string_view data) {
   return absl::OkStatus();
 }
 
+absl::Status LocalTarget::WriteAt(uint64_t offset, std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t written = pwrite(fd_, data.data(), data.size(), static_cast<off_t>(offset));
+    if (written >= 0) {
+      data.remove_prefix(static_cast<size_t>(written));
+      offset += static_cast<uint64_t>(written);
+    } else if (errno != EINTR) {
+      return Errno(errno);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status LocalTarget::SetAttributes() {
   if (options_.mode && fchmod(fd_, *options_.mode) != 0) return Errno(errno);
   if (options_.mtime_ms < 0 && options_.atime_ms < 0) return absl::OkStatus();

@@ -68,7 +68,11 @@ class LocalTarget {
   LocalTarget(const LocalTarget&) = delete;
   LocalTarget& operator=(const LocalTarget&) = delete;
 
+  // A new file, which takes bytes in any order: not a pipe or a device.
+  bool takes_any_order() const { return !temporary_.empty(); }
   absl::Status Write(std::string_view data);
+  // As pwrite(2). Thread-safe.
+  absl::Status WriteAt(uint64_t offset, std::string_view data);
   // Makes it durable and gives it its name.
   absl::Status Commit();
 

@@ -118,6 +118,23 @@ TEST_F(CliCopyTest, RangesOfAFile) {
   EXPECT_EQ(Run({"get", "--offset", "2500001", At("f"), "-"}).code, 1);
 }
 
+TEST_F(CliCopyTest, GetsSeveralBlocksAtOnce) {
+  const std::string content = Noise(5'300'000);
+  const std::string local = Local("many", content);
+  Must({"put", "--block-size", "512K", local, At("f")});
+  const std::string to = local_ / "got";
+  Must({"get", At("f"), to});
+  EXPECT_TRUE(ReadWholeFile(to) == content);
+  const std::pair<uint64_t, uint64_t> ranges[] = {
+      {0, 1}, {524'287, 2}, {524'288, 524'288}, {1'500'000, 2'200'000}, {5'299'999, 9}, {7, 0}};
+  for (const auto& [offset, length] : ranges) {
+    Must({"get", "-f", "--offset", std::to_string(offset), "--length", std::to_string(length),
+          At("f"), to});
+    EXPECT_TRUE(ReadWholeFile(to) == content.substr(offset, length)) << offset << " " << length;
+  }
+  MustFail({"get", At("f"), "/dev/full"}, 1, "cairn: get: /dev/full: No space left on device\n");
+}
+
 TEST_F(CliCopyTest, ReplicationAndBlockSize) {
   const std::string local = Local("a", Noise(300'000));
   Must({"put", "-r", "1", "--block-size", "64K", local, At("a")});

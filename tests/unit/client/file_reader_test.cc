@@ -117,6 +117,25 @@ TEST_F(FileReaderTest, ReadAtFromSeveralThreadsBesideACursor) {
   EXPECT_TRUE(*all == bytes_);
 }
 
+TEST_F(FileReaderTest, ClonesReadTheSameFileBesideEachOther) {
+  cluster_.datanode(1).SetFaults({.corrupt_reads = true});
+  const auto in = Open();
+  ASSERT_TRUE(in->Seek(5).ok());
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      const auto own = in->Clone();
+      EXPECT_EQ(own->position(), 0u);
+      EXPECT_EQ(own->length(), kSize);
+      const auto all = ReadAll(*own, 5'000);
+      ASSERT_TRUE(all.ok()) << all.status();
+      EXPECT_TRUE(*all == bytes_);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(in->position(), 5u);
+}
+
 TEST_F(FileReaderTest, WrongBytesAreNeverHandedOutAndTheirNodeIsAskedToVerify) {
   ExpectSurvives({.corrupt_reads = true});
   EXPECT_EQ(cluster_.datanode(0).verifies(), 4);  // one a block: the replica is bad, not the node
