@@ -38,7 +38,7 @@ std::string Frames(std::string_view bytes) {
 
 void Read(const std::string& path, std::string_view file) {
   FaultEnv env;
-  (void)env.WriteFileAtomically(path, file);
+  if (!env.CreateDirs("/d").ok() || !env.WriteFileAtomically(path, file).ok()) std::abort();
   auto reader = SegmentReader::Open(&env, path);
   if (!reader.ok()) {
     if (!OffsetOf(reader.status())) std::abort();

@@ -9,7 +9,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using cairn::DataDirType;
   cairn::FaultEnv env;
-  (void)env.WriteFileAtomically("/d/VERSION", {reinterpret_cast<const char*>(data), size});
+  if (!env.CreateDirs("/d").ok()) std::abort();
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (!env.WriteFileAtomically("/d/VERSION", text).ok()) std::abort();
   for (const DataDirType type : {DataDirType::kNameNode, DataDirType::kDataNode}) {
     const auto version = cairn::ReadDataDirVersion(env, "/d", type);
     if (!version.ok()) continue;

@@ -23,7 +23,8 @@ void ReadPath(std::string_view text) {
   if (names.ok()) {
     std::string joined;
     for (const std::string_view name : *names) joined.append("/").append(name);
-    const auto again = cairn::namenode::SplitPath(joined.empty() ? "/" : joined, {});
+    if (joined.empty()) joined = "/";
+    const auto again = cairn::namenode::SplitPath(joined, {});
     Check(again.ok() && *again == *names);
   }
   if (text.empty() || text.front() != '/') return;
