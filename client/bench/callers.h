@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "client/bench/measure.h"
 #include "client/bench/metadata_load.h"
 #include "common/status.h"
 
@@ -23,9 +24,6 @@ struct RoundResult {
   double cpu_us = 0;                // of the callers' processes
   std::vector<float> latencies_us;  // of each operation
 };
-
-// True when nothing more is to be begun.
-using Stopped = std::function<bool()>;
 
 class Callers {
  public:

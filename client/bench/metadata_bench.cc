@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/strings.h"
+#include "client/bench/cluster_files.h"
 
 namespace cairn::bench {
 namespace {
@@ -55,17 +55,8 @@ absl::Status MetadataBench::Run(const std::function<void(const Row&)>& row) {
   load_ = std::make_unique<MetadataLoad>(fs_, echo_.get());
   RETURN_IF_ERROR(load_->Connect());
 
-  const absl::Status there = fs_->GetFileInfo(options_.dir).status();
-  if (!there.ok() && !absl::IsNotFound(there)) return Annotate(there, options_.dir);
-  const std::string dir = fmt::format("{}/metadata-{}", options_.dir, NewUuid());
-  absl::Status status = fs_->Mkdirs(dir, /*create_parents=*/true);
-  if (!status.ok()) return Annotate(status, options_.dir);
-  status = RunVariants(dir, row);
-  // Only what is ours: the folder that holds it was there before, or is empty unless others use it.
-  const absl::Status removed = fs_->Delete(dir, /*recursive=*/true);
-  if (absl::IsNotFound(there)) fs_->Delete(options_.dir, /*recursive=*/false).IgnoreError();
-  if (status.ok()) status = Annotate(removed, fmt::format("cannot remove {}", dir));
-  return status;
+  return InClusterFolder(fs_, options_.dir, "metadata",
+                         [&](const std::string& dir) { return RunVariants(dir, row); });
 }
 
 absl::Status MetadataBench::RunVariants(const std::string& dir,

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/bench/callers.h"
+#include "client/bench/fd.h"
 
 extern char** environ;
 
@@ -25,24 +26,6 @@ using nlohmann::json;
 
 constexpr char kSelf[] = "/proc/self/exe";
 constexpr int kPollMs = 100;
-
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() { Close(); }
-  void Close() {
-    if (fd_ >= 0) close(std::exchange(fd_, -1));
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // Lines in, lines out, over file descriptors.
 class Lines {

@@ -18,6 +18,7 @@ void AddCommands(Cli& cli) {
   AddFsck(cli);
   AddAdminCommands(cli);
   AddBench(cli);
+  AddBenchTransfers(cli);
   AddQuota(cli);
   AddCompletion(cli);
 }

@@ -53,6 +53,8 @@ class Context {
   // pattern. What matches nothing is a failure of its own, already told.
   absl::StatusOr<std::vector<ClusterPath>> Expand(const std::vector<std::string>& operands);
   absl::StatusOr<AdminClient*> Admin();
+  // Of the default cluster: for a command that connects by itself.
+  absl::StatusOr<ClientOptions> Options() const { return config_.Resolve(); }
 
   // Tells a failure: "cairn: put: WHAT: message". CANCELLED is silent once Continue
   // fails. When the cluster cannot be reached, it is told once, without `what`, and Continue fails

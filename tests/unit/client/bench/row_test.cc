@@ -56,5 +56,56 @@ TEST(RowTest, TheTableAlignsAndShowsTheSpread) {
   EXPECT_EQ(line.find("callers=8"), TableHead().find("variant"));
 }
 
+Rounds ThreeTransfers() {
+  Rounds rounds;
+  for (const double seconds : {1.0, 2.0, 4.0}) {
+    rounds.AddTransfer(2'000'000'000, {.seconds = seconds, .cpu_us = 3e6 * seconds});
+    rounds.AddBaselineBytes(2'000'000'000, {.seconds = 1, .cpu_us = 1e6});
+  }
+  return rounds;
+}
+
+TEST(RowTest, BytesHaveRatesAndCpuAGb) {
+  const Row row = ToRow("put", "strong", ThreeTransfers());
+  EXPECT_EQ(row.bytes, 6'000'000'000u);
+  EXPECT_EQ(row.ops, 3u);
+  EXPECT_EQ(row.gb_per_s->median, 1);
+  EXPECT_EQ(row.gb_per_s->max, 2);
+  EXPECT_EQ(row.cpu_s_per_gb->median, 3);
+  EXPECT_EQ(row.baseline->median, 2);  // in GB/s
+  EXPECT_EQ(row.baseline_cpu_s_per_gb->median, 0.5);
+  EXPECT_EQ(row.ratio->median, 0.5);
+  EXPECT_EQ(row.ratio->min, 0.25);
+  EXPECT_EQ(row.p50_us, 2e6);
+
+  const nlohmann::json json = nlohmann::json::parse(RowJson(row));
+  EXPECT_EQ(json["bytes"], 6'000'000'000);
+  EXPECT_EQ(json["gb_per_s"], 1);
+  EXPECT_EQ(json["gb_per_s_min"], 0.5);
+  EXPECT_EQ(json["cpu_s_per_gb_max"], 6);
+  EXPECT_TRUE(json["cpu_of"].is_null());
+}
+
+TEST(RowTest, SmallFilesAreComparedByOperations) {
+  Rounds rounds;
+  rounds.AddBytes(100, 1'000'000, {.seconds = 1, .cpu_us = 1000});
+  rounds.AddBaselineOps(100, 1'000'000, {.seconds = 0.5, .cpu_us = 500});
+  const Row row = ToRow("smallfiles", "put callers=16", rounds);
+  EXPECT_EQ(row.baseline->median, 200);
+  EXPECT_EQ(row.ratio->median, 0.5);
+  EXPECT_EQ(row.gb_per_s->median, 0.001);
+  EXPECT_EQ(row.cpu_us_per_op, 10);
+}
+
+TEST(RowTest, TheTableOfTransfersAligns) {
+  Row row = ToRow("pipeline", "eventual", ThreeTransfers());
+  row.cpu_of = "client";
+  const std::string head = TransferTableHead();
+  const std::string line = TransferTableLine(row);
+  EXPECT_THAT(line, HasSubstr("1.00 (0.50-2.00)"));
+  EXPECT_EQ(line.find("client"), head.find("CPU of"));
+  EXPECT_EQ(line.find("eventual"), head.find("variant"));
+}
+
 }  // namespace
 }  // namespace cairn::bench

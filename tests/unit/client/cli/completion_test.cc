@@ -41,6 +41,7 @@ TEST(CompletionTest, CommandsInTwoWords) {
   EXPECT_EQ(Complete("cairn admin rep"), "report ");
   EXPECT_EQ(Complete("cairn admin safe-mode en"), "enter ");
   EXPECT_EQ(Complete("cairn bench me"), "metadata ");
+  EXPECT_EQ(Complete("cairn bench smallfiles --ca"), "--callers ");
   EXPECT_EQ(Complete("cairn admin report --js"), "--json ");
   EXPECT_EQ(Complete("cairn admin quota --sp"), "--space ");
 }

@@ -1,0 +1,83 @@
+#include "client/bench/raw_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "common/strings.h"
+
+namespace cairn::bench {
+namespace {
+
+size_t Aligned(size_t bytes) {
+  return (bytes + kDiskAlignment - 1) / kDiskAlignment * kDiskAlignment;
+}
+
+}  // namespace
+
+AlignedBuffer::AlignedBuffer(size_t bytes)
+    : bytes_(bytes), data_(static_cast<char*>(std::aligned_alloc(kDiskAlignment, bytes))) {
+  std::memset(data_.get(), 0, bytes_);
+}
+
+absl::StatusOr<std::unique_ptr<RawFile>> RawFile::Create(const std::string& dir, uint64_t bytes,
+                                                         bool direct) {
+  const std::string path = dir + "/cairn-bench-" + NewUuid();
+  constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+  Fd fd(open(path.c_str(), kFlags, 0600));
+  if (fd.get() < 0) return ErrnoStatus(dir, errno);
+  if (direct) {
+    // Not every file system has it; a memory file system does not need it.
+    if (Fd bypassing(open(path.c_str(), O_RDWR | O_CLOEXEC | O_DIRECT)); bypassing.get() >= 0) {
+      fd = std::move(bypassing);
+    }
+  }
+  if (unlink(path.c_str()) != 0) return ErrnoStatus(path, errno);
+  const auto size = static_cast<off_t>(Aligned(std::max<uint64_t>(bytes, 1)));
+  if (fallocate(fd.get(), 0, 0, size) != 0) {
+    if (errno != EOPNOTSUPP) return ErrnoStatus(dir, errno);
+    if (ftruncate(fd.get(), size) != 0) return ErrnoStatus(dir, errno);
+  }
+  if (fsync(fd.get()) != 0) return ErrnoStatus(dir, errno);
+  return std::unique_ptr<RawFile>(new RawFile(std::move(fd)));
+}
+
+absl::Status RawFile::Write(uint64_t offset, const AlignedBuffer& buffer, size_t bytes) {
+  std::string_view left = buffer.first(Aligned(bytes));
+  while (!left.empty()) {
+    const ssize_t written = pwrite(fd(), left.data(), left.size(), static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoStatus("a file of the baseline", errno);
+    }
+    left.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RawFile::Sync() {
+  if (fdatasync(fd()) != 0) return ErrnoStatus("a file of the baseline", errno);
+  return absl::OkStatus();
+}
+
+absl::Status RawFile::Verify(const Content& content, uint64_t file, uint64_t bytes,
+                             const Stopped& stopped) {
+  const AlignedBuffer buffer(Content::kPieceBytes);
+  for (uint64_t offset = 0; offset < bytes; offset += Content::kPieceBytes) {
+    if (stopped()) return absl::CancelledError("interrupted");
+    const size_t wanted = std::min(Content::kPieceBytes, bytes - offset);
+    const ssize_t got =
+        pread(fd(), buffer.span().data(), Aligned(wanted), static_cast<off_t>(offset));
+    if (got < 0) return ErrnoStatus("a file of the baseline", errno);
+    if (static_cast<size_t>(got) < wanted || !content.Matches(file, offset, buffer.first(wanted))) {
+      return absl::DataLossError("a file of the baseline is not what was written to it");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::bench

@@ -1,0 +1,67 @@
+#include "client/bench/raw_sendfile.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "client/bench/process_cpu.h"
+#include "client/bench/raw_socket.h"
+#include "common/crc32c.h"
+
+namespace cairn::bench {
+namespace {
+
+absl::StatusOr<uint32_t> ReceiveAll(RawSocket* from, uint64_t bytes, Progress* progress) {
+  const AlignedBuffer buffer(Content::kPieceBytes);
+  uint32_t crc = 0;
+  for (uint64_t offset = 0; offset < bytes; offset += Content::kPieceBytes) {
+    const size_t size = std::min(Content::kPieceBytes, bytes - offset);
+    RETURN_IF_ERROR(from->Receive(buffer.span().first(size)));
+    crc = Crc32cExtend(crc, buffer.first(size));
+    progress->done.fetch_add(size, std::memory_order_relaxed);
+  }
+  return crc;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RawSendfile>> RawSendfile::Open(const std::string& dir,
+                                                               const Content& content,
+                                                               uint64_t file, uint64_t bytes,
+                                                               const Stopped& stopped) {
+  ASSIGN_OR_RETURN(std::unique_ptr<RawFile> raw, RawFile::Create(dir, bytes, /*direct=*/false));
+  const AlignedBuffer buffer(Content::kPieceBytes);
+  for (uint64_t offset = 0; offset < bytes;) {
+    if (stopped()) return absl::CancelledError("interrupted");
+    const std::string_view piece = content.Piece(file, offset, bytes);
+    std::memcpy(buffer.span().data(), piece.data(), piece.size());
+    RETURN_IF_ERROR(raw->Write(offset, buffer, piece.size()));
+    offset += piece.size();
+  }
+  RETURN_IF_ERROR(raw->Sync());
+  return std::unique_ptr<RawSendfile>(new RawSendfile(std::move(raw), bytes));
+}
+
+absl::StatusOr<Measured> RawSendfile::Run(uint32_t crc, const Stopped& stopped,
+                                          Progress* progress) {
+  ASSIGN_OR_RETURN(auto sockets, RawSocket::Pair(stopped));
+  RawSocket& reader = sockets.first;
+  RawSocket& server = sockets.second;
+  const Stopwatch watch(ProcessCpuMicros);
+  absl::Status sent;
+  std::thread serving([&] {
+    sent = server.SendFile(file_->fd(), bytes_);
+    if (!sent.ok()) server.Shutdown();
+  });
+  const absl::StatusOr<uint32_t> received = ReceiveAll(&reader, bytes_, progress);
+  const Measured measured = watch.Read();
+  if (!received.ok()) reader.Shutdown();
+  serving.join();
+  RETURN_IF_ERROR(sent);
+  RETURN_IF_ERROR(received.status());
+  if (*received != crc) return absl::DataLossError("sendfile brought other bytes than were sent");
+  return measured;
+}
+
+}  // namespace cairn::bench
