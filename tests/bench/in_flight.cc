@@ -32,10 +32,10 @@ InFlight::InFlight(uint64_t first_slot, uint32_t slots) {
   }
 }
 
-absl::StatusOr<Measured> InFlight::Run(namenode::ClientOperations* door, uint64_t first,
-                                       uint64_t count, const AsyncOperation& operation) {
+absl::StatusOr<InFlightTimes> InFlight::Run(namenode::ClientOperations* door, uint64_t first,
+                                            uint64_t count, const AsyncOperation& operation) {
   door_ = door;
-  Measured measured;
+  InFlightTimes measured;
   measured.latencies_us.resize(count);
   const auto began = std::chrono::steady_clock::now();
   for (uint64_t i = 0; i < count;) {

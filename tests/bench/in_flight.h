@@ -34,7 +34,7 @@ class Slot {
 using AsyncOperation = std::function<void(uint64_t index, Slot& slot, namenode::DoorBatch* batch,
                                           namenode::StatusReply done)>;
 
-struct Measured {
+struct InFlightTimes {
   double seconds = 0;
   std::vector<float> latencies_us;  // one for each operation
 };
@@ -46,8 +46,9 @@ class InFlight {
 
   // Operations first .. first + count - 1, started from this thread; returns when all are done,
   // with the first failure. Not thread-safe.
-  absl::StatusOr<Measured> Run(namenode::ClientOperations* door, uint64_t first, uint64_t count,
-                               const AsyncOperation& operation) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<InFlightTimes> Run(namenode::ClientOperations* door, uint64_t first,
+                                    uint64_t count, const AsyncOperation& operation)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   // From the answer to a call: puts the next call of the same operation into the batch that passes
   // the door once all answers of this group are released.

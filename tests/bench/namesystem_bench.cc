@@ -145,7 +145,7 @@ class NamesystemBench {
       const uint64_t bytes = door_->journal().bytes();
       const double cpu_us = ProcessCpuMicros();
       LockWatch watch(&door_->namesystem(), &door_->metrics());
-      ASSIGN_OR_RETURN(Measured measured,
+      ASSIGN_OR_RETURN(InFlightTimes measured,
                        in_flight_.Run(&door_->operations(), first, ops, operation));
       Merge(watch.Finish(), &worst);
       rounds.cpu_us += ProcessCpuMicros() - cpu_us;
