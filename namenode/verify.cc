@@ -38,6 +38,8 @@ class Verifier {
   // Reads everything; false when a file was gone meanwhile.
   absl::StatusOr<bool> Scan();
   absl::Status ScanDir(size_t dir, const std::string& cluster_id);
+  // The same, of what was scanned; forgets them.
+  absl::StatusOr<bool> DropGone();
   void Group();
   void CompareVersions();
   void CompareImages();
@@ -99,9 +101,28 @@ absl::StatusOr<bool> Verifier::Scan() {
     checks_.push_back(std::make_unique<FileCheck>(std::move(version)));
   }
   for (size_t dir = 0; dir < dirs_.size(); ++dir) RETURN_IF_ERROR(ScanDir(dir, cluster_id));
-  const bool whole =
-      std::none_of(checks_.begin(), checks_.end(), [](const auto& check) { return check->gone; });
+  ASSIGN_OR_RETURN(const bool whole, DropGone());
   Group();
+  return whole;
+}
+
+// What was listed and could not be opened is damage while it is listed, and no file any more when
+// it is not.
+absl::StatusOr<bool> Verifier::DropGone() {
+  bool whole = true;
+  for (auto check = checks_.begin(); check != checks_.end();) {
+    const size_t slash = (*check)->path.rfind('/');
+    if (!(*check)->gone) {
+      ++check;
+      continue;
+    }
+    ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                     env_->List((*check)->path.substr(0, slash)));
+    const bool listed =
+        std::find(names.begin(), names.end(), (*check)->path.substr(slash + 1)) != names.end();
+    check = listed ? check + 1 : checks_.erase(check);
+    whole = whole && listed;
+  }
   return whole;
 }
 

@@ -72,6 +72,8 @@ class Checker {
   bool OverlapsTruncation(const Operation& read);
   bool IsJudged(const Operation& op);
   std::vector<std::vector<const Operation*>> Partitions();
+  static std::string NamedAlike(const Operation& op,
+                                const std::vector<const Operation*>& operations);
   void CheckOrder(const std::vector<const Operation*>& operations);
 
   const Record& record_;
@@ -191,6 +193,23 @@ std::vector<std::vector<const Operation*>> Checker::Partitions() {
   return result;
 }
 
+// What else was done to the files of `op` around that time.
+std::string Checker::NamedAlike(const Operation& op,
+                                const std::vector<const Operation*>& operations) {
+  constexpr int64_t kAroundUs = 2'000'000;
+  std::string text = fmt::format("what names the same as #{}, around it:\n", op.id);
+  std::set<Version> writers;
+  for (const Operation* other : operations) {
+    if (other->start_us > op.end_us + kAroundUs || other->end_us < op.start_us - kAroundUs)
+      continue;
+    const bool alike = other->path == op.path || other->to == op.path ||
+                       (!op.to.empty() && (other->path == op.to || other->to == op.to));
+    if (alike && other->version != 0) writers.insert(other->version);
+    if (alike || writers.contains(other->version)) text += "  " + ToString(*other) + "\n";
+  }
+  return text;
+}
+
 void Checker::CheckOrder(const std::vector<const Operation*>& operations) {
   const NamespaceModel model(&record_, operations);
   std::vector<Interval> intervals;
@@ -215,6 +234,9 @@ void Checker::CheckOrder(const std::vector<const Operation*>& operations) {
   const size_t shown = std::min(kLastShown, outcome.order.size());
   for (size_t i = outcome.order.size() - shown; i < outcome.order.size(); ++i) {
     violation.what += "  " + ToString(model.operation(outcome.order[i])) + "\n";
+  }
+  for (const size_t op : outcome.stuck) {
+    violation.what += NamedAlike(model.operation(op), operations);
   }
   if (outcome.verdict == Verdict::kUndecided) {
     result_.undecided.push_back("found none, and gave up: " + violation.what);

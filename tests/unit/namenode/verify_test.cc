@@ -298,6 +298,58 @@ TEST(VerifyTest, AnEmptyDirectoryBesideAFullOneIsBehindAndAloneItIsNone) {
   EXPECT_FALSE(summary->starts);
 }
 
+// Whenever the files are looked at, there is one more image, which is gone before it is opened.
+class BusyEnv final : public Env {
+ public:
+  explicit BusyEnv(std::unique_ptr<FaultEnv> env) : env_(std::move(env)) {}
+
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    if (path == going_) EXPECT_TRUE(env_->Remove(path).ok());
+    return env_->Open(path, mode);
+  }
+  absl::StatusOr<std::string> ReadFile(const std::string& path) override {
+    if (path.ends_with("/VERSION")) {  // what is read first
+      going_ = fmt::format("/a/current/fsimage_{:020}", 100 + ++images_);
+      EXPECT_TRUE(env_->WriteFileAtomically(going_, "x").ok());
+    }
+    return env_->ReadFile(path);
+  }
+  absl::Status WriteFileAtomically(const std::string& path, std::string_view content) override {
+    return env_->WriteFileAtomically(path, content);
+  }
+  absl::Status Rename(const std::string& from, const std::string& to) override {
+    return env_->Rename(from, to);
+  }
+  absl::Status Remove(const std::string& path) override { return env_->Remove(path); }
+  absl::Status RemoveDir(const std::string& path) override { return env_->RemoveDir(path); }
+  absl::Status CreateDirs(const std::string& path) override { return env_->CreateDirs(path); }
+  absl::Status SyncDir(const std::string& path) override { return env_->SyncDir(path); }
+  absl::StatusOr<std::vector<std::string>> List(const std::string& dir) override {
+    return env_->List(dir);
+  }
+  absl::StatusOr<bool> Exists(const std::string& path) override { return env_->Exists(path); }
+  absl::StatusOr<DiskSpace> Space(const std::string& path) override { return env_->Space(path); }
+  absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    return env_->Lock(path);
+  }
+  int images() const { return images_; }
+
+ private:
+  const std::unique_ptr<FaultEnv> env_;
+  std::string going_;
+  int images_ = 0;
+};
+
+TEST(VerifyTest, WhatGoesBeforeItIsOpenedIsNoDamage) {
+  BusyEnv env(EnvOf(OneDir(), {"/a"}));
+  const auto summary = VerifyDataDirs(&env, {"/a"}, [](auto) { return absl::OkStatus(); });
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_GT(env.images(), 1);
+  EXPECT_EQ(summary->damaged, 0u);
+  EXPECT_EQ(summary->files, 6u);
+  EXPECT_TRUE(summary->starts);
+}
+
 TEST(VerifyTest, AnImageOfAnotherClusterIsRefused) {
   Files files = OneDir();
   std::string& version = files["/a/VERSION"];
