@@ -136,7 +136,8 @@ Places NamespaceModel::Reads(const State& state, size_t op_index) const {
 
 Places NamespaceModel::Writes(const State& state, size_t op_index) const {
   const Operation& op = *operations_[op_index];
-  const bool reads = op.action == Action::kList || op.action == Action::kStat;
+  const bool reads =
+      op.action == Action::kList || op.action == Action::kStat || op.action == Action::kRead;
   return reads || op.outcome == Outcome::kRefused ? Places() : PlacesWritten(state, op);
 }
 
@@ -367,17 +368,19 @@ Step NamespaceModel::Delete(const Operation& op, State& state) const {
   return Step::kChanged;
 }
 
+// What was not flushed may be seen, and not be seen by the next one: the nodes that have it may be
+// down then. So a read changes nothing.
 Step NamespaceModel::Read(const Operation& op, State& state) const {
-  ModelNode* file = FindFile(state, op.path);
+  const ModelNode* file = FindFile(state, op.path);
   if (file == nullptr) return Step::kImpossible;
-  const uint64_t before = file->length();
+  ModelNode seen = *file;
   const uint64_t end = op.pieces.empty() ? op.length : op.pieces.back().end();
-  if (op.to_end && end < before) return Step::kImpossible;
-  if (!Grow(op, end, *file)) return Step::kImpossible;
+  if (op.to_end && end < seen.length()) return Step::kImpossible;
+  if (!Grow(op, end, seen)) return Step::kImpossible;
   for (const Piece& piece : op.pieces) {
-    if (!SameBytes(piece, file->segments)) return Step::kImpossible;
+    if (!SameBytes(piece, seen.segments)) return Step::kImpossible;
   }
-  return file->length() == before ? Step::kSame : Step::kChanged;
+  return Step::kSame;
 }
 
 std::string NamespaceModel::Describe(const State& state, const Operation& op) const {

@@ -3,10 +3,9 @@
 //
 // A file is what its writers put there (segments of versions), and perhaps the session of a writer
 // that has not closed it. While a session is open the file may grow at any time up to what its
-// writer handed over: packets arrive without anybody being told. The model lets it grow only when
-// someone saw it; from then on these bytes must stay (a reader never sees a byte that later
-// vanishes). A flush that succeeded is such a sight, too. When the writer is gone, somebody else's
-// append or truncation begins at what was left, and ends the session.
+// writer handed over: packets arrive without anybody being told, and a reader may see any part of
+// them. What a flush has promised must stay. When the writer is gone, somebody else's append or
+// truncation begins at what was left, and ends the session.
 // Pure; used by checker.cc.
 #pragma once
 
