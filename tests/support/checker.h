@@ -3,8 +3,8 @@
 // What is found:
 //   - bytes that were read and that nobody had written there by then;
 //   - answers that fit no order of the operations (linearizability): acknowledged bytes that are
-//     lost, half a file under a published name, a rename that is seen in half, a writer that goes on
-//     after another one took over, a name that comes back.
+//     lost, half a file under a published name, a rename that is seen in half, a writer that goes
+//     on after another one took over, a name that comes back.
 // Each violation names the operations. Records of some thousand operations by up to eight clients
 // take seconds: what lies under different directories of "/" is judged apart, unless an operation
 // (a rename, a listing of "/") connects them.
