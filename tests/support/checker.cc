@@ -196,12 +196,15 @@ std::vector<std::vector<const Operation*>> Checker::Partitions() {
 // What else was done to the files of `op` around that time.
 std::string Checker::NamedAlike(const Operation& op,
                                 const std::vector<const Operation*>& operations) {
-  constexpr int64_t kAroundUs = 2'000'000;
+  constexpr int64_t kAroundUs = 20'000'000;
   std::string text = fmt::format("what names the same as #{}, around it:\n", op.id);
   std::set<Version> writers;
+  for (const Piece& piece : op.pieces) writers.insert(piece.version);
+  writers.erase(0);
   for (const Operation* other : operations) {
-    if (other->start_us > op.end_us + kAroundUs || other->end_us < op.start_us - kAroundUs)
-      continue;
+    const bool before =
+        other->outcome != Outcome::kUnknown && other->end_us < op.start_us - kAroundUs;
+    if (before || other->start_us > op.end_us + kAroundUs) continue;
     const bool alike = other->path == op.path || other->to == op.path ||
                        (!op.to.empty() && (other->path == op.to || other->to == op.to));
     if (alike && other->version != 0) writers.insert(other->version);
