@@ -140,11 +140,10 @@ TEST_F(TrashTest, TheAuditLogHasItAll) {
       fmt::format(" ugi=root ip=127.0.0.1 cmd=rename src={} dst={} perm=root:supergroup:0644\n",
                   At("a"), InTrash(At("a")));
   std::string text;
-  for (int i = 0; i < 100 && text.find(moved) == std::string::npos; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // lines follow their calls
+  EXPECT_TRUE(WaitUntil(10'000, [&] {  // lines follow their calls
     text = ReadWholeFile(*logs_ / "audit.log");
-  }
-  EXPECT_THAT(text, HasSubstr(moved));
+    return text.find(moved) != std::string::npos;
+  })) << text;
   EXPECT_THAT(text, HasSubstr("allowed=false ugi=mallory ip=127.0.0.1 cmd=rename src=" + At("a")));
 }
 
@@ -154,14 +153,12 @@ TEST(TrashEmptierTest, TheNameNodeEmptiesTheTrash) {
   Cluster& cluster = **started;
   ASSERT_EQ(cluster.Cairn({"mkdir", "-p", "/a/b"}).code, 0);
   ASSERT_EQ(cluster.Cairn({"rm", "-r", "/a"}).code, 0);
-  std::string listed = "?";
-  for (int i = 0; i < 300 && !listed.empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    const CommandResult result = cluster.Cairn({"ls", kHome + "/.Trash"});
-    ASSERT_EQ(result.code, 0) << result.err;
-    listed = result.out;
-  }
-  EXPECT_EQ(listed, "");
+  CommandResult listed;
+  EXPECT_TRUE(WaitUntil(60'000, [&] {
+    listed = cluster.Cairn({"ls", kHome + "/.Trash"});
+    return listed.code != 0 || listed.out.empty();
+  })) << listed.out;
+  EXPECT_EQ(listed.code, 0) << listed.err;
 }
 
 }  // namespace
