@@ -157,6 +157,8 @@ absl::Status ControlSession::RegisterIfNeeded() {
       MutexLock lock(mu_);
       registered_ = true;
       ++registrations_;
+      at_last_contact_ = HighestSeen{.block_id = request.highest_block_id(),
+                                     .generation = request.highest_generation()};
     }
     reporter_.RequestFullReports({});
     report_task_->Wake();
@@ -182,6 +184,11 @@ absl::StatusOr<v1::RegisterRequest> ControlSession::MakeRegistration() const {
   request.set_highest_block_id(highest.block_id);
   request.set_highest_generation(highest.generation);
   request.set_highest_epoch(highest.epoch);
+  MutexLock lock(mu_);
+  if (at_last_contact_.has_value()) {
+    request.mutable_at_last_contact()->set_block_id(at_last_contact_->block_id);
+    request.mutable_at_last_contact()->set_generation(at_last_contact_->generation);
+  }
   request.set_version(CAIRN_VERSION);
   request.set_host(HostName());
   request.set_incarnation(incarnation_);
@@ -240,10 +247,15 @@ absl::Status ControlSession::Heartbeat() {
   request.set_read_requests(load.read_requests);
   request.set_write_requests(load.write_requests);
   request.set_errors(load.errors);
+  const HighestSeen highest = parts_.store->highest();
   const absl::StatusOr<v1::HeartbeatReply> reply = link_.Heartbeat(request);
   if (!reply.ok() && registration() != mine) return reply.status();  // says nothing of the new one
   RETURN_IF_ERROR(NoteOutcome(reply.status()));
   RETURN_IF_ERROR(parts_.store->NoteEpoch(reply->epoch()));
+  {
+    MutexLock lock(mu_);
+    at_last_contact_ = highest;
+  }
   if (!Enter(mine)) {
     LogInfo("{} orders from before this node registered again were dropped",
             reply->commands_size());

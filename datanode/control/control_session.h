@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -108,6 +109,8 @@ class ControlSession {
   bool registered_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t registrations_ ABSL_GUARDED_BY(mu_) = 0;  // so far
   int inside_ ABSL_GUARDED_BY(mu_) = 0;              // between Enter and Leave
+  // What was known before the last request that a NameNode answered.
+  std::optional<HighestSeen> at_last_contact_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::datanode

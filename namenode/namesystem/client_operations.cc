@@ -49,7 +49,8 @@ LocatedBlock ClientOperations::Locate(const BlockInfo& info, std::string_view ho
   LocatedBlock located;
   located.block = info.block;
   located.offset = info.offset;
-  located.open = info.open;
+  // Of one that is being cut readers get what will be left, whatever its replicas still have.
+  located.open = info.open && !info.cut;
   if (info.open) {
     // What they have readers ask them themselves: more than is known here, and none is stale.
     located.nodes = blocks_->LocateOpen(info.pipeline, host, rack);

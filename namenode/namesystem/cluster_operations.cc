@@ -50,30 +50,37 @@ absl::Status ClusterOperations::CheckRegistration(const RegisterNode& request) c
   return absl::OkStatus();
 }
 
-bool ClusterOperations::KnowsMore(const RegisterNode& request, const Counters& counters) const {
-  return request.highest_block >= counters.next_block ||
-         request.highest_generation >= counters.next_generation ||
-         request.highest_epoch > counters.epoch;
-}
-
-Counters ClusterOperations::CountersFor(const std::string& node_id) {
+bool ClusterOperations::KnowsMore(const RegisterNode& request, const Counters& now) {
+  const auto beyond_start = [this](BlockId block, GenerationStamp generation) {
+    return block >= at_start_.next_block || generation >= at_start_.next_generation;
+  };
+  bool first = false;
   {
     MutexLock lock(mu_);
-    // What a node knows when it comes for the first time, others gave it before this start: ids
-    // that were given out since then are no proof that the journal holds them.
-    if (registered_.insert(node_id).second) return at_start_;
+    first = registered_.insert(request.node.id).second;
   }
-  return CountersOf(*namesystem_);
+  if (first && beyond_start(request.highest_block, request.highest_generation)) {
+    // What a node knew before this start, others gave it: ids that were given out since then are no
+    // proof that the journal holds them.
+    if (!request.at_last_contact.has_value()) return true;
+    if (beyond_start(request.at_last_contact->first, request.at_last_contact->second)) return true;
+    // What it has learned since it last heard from a NameNode, writers may have brought from this
+    // one. Where that is not so, a replica without a file here must not be deleted.
+    blocks_->SpareIds(at_start_.next_block, request.highest_block, at_start_.next_generation,
+                      request.highest_generation);
+  }
+  return request.highest_block >= now.next_block ||
+         request.highest_generation >= now.next_generation || request.highest_epoch > now.epoch;
 }
 
 void ClusterOperations::CheckAge(const RegisterNode& request, StatusReply next) {
-  const Counters counters = CountersFor(request.node.id);
-  if (!KnowsMore(request, counters)) return next(absl::OkStatus());
+  const Counters now = CountersOf(*namesystem_);
+  if (!KnowsMore(request, now)) return next(absl::OkStatus());
   const std::string knows = fmt::format(
       "this NameNode runs on an older copy of its journal: DataNode {} knows block {}, "
-      "generation {}, epoch {}; the journal ends at {}, {}, {}",
+      "generation {}, epoch {}; the journal ended at {}, {}, {}",
       request.node.id, request.highest_block, request.highest_generation, request.highest_epoch,
-      counters.next_block - 1, counters.next_generation - 1, counters.epoch);
+      at_start_.next_block - 1, at_start_.next_generation - 1, at_start_.epoch);
   if (accept_older_journal_) {
     LogWarn("{}. It is accepted: the counters go on behind these", knows);
     return RaiseCounters(request, std::move(next));

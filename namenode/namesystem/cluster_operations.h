@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -28,6 +30,8 @@ struct RegisterNode {
   BlockId highest_block = 0;  // that the node's disks know of; generation and epoch too
   GenerationStamp highest_generation = 0;
   uint64_t highest_epoch = 0;
+  // Of these, what it knew when it last heard from a NameNode; unset: not since it was started.
+  std::optional<std::pair<BlockId, GenerationStamp>> at_last_contact;
 };
 struct RegisteredNode {
   std::string cluster_id;
@@ -84,9 +88,8 @@ class ClusterOperations {
 
  private:
   absl::Status CheckRegistration(const RegisterNode& request) const;
-  // Whether the node knows of later ids than this NameNode can have given it.
-  bool KnowsMore(const RegisterNode& request, const Counters& counters) const;
-  Counters CountersFor(const std::string& node_id) ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether the node knows of later ids than this NameNode can have given out.
+  bool KnowsMore(const RegisterNode& request, const Counters& now) ABSL_LOCKS_EXCLUDED(mu_);
   // What follows from that: safe mode, or, where an older journal is accepted, counters past what
   // the node knows.
   void CheckAge(const RegisterNode& request, StatusReply next) ABSL_LOCKS_EXCLUDED(mu_);

@@ -42,6 +42,10 @@ RegisterNode FromProto(const v1::RegisterRequest& request) {
   out.highest_block = request.highest_block_id();
   out.highest_generation = request.highest_generation();
   out.highest_epoch = request.highest_epoch();
+  if (request.has_at_last_contact()) {
+    out.at_last_contact = {request.at_last_contact().block_id(),
+                           request.at_last_contact().generation()};
+  }
   return out;
 }
 

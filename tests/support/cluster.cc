@@ -36,8 +36,13 @@ TempDir::TempDir() {
 }
 
 TempDir::~TempDir() {
+  if (path_.empty()) return;
+  if (std::getenv("CAIRN_KEEP_FAILED") != nullptr && ::testing::Test::HasFailure()) {
+    std::fprintf(stderr, "kept: %s\n", path_.c_str());
+    return;
+  }
   std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  std::filesystem::remove_all(path_, ignored);
 }
 
 absl::Status Daemon::Start() {

@@ -132,6 +132,10 @@ TEST_F(ControlSessionTest, RegistersAgainWhenItIsUnknown) {
     EXPECT_EQ(s.registrations.back().cluster_id(), "test-cluster");
     EXPECT_EQ(s.registrations.back().highest_block_id(), 5u);
     EXPECT_EQ(s.registrations.back().incarnation(), s.registrations.front().incarnation());
+    // At its start it knows nothing of when; later it does, and block 5 may be newer than that.
+    EXPECT_FALSE(s.registrations.front().has_at_last_contact());
+    EXPECT_TRUE(s.registrations.back().has_at_last_contact());
+    EXPECT_LE(s.registrations.back().at_last_contact().block_id(), 5u);
   });
 }
 

@@ -306,6 +306,7 @@ TEST_F(WritingTest, ACutAtABlocksEndIsDoneAtOnceAndAnotherWaitsForItsNodes) {
   EXPECT_TRUE(cut.status.open);
   EXPECT_EQ(cut.status.length, 5000u);
   EXPECT_EQ(cut.blocks[0].block.length, 5000u);
+  EXPECT_FALSE(cut.blocks[0].open);  // readers do not ask the nodes, which still have more
   EXPECT_THAT(Writing::Numbers(cut.blocks[0]), UnorderedElementsAre(1, 2, 3));
   EXPECT_EQ(KindOf(w_.Append(1, "/f").status()), ErrorKind::kRecoveryInProgress);
 
