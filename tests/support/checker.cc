@@ -66,6 +66,8 @@ class Checker {
 
  private:
   void CheckBytes(const Operation& read);
+  std::optional<uint64_t> FirstOfNobody(uint64_t offset, std::string_view bytes,
+                                        const Operation& read) const;
   std::optional<std::string> WhatIsWrong(const Piece& piece, const Operation& read) const;
   void FindTruncations();
   size_t FileOf(const std::string& path);
@@ -85,29 +87,44 @@ class Checker {
   std::multimap<size_t, const Operation*> truncations_;  // by FileOf(path)
 };
 
-std::optional<std::string> Checker::WhatIsWrong(const Piece& piece, const Operation& read) const {
-  if (piece.version != 0) {
-    const auto it = record_.writes.find(piece.version);
-    if (it == record_.writes.end()) return fmt::format("v{}, which nobody wrote", piece.version);
-    const uint64_t handed = it->second.EndBefore(read.end_us);
-    if (piece.offset >= it->second.base && piece.end() <= handed) return std::nullopt;
-    return fmt::format("v{}, whose writer had handed over [{}, {})", piece.version, it->second.base,
-                       handed);
-  }
-  // Less than a cell does not tell; but every byte must be someone's.
-  std::vector<bool> explained(piece.raw.size());
+// The first of these bytes that nobody had written there by then.
+std::optional<uint64_t> Checker::FirstOfNobody(uint64_t offset, std::string_view bytes,
+                                               const Operation& read) const {
+  std::vector<bool> explained(bytes.size());
   for (const auto& [version, written] : record_.writes) {
-    const uint64_t begin = std::max(piece.offset, written.base);
-    const uint64_t end = std::min(piece.end(), written.EndBefore(read.end_us));
+    const uint64_t begin = std::max(offset, written.base);
+    const uint64_t end = std::min(offset + bytes.size(), written.EndBefore(read.end_us));
     if (begin >= end) continue;
-    const std::string bytes = PatternBytes(version, begin, end - begin);
+    const std::string theirs = PatternBytes(version, begin, end - begin);
     for (uint64_t at = begin; at < end; ++at) {
-      if (bytes[at - begin] == piece.raw[at - piece.offset]) explained[at - piece.offset] = true;
+      if (theirs[at - begin] == bytes[at - offset]) explained[at - offset] = true;
     }
   }
   const auto wrong = std::find(explained.begin(), explained.end(), false);
   if (wrong == explained.end()) return std::nullopt;
-  return fmt::format("no write (byte {} first)", piece.offset + (wrong - explained.begin()));
+  return offset + static_cast<uint64_t>(wrong - explained.begin());
+}
+
+std::optional<std::string> Checker::WhatIsWrong(const Piece& piece, const Operation& read) const {
+  if (piece.version != 0) {
+    const auto it = record_.writes.find(piece.version);
+    if (it == record_.writes.end()) return fmt::format("v{}, which nobody wrote", piece.version);
+    const uint64_t base = it->second.base;
+    const uint64_t handed = it->second.EndBefore(read.end_us);
+    if (piece.offset >= base && piece.end() <= handed) return std::nullopt;
+    // Of the cell in which it began, the bytes of the one before may be the same by chance.
+    const bool by_chance = piece.offset < base && base - piece.offset < kCellBytes &&
+                           piece.end() <= handed && piece.end() > base;
+    if (by_chance) {
+      const std::string before = PatternBytes(piece.version, piece.offset, base - piece.offset);
+      if (!FirstOfNobody(piece.offset, before, read)) return std::nullopt;
+    }
+    return fmt::format("v{}, whose writer had handed over [{}, {})", piece.version, base, handed);
+  }
+  // Less than a cell does not tell; but every byte must be someone's.
+  const std::optional<uint64_t> wrong = FirstOfNobody(piece.offset, piece.raw, read);
+  if (!wrong) return std::nullopt;
+  return fmt::format("no write (byte {} first)", *wrong);
 }
 
 void Checker::CheckBytes(const Operation& read) {

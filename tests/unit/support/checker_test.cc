@@ -138,6 +138,20 @@ TEST_F(CheckerTest, FindsBytesBeforeTheyWereWritten) {
   EXPECT_THAT(ExpectWrong({read}), HasSubstr("had handed over [0, 50)"));
 }
 
+TEST_F(CheckerTest, AByteBelowTheStartOfAnAppendMayBeTheSameByChance) {
+  // Two versions that agree in the byte before the append.
+  Version other = 3;
+  while (PatternBytes(other, 64, 1) != PatternBytes(2, 64, 1)) ++other;
+  Add(1, 2, Mkdir("/d"));
+  Add(3, 4, Publish("/d/f", other, 65));
+  Add(5, 6, Append("/d/f", 2, 65));
+  Add(7, 8, Close(2, 128));
+  Operation read = Read("/d/f", PatternBytes(other, 0, 65) + PatternBytes(2, 65, 63));
+  ASSERT_EQ(read.pieces.back().offset, 64u);  // taken for the appending version's
+  Add(9, 10, std::move(read));
+  ExpectFine();
+}
+
 TEST_F(CheckerTest, FindsBytesBelowTheStartOfAnAppend) {
   Add(1, 2, Mkdir("/d"));
   Add(3, 4, Publish("/d/f", 1, 64));
