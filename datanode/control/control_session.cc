@@ -153,6 +153,7 @@ absl::Status ControlSession::RegisterIfNeeded() {
     LogInfo("registered as node {} with the NameNode at {}, cluster {}", reply->node_number(),
             link_.peer().ToString(), reply->cluster_id());
     parts_.store->NoteEpoch(reply->epoch()).IgnoreError();  // heartbeats say it again
+    parts_.store->NoteContact().IgnoreError();              // they too
     {
       MutexLock lock(mu_);
       registered_ = true;
@@ -184,10 +185,9 @@ absl::StatusOr<v1::RegisterRequest> ControlSession::MakeRegistration() const {
   request.set_highest_block_id(highest.block_id);
   request.set_highest_generation(highest.generation);
   request.set_highest_epoch(highest.epoch);
-  MutexLock lock(mu_);
-  if (at_last_contact_.has_value()) {
-    request.mutable_at_last_contact()->set_block_id(at_last_contact_->block_id);
-    request.mutable_at_last_contact()->set_generation(at_last_contact_->generation);
+  if (const auto contact = AtLastContact(); contact.has_value()) {
+    request.mutable_at_last_contact()->set_block_id(contact->block_id);
+    request.mutable_at_last_contact()->set_generation(contact->generation);
   }
   request.set_version(CAIRN_VERSION);
   request.set_host(HostName());
@@ -250,12 +250,14 @@ absl::Status ControlSession::Heartbeat() {
   const HighestSeen highest = parts_.store->highest();
   const absl::StatusOr<v1::HeartbeatReply> reply = link_.Heartbeat(request);
   if (!reply.ok() && registration() != mine) return reply.status();  // says nothing of the new one
+  if (!reply.ok()) KeepLastContact();
   RETURN_IF_ERROR(NoteOutcome(reply.status()));
   RETURN_IF_ERROR(parts_.store->NoteEpoch(reply->epoch()));
   {
     MutexLock lock(mu_);
     at_last_contact_ = highest;
   }
+  RETURN_IF_ERROR(parts_.store->NoteContact());
   if (!Enter(mine)) {
     LogInfo("{} orders from before this node registered again were dropped",
             reply->commands_size());
@@ -264,6 +266,23 @@ absl::Status ControlSession::Heartbeat() {
   for (const v1::Command& command : reply->commands()) Obey(command);
   Leave();
   return absl::OkStatus();
+}
+
+std::optional<HighestSeen> ControlSession::AtLastContact() const {
+  {
+    MutexLock lock(mu_);
+    if (at_last_contact_.has_value()) return at_last_contact_;
+  }
+  return parts_.store->lost_contact();  // of the process before this one
+}
+
+// What writers bring from now on may come from a NameNode that this node has not heard of.
+void ControlSession::KeepLastContact() {
+  const std::optional<HighestSeen> known = AtLastContact();
+  if (!known.has_value()) return;
+  if (const absl::Status kept = parts_.store->NoteContactLost(*known); !kept.ok()) {
+    LogWarn("cannot keep what was known of the NameNode: {}", MessageOf(kept));
+  }
 }
 
 void ControlSession::Obey(const v1::Command& command) {

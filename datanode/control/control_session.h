@@ -74,6 +74,8 @@ class ControlSession {
   absl::Status TakeRegistration(const v1::RegisterReply& reply) ABSL_LOCKS_EXCLUDED(mu_);
   void RunHeartbeats(int64_t interval_ms) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Heartbeat() ABSL_LOCKS_EXCLUDED(mu_);
+  std::optional<HighestSeen> AtLastContact() const ABSL_LOCKS_EXCLUDED(mu_);
+  void KeepLastContact() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Report() ABSL_LOCKS_EXCLUDED(mu_);
   void Obey(const v1::Command& command);
   absl::Status CommitRecovery(const RecoveryResult& result);

@@ -12,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -149,6 +150,11 @@ class ReplicaStore {
   // Keeps `epoch` on disk if it is the highest so far. Returns FAILED_PRECONDITION when a higher
   // one has been seen: who sent it is not to be obeyed.
   absl::Status NoteEpoch(uint64_t epoch) ABSL_LOCKS_EXCLUDED(mu_);
+  // What was known when the NameNode was last heard of, kept on disk from the moment when it does
+  // not answer until it does again: what comes after that tells nothing of its journal.
+  absl::Status NoteContactLost(const HighestSeen& known) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status NoteContact() ABSL_LOCKS_EXCLUDED(mu_);
+  std::optional<HighestSeen> lost_contact() const ABSL_LOCKS_EXCLUDED(mu_);
   // Fails when more volumes failed than are tolerated: the node cannot go on.
   absl::Status CheckVolumes() const;
 
@@ -175,7 +181,7 @@ class ReplicaStore {
   absl::Status LoadVolumes();
   absl::Status LoadReplicas(Volume* volume);
   void LoadReplica(Replica loaded);
-  absl::Status LoadHighest(Volume* volume);
+  absl::Status LoadHighest(Volume* volume) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status SaveHighest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteSeen(const Block& block);
   absl::Status CheckReady() const;
@@ -217,6 +223,7 @@ class ReplicaStore {
   std::atomic<BlockId> highest_block_id_ = 0;
   std::atomic<GenerationStamp> highest_generation_ = 0;
   std::atomic<uint64_t> highest_epoch_ = 0;
+  std::optional<HighestSeen> lost_contact_ ABSL_GUARDED_BY(mu_);
 
   mutable Mutex mu_;  // of identity and of the files beside the replicas
   std::string cluster_id_ ABSL_GUARDED_BY(mu_);

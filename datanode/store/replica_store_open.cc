@@ -241,13 +241,25 @@ absl::Status ReplicaStore::LoadHighest(Volume* volume) {
   if (!json.is_object()) LogWarn("{}: damaged, written anew later", volume->HighestFile());
   RaiseTo(&highest_epoch_, number("epoch"));
   NoteSeen({number("block_id"), number("generation"), 0});
+  if (!json.is_object() || !json.contains("contact_generation")) return absl::OkStatus();
+  // Of several disks the one that knows most: each was written at the same time, or failed.
+  MutexLock lock(mu_);
+  HighestSeen contact = lost_contact_.value_or(HighestSeen{});
+  contact.block_id = std::max(contact.block_id, number("contact_block_id"));
+  contact.generation = std::max(contact.generation, number("contact_generation"));
+  lost_contact_ = contact;
   return absl::OkStatus();
 }
 
 absl::Status ReplicaStore::SaveHighest() {
   const HighestSeen seen = highest();
-  const std::string text = fmt::format("{{\"epoch\":{},\"block_id\":{},\"generation\":{}}}\n",
-                                       seen.epoch, seen.block_id, seen.generation);
+  nlohmann::ordered_json json = {
+      {"epoch", seen.epoch}, {"block_id", seen.block_id}, {"generation", seen.generation}};
+  if (lost_contact_.has_value()) {
+    json["contact_block_id"] = lost_contact_->block_id;
+    json["contact_generation"] = lost_contact_->generation;
+  }
+  const std::string text = json.dump() + "\n";
   for (const auto& volume : volumes_) {
     if (volume->failed()) continue;
     RETURN_IF_ERROR(
@@ -267,6 +279,25 @@ absl::Status ReplicaStore::NoteEpoch(uint64_t epoch) {
   MutexLock lock(mu_);
   RaiseTo(&highest_epoch_, epoch);
   return SaveHighest();
+}
+
+absl::Status ReplicaStore::NoteContactLost(const HighestSeen& known) {
+  MutexLock lock(mu_);
+  if (lost_contact_.has_value()) return absl::OkStatus();
+  lost_contact_ = known;
+  return SaveHighest();
+}
+
+absl::Status ReplicaStore::NoteContact() {
+  MutexLock lock(mu_);
+  if (!lost_contact_.has_value()) return absl::OkStatus();
+  lost_contact_.reset();
+  return SaveHighest();
+}
+
+std::optional<HighestSeen> ReplicaStore::lost_contact() const {
+  MutexLock lock(mu_);
+  return lost_contact_;
 }
 
 }  // namespace cairn::datanode

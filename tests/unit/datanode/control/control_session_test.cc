@@ -368,6 +368,26 @@ TEST_F(ControlSessionTest, AnOlderEpochIsNotObeyed) {
   namenode_.With([](State& s) { EXPECT_EQ(s.registrations.back().highest_epoch(), 10u); });
 }
 
+TEST_F(ControlSessionTest, WhatWasKnownWhenTheNameNodeFellSilentOutlivesTheProcess) {
+  StartRegistered();
+  Write({5, 1, 1 << 20}, "five");
+  namenode_.With([](State& s) { s.heartbeats = 0; });
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 1; }));
+  namenode_.With([](State& s) { s.known = false; });
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.registrations.size() >= 2; }));
+  namenode_.With([](State& s) {
+    EXPECT_EQ(s.registrations.back().at_last_contact().block_id(), 5u);
+    s.registrations.clear();
+  });
+  // Nothing is held back once it is registered again.
+  node_.reset();
+  StartRegistered();
+  namenode_.With([](State& s) {
+    EXPECT_FALSE(s.registrations.back().has_at_last_contact());
+    EXPECT_EQ(s.registrations.back().highest_block_id(), 5u);
+  });
+}
+
 TEST_F(ControlSessionTest, AForeignClusterEndsTheNode) {
   StartRegistered();
   node_.reset();
