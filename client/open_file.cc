@@ -15,25 +15,43 @@ namespace {
 
 constexpr uint64_t kMaxOpenBlocks = 4;  // of a file
 
-// Replaces an open block's length by the one that may be read. All nodes have what was flushed, but
-// one that lost its power may have come back with less: the longest counts.
+// What the nodes of an open block say of how far it may be read.
+struct Said {
+  bool known = false;
+  uint64_t length = 0;
+  absl::Status why_not = absl::UnavailableError("none of its DataNodes is live");
+};
+
+// All nodes have what was flushed, but one that lost its power may have come back with less: the
+// longest counts. That there is nothing they must all say: one that is silent, or was restarted,
+// may have what was flushed.
+Said LengthOf(const std::vector<ReplicaAnswer>& answers) {
+  Said said;
+  bool none_has_it = !answers.empty();
+  for (const ReplicaAnswer& answer : answers) {
+    if (answer.status.ok()) {
+      said.known = true;
+      said.length = std::max(said.length, answer.replica.block().length());
+    } else if (!answer.answered || !absl::IsNotFound(answer.status)) {
+      none_has_it = false;
+      said.why_not = answer.status;
+    }
+  }
+  said.known |= none_has_it;
+  return said;
+}
+
+// Replaces an open block's length by the one that may be read.
 absl::Status LearnLength(ClientCore& core, v1::LocatedBlock& block) {
   const std::vector<v1::NodeAddress> nodes(block.nodes().begin(), block.nodes().end());
   v1::LocatedBlock asked = block;
   asked.mutable_block()->set_length(0);
-  absl::Status last = absl::UnavailableError("none of its DataNodes is live");
+  Said said;
   for (const int64_t patience_ms : {AskReplicaMs(core), core.options().transfer.stall_ms}) {
     const std::vector<ReplicaAnswer> answers = AskForReplicas(core, asked, nodes, patience_ms);
-    uint64_t length = block.block().length();
-    bool answered = false;
-    for (const ReplicaAnswer& answer : answers) {
-      answered |= answer.answered;
-      if (answer.status.ok()) length = std::max(length, answer.replica.block().length());
-      last.Update(answer.status);
-      if (!answer.answered) last = answer.status;
-    }
-    if (!answered) continue;
-    // Nodes without a replica: nothing was acknowledged yet.
+    said = LengthOf(answers);
+    if (!said.known) continue;
+    const uint64_t length = std::max(block.block().length(), said.length);
     block.mutable_block()->set_length(length);
     block.clear_nodes();
     for (const bool longest : {true, false}) {
@@ -45,8 +63,9 @@ absl::Status LearnLength(ClientCore& core, v1::LocatedBlock& block) {
     }
     return absl::OkStatus();
   }
-  return Annotate(last, fmt::format("block {} is being written, and its length is not known",
-                                    block.block().id()));
+  return Annotate(
+      said.why_not,
+      fmt::format("block {} is being written, and its length is not known", block.block().id()));
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ struct ReadableFile {
   uint64_t length = 0;  // bytes that may be read
 };
 
-// "Is a directory"; UNAVAILABLE when no node of an open block tells what it has.
+// "Is a directory"; an error when no node of an open block tells what may be read of it, unless all
+// say that they have nothing.
 absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view path);
 
 }  // namespace cairn

@@ -8,6 +8,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/copy.h"
 #include "client/cli/tail.h"
+#include "common/status.h"
 #include "common/units.h"
 
 namespace cairn::cli {
@@ -157,10 +158,22 @@ absl::Status TailOf(Context& context, const CountOptions& options, TailCount wan
 // printed from its new start, as `tail -F` does.
 absl::Status Follow(Context& context, const ClusterPath& path, FileStatus seen, uint64_t position) {
   constexpr int64_t kPollMs = 1000;  // as tail(1)
+  bool lost_sight = false;
   while (true) {
     RETURN_IF_ERROR(context.Continue());  // also when nobody reads the output any more
     RETURN_IF_ERROR(context.interrupt().Sleep(kPollMs));
-    ASSIGN_OR_RETURN(const std::unique_ptr<InputStream> in, path.fs->Open(path.path));
+    absl::StatusOr<std::unique_ptr<InputStream>> opened = path.fs->Open(path.path);
+    if (absl::IsUnavailable(opened.status()) || absl::IsDeadlineExceeded(opened.status())) {
+      // While nodes are restarted nobody may know how far it goes.
+      if (!std::exchange(lost_sight, true)) {
+        context.console().PrintLine(fmt::format("cairn: tail: {}: {}; trying again", path.shown,
+                                                MessageOf(opened.status())));
+      }
+      continue;
+    }
+    RETURN_IF_ERROR(opened.status());
+    lost_sight = false;
+    const std::unique_ptr<InputStream> in = *std::move(opened);
     if (in->status().inode != seen.inode) {
       context.console().PrintLine(fmt::format("cairn: tail: {}: file was replaced", path.shown));
       position = 0;

@@ -372,6 +372,9 @@ grpc::Status FakeDataNode::GetReplica(grpc::ServerContext* context,
                                       v1::GetReplicaReply* reply) {
   if (faults().stopped) return WaitForCancel(context);
   MutexLock lock(mu_);
+  if (faults_.restarted && request->block().length() == 0) {
+    return ToRpcStatus(absl::UnavailableError("this node was restarted"));
+  }
   const auto it = replicas_.find(request->block().id());
   if (it == replicas_.end() || faults_.lost_replicas ||
       it->second.generation < request->block().generation()) {

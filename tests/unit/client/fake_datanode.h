@@ -44,6 +44,7 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     bool no_storage = false;           // does not say which storage has the replica
     bool cancels = false;              // its errors are CANCELLED, as those of a node that stops
     bool lost_replicas = false;
+    bool restarted = false;       // cannot tell what was acknowledged
     bool refuse_copies = false;   // as the target of a transfer
     bool corrupt_copies = false;  // as the source of one: its bytes fail their checksums
     bool stall_copies = false;    // as the source: says nothing any more, to anybody

@@ -100,6 +100,30 @@ TEST_F(OpenFileTest, ALengthThatNobodyTellsIsAnError) {
   EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("is being written, and its length"));
 }
 
+// Its replica was lost, or never came: what silent nodes have may have been acknowledged.
+TEST_F(OpenFileTest, ANodeWithoutAReplicaDoesNotSpeakForSilentOnes) {
+  Flush(100'000);
+  cluster_.datanode(0).SetFaults({.lost_replicas = true});
+  for (int i = 1; i < 3; ++i) cluster_.datanode(i).Stop();
+  const absl::Status status = ReadAll().status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
+TEST_F(OpenFileTest, ANodeThatWasRestartedDoesNotSayThatThereIsNothing) {
+  Flush(100'000);
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.restarted = true});
+  const absl::Status status = ReadAll().status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("restarted"));
+  cluster_.datanode(1).SetFaults({});
+  ExpectRead();
+}
+
+TEST_F(OpenFileTest, ABlockThatNoNodeHasIsEmpty) {
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.lost_replicas = true});
+  ExpectRead();
+}
+
 TEST_F(OpenFileTest, AnAppendedFileIsReadBeforeAndAfterItsFirstByte) {
   Flush(100'000);
   ASSERT_TRUE(out_->Close().ok());
