@@ -60,9 +60,7 @@ absl::Status BlockPipeline::Send(Packet packet) { return Take(stream_->Send(std:
 
 absl::Status BlockPipeline::WaitForAcks() { return Take(stream_->WaitForAcks()); }
 
-WriteStream::Progress BlockPipeline::progress() {
-  return stream_ == nullptr ? WriteStream::Progress{} : stream_->progress();
-}
+uint64_t BlockPipeline::acked_seq() { return stream_ == nullptr ? 0 : stream_->acked_seq(); }
 
 bool BlockPipeline::Holds(const v1::NodeAck& node, uint64_t length) const {
   // Without a storage's number the NameNode could not tell where the replica is.

@@ -52,7 +52,7 @@ class BlockPipeline {
   // block of `length` bytes, as its consistency asks it.
   absl::Status Finish(uint64_t length, uint32_t min_replicas);
 
-  WriteStream::Progress progress();
+  uint64_t acked_seq();  // of the packets that were sent; 0: none
   // After Finish: the block, with the storages that hold it.
   const v1::FinishedBlock& finished() const { return finished_; }
   // After an error: the nodes to blame, and who is before the first of them (0: the writer).

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_callback.h>
 
 #include <algorithm>
@@ -17,8 +18,10 @@
 #include "common/ids.h"
 #include "common/mutex.h"
 #include "common/net/channel.h"
+#include "common/net/packet_message.h"
 #include "common/net/rpc_status.h"
 #include "common/status.h"
+#include "common/strings.h"
 #include "common/units.h"
 #include "proto/data_transfer.grpc.pb.h"
 
@@ -31,17 +34,18 @@ constexpr int64_t kStreamDeadlineMs = 24 * 3'600'000;
 constexpr int64_t kVerifyMs = 5'000;
 constexpr int64_t kEndMs = 1'000;
 
-using Packet = std::unique_ptr<v1::ReadPacket>;
+using Packet = std::unique_ptr<ReadPacketMessage>;
 
 }  // namespace
 
 // The gRPC call. A packet is read while fewer than kPacketsAhead wait. Start... functions are
 // called without the lock, because gRPC may call back at once.
-class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket> {
+class BlockReader::Stream final
+    : public grpc::ClientBidiReactor<v1::ReadBlockRequest, ReadPacketMessage> {
  public:
   Stream(std::shared_ptr<grpc::Channel> channel, std::string node, Clock* clock, int64_t stall_ms)
       : channel_(std::move(channel)),
-        stub_(v1::DataTransfer::NewStub(channel_)),
+        stub_(channel_),
         node_(std::move(node)),
         clock_(clock),
         stall_ms_(stall_ms) {}
@@ -55,14 +59,15 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
 
   void Start(const v1::ReadBlockRequest& request) {
     request_ = request;
-    v1::ReadPacket* first;
+    ReadPacketMessage* first;
     {
       MutexLock lock(mu_);
       first = PrepareRead();
     }
     SetupContext(context_, kStreamDeadlineMs);
-    stub_->async()->ReadBlock(&context_, &request_, this);
+    stub_.PrepareBidiStreamingCall(&context_, kReadBlockMethod, {}, this);
     AddHold();  // reads are also started from outside of callbacks, until the stream ends
+    StartWriteLast(&request_, grpc::WriteOptions());
     StartRead(first);
     StartCall();
   }
@@ -80,10 +85,13 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
   // has sent all it had.
   absl::StatusOr<Packet> Next(Packet used) {
     Packet packet;
-    v1::ReadPacket* next = nullptr;
+    ReadPacketMessage* next = nullptr;
     {
       MutexLock lock(mu_);
-      if (used != nullptr) spare_.push_back(std::move(used));
+      if (used != nullptr) {
+        used->payload.Clear();
+        spare_.push_back(std::move(used));
+      }
       const int64_t deadline_ms = clock_->SteadyMs() + stall_ms_;
       while (ready_.empty() && !reads_ended_) {
         const int64_t left_ms = deadline_ms - clock_->SteadyMs();
@@ -104,10 +112,10 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
  private:
   // Where the read that must be started now goes; null: none, because one is under way or enough
   // packets wait.
-  v1::ReadPacket* PrepareRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  ReadPacketMessage* PrepareRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (reading_ != nullptr || reads_ended_ || ready_.size() >= kPacketsAhead) return nullptr;
     if (spare_.empty()) {
-      reading_ = std::make_unique<v1::ReadPacket>();
+      reading_ = std::make_unique<ReadPacketMessage>();
     } else {
       reading_ = std::move(spare_.back());
       spare_.pop_back();
@@ -116,7 +124,7 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
   }
 
   void OnReadDone(bool ok) override {
-    v1::ReadPacket* next = nullptr;
+    ReadPacketMessage* next = nullptr;
     {
       MutexLock lock(mu_);
       changed_.SignalAll();
@@ -155,7 +163,7 @@ class BlockReader::Stream final : public grpc::ClientReadReactor<v1::ReadPacket>
   }
 
   const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::DataTransfer::Stub> stub_;
+  grpc::TemplatedGenericStub<v1::ReadBlockRequest, ReadPacketMessage> stub_;
   const std::string node_;  // for messages
   Clock* const clock_;
   const int64_t stall_ms_;
@@ -203,13 +211,18 @@ absl::Status BlockReader::Open() {
 }
 
 absl::StatusOr<size_t> BlockReader::Read(std::span<char> out) {
-  while (packet_ == nullptr || position_ >= packet_->offset() + packet_->payload().size()) {
+  while (packet_ == nullptr || position_ >= packet_->fields.offset() + packet_->payload.size()) {
     RETURN_IF_ERROR(NextPacket());
   }
-  const size_t skip = position_ - packet_->offset();
-  const uint64_t available = std::min<uint64_t>(packet_->payload().size() - skip, bytes_left());
-  const size_t count = std::min<uint64_t>(available, out.size());
-  std::memcpy(out.data(), packet_->payload().data() + skip, count);
+  const uint64_t end = packet_->fields.offset() + packet_->payload.size();
+  const size_t count = std::min<uint64_t>({end - position_, bytes_left(), out.size()});
+  for (size_t done = 0; done < count;) {
+    const std::string_view piece =
+        ToStd(absl::Cord::ChunkRemaining(next_byte_)).substr(0, count - done);
+    std::memcpy(out.data() + done, piece.data(), piece.size());
+    absl::Cord::Advance(&next_byte_, piece.size());
+    done += piece.size();
+  }
   position_ += count;
   return count;
 }
@@ -217,17 +230,22 @@ absl::StatusOr<size_t> BlockReader::Read(std::span<char> out) {
 // A packet that passed its checksums and holds the byte at position_, or lies before it.
 absl::Status BlockReader::NextPacket() {
   const uint64_t expected = packet_ == nullptr ? position_ / kChunkBytes * kChunkBytes
-                                               : packet_->offset() + packet_->payload().size();
+                                               : packet_->fields.offset() + packet_->payload.size();
+  next_byte_ = {};
   ASSIGN_OR_RETURN(Packet packet, stream_->Next(std::move(packet_)));
-  if (packet->offset() != expected || packet->payload().empty()) {
+  const uint64_t offset = packet->fields.offset();
+  if (offset != expected || packet->payload.empty()) {
     return absl::InternalError(fmt::format("DataNode {} sent {} bytes at {} where {} was expected",
-                                           NameOf(node_), packet->payload().size(),
-                                           packet->offset(), expected));
+                                           NameOf(node_), packet->payload.size(), offset,
+                                           expected));
   }
   if (const absl::Status status = VerifyChecksums(*packet); !status.ok()) {
     return Annotate(status, fmt::format("DataNode {}", NameOf(node_)));
   }
   packet_ = std::move(packet);
+  next_byte_ = packet_->payload.char_begin();
+  const uint64_t before = position_ - std::min(position_, offset);
+  absl::Cord::Advance(&next_byte_, std::min<uint64_t>(before, packet_->payload.size()));
   return absl::OkStatus();
 }
 

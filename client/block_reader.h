@@ -12,7 +12,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "proto/data_transfer.pb.h"
+#include "absl/strings/cord.h"
+#include "common/net/packet_message.h"
 #include "proto/types.pb.h"
 
 namespace cairn {
@@ -53,7 +54,8 @@ class BlockReader {
   const uint64_t end_;
   const int64_t stall_ms_;
   std::unique_ptr<Stream> stream_;
-  std::unique_ptr<v1::ReadPacket> packet_;  // verified; bytes are handed out of it
+  std::unique_ptr<ReadPacketMessage> packet_;  // verified; bytes are handed out of it
+  absl::Cord::CharIterator next_byte_;         // in its payload, at position_
 };
 
 }  // namespace cairn

@@ -21,14 +21,6 @@ void BlockWriter::ResumeBlock(v1::LocatedBlock target) {
   state_.flushed = true;  // the file was closed with these bytes
 }
 
-BlockWriter::Packet BlockWriter::NewPacket() {
-  if (spare_packets_.empty()) return std::make_shared<v1::WritePacket>();
-  Packet packet = std::move(spare_packets_.back());
-  spare_packets_.pop_back();
-  packet->Clear();  // keeps the payload's memory
-  return packet;
-}
-
 absl::Status BlockWriter::Send(Packet packet) {
   packets_.push_back(std::move(packet));
   return Reach(Goal::kSend);
@@ -164,13 +156,7 @@ absl::Status BlockWriter::GiveUpPipeline(const absl::Status& failure) {
     state_.find_slow_nodes = false;
   }
   Collect();
-  const uint64_t acked_seq = pipeline_->progress().acked_seq;
-  pipeline_.reset();
-  // Nobody has a hold on the packets any more.
-  while (!packets_.empty() && packets_.front()->seq() <= acked_seq && sent_ > 0 &&
-         !packets_.front()->last()) {
-    DropPacket();
-  }
+  pipeline_.reset();  // gRPC has let go of the packets that are left
   if (!tries_.Again()) {
     return Annotate(failure, fmt::format("cannot write a block after {} tries", tries_.count()));
   }
@@ -178,31 +164,20 @@ absl::Status BlockWriter::GiveUpPipeline(const absl::Status& failure) {
 }
 
 void BlockWriter::Collect() {
-  const WriteStream::Progress progress = pipeline_->progress();
-  for (size_t i = 0; i < sent_ && packets_[i]->seq() <= progress.acked_seq; ++i) {
-    const v1::WritePacket& packet = *packets_[i];
-    // The last one may have to be sent again though all have it: too few have it on disk.
-    if (packet.last()) break;
-    const uint64_t end = packet.offset() + packet.payload().size();
+  const uint64_t acked_seq = pipeline_->acked_seq();
+  // The last one may have to be sent again though all have it: too few have it on disk.
+  while (sent_ > 0 && packets_.front()->seq() <= acked_seq && !packets_.front()->last()) {
+    const uint64_t end = packets_.front()->offset() + packets_.front()->payload().size();
     if (end > state_.acked) tries_.Reset();
     state_.acked = std::max(state_.acked, end);
+    packets_.pop_front();
+    --sent_;
   }
-  while (sent_ > 0 && !packets_.front()->last() &&
-         packets_.front()->seq() <= std::min(progress.acked_seq, progress.written_seq)) {
-    DropPacket();
-  }
-}
-
-void BlockWriter::DropPacket() {
-  spare_packets_.push_back(std::move(packets_.front()));
-  packets_.pop_front();
-  --sent_;
 }
 
 void BlockWriter::BlockIsFinished() {
   finished_.push_back(pipeline_->finished());
   pipeline_.reset();
-  for (Packet& packet : packets_) spare_packets_.push_back(std::move(packet));
   packets_.clear();
   sent_ = 0;
   const bool find_slow_nodes = state_.find_slow_nodes;

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "client/block_pipeline.h"
+#include "client/packet_pool.h"
 #include "client/pipeline_recovery.h"
 #include "client/write_tries.h"
 #include "proto/namenode.pb.h"
@@ -36,8 +37,8 @@ class BlockWriter {
   void ResumeBlock(v1::LocatedBlock target);
   bool has_block() const { return state_.target.has_block(); }
 
-  // An empty packet, with memory that was used before where there is some.
-  Packet NewPacket();
+  // An empty packet.
+  Packet NewPacket() { return pool_.Take(); }
   // Sends a packet that is complete but for its seq. Waits while too many are on their way.
   absl::Status Send(Packet packet);
   // Until every node of the pipeline has what was sent. A user may count on it from now on.
@@ -66,7 +67,7 @@ class BlockWriter {
   absl::Status CheckTarget();
   // The pipeline failed. OK: another one is to be tried.
   absl::Status GiveUpPipeline(const absl::Status& failure);
-  // Forgets packets that were acknowledged and that gRPC has let go of.
+  // Forgets packets that were acknowledged.
   void Collect();
   void DropPacket();
   void BlockIsFinished();
@@ -74,6 +75,7 @@ class BlockWriter {
   ClientCore* const core_;
   const WrittenFile file_;
   WriteTries tries_;
+  PacketPool pool_;
 
   // The block being written.
   PipelineRecovery::State state_;  // without a target, the NameNode must be asked for one
@@ -84,7 +86,6 @@ class BlockWriter {
   uint64_t length_ = 0;         // of the block when it is finished
 
   std::vector<v1::FinishedBlock> finished_;
-  std::vector<Packet> spare_packets_;
 };
 
 }  // namespace cairn

@@ -2,17 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <span>
 #include <string_view>
 
+#include "common/chunk_crc.h"
 #include "common/crc32c.h"
 #include "common/ids.h"
+#include "common/net/packet_message.h"
 #include "common/status.h"
-#include "proto/data_transfer.pb.h"
 
 namespace cairn {
 namespace {
-
-uint64_t ChunkCount(uint64_t bytes) { return (bytes + kChunkBytes - 1) / kChunkBytes; }
 
 std::string_view Chunk(std::string_view payload, uint64_t index) {
   return payload.substr(index * kChunkBytes, kChunkBytes);
@@ -22,28 +22,27 @@ std::string_view Chunk(std::string_view payload, uint64_t index) {
 
 void AddChecksums(v1::WritePacket& packet) {
   const std::string_view payload = packet.payload();
-  const uint64_t chunks = ChunkCount(payload.size());
+  const uint64_t chunks = CountChunks(payload.size());
   packet.mutable_crcs()->Clear();
   packet.mutable_crcs()->Reserve(static_cast<int>(chunks));
   for (uint64_t i = 0; i < chunks; ++i) packet.add_crcs(Crc32c(Chunk(payload, i)));
 }
 
-absl::Status VerifyChecksums(const v1::ReadPacket& packet) {
-  const std::string_view payload = packet.payload();
-  const uint64_t chunks = ChunkCount(payload.size());
-  if (packet.offset() % kChunkBytes != 0 || static_cast<uint64_t>(packet.crcs_size()) != chunks) {
+absl::Status VerifyChecksums(const ReadPacketMessage& packet) {
+  const v1::ReadPacket& fields = packet.fields;
+  const std::span<const uint32_t> crcs(fields.crcs().data(), fields.crcs().size());
+  if (fields.offset() % kChunkBytes != 0 || crcs.size() != CountChunks(packet.payload.size())) {
     return WithKind(
-        absl::DataLossError(fmt::format("{} checksums for {} bytes at offset {}",
-                                        packet.crcs_size(), payload.size(), packet.offset())),
+        absl::DataLossError(fmt::format("{} checksums for {} bytes at offset {}", crcs.size(),
+                                        packet.payload.size(), fields.offset())),
         ErrorKind::kChecksum);
   }
-  for (uint64_t i = 0; i < chunks; ++i) {
-    if (Crc32c(Chunk(payload, i)) == packet.crcs(static_cast<int>(i))) continue;
-    return WithKind(absl::DataLossError(fmt::format("checksum mismatch at offset {} of the block",
-                                                    packet.offset() + i * kChunkBytes)),
-                    ErrorKind::kChecksum);
-  }
-  return absl::OkStatus();
+  const int64_t bad = FirstBadChunk(packet.payload, crcs);
+  if (bad < 0) return absl::OkStatus();
+  return WithKind(
+      absl::DataLossError(fmt::format("checksum mismatch at offset {} of the block",
+                                      fields.offset() + static_cast<uint64_t>(bad) * kChunkBytes)),
+      ErrorKind::kChecksum);
 }
 
 }  // namespace cairn

@@ -6,11 +6,11 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "common/net/packet_message.h"
 
 namespace cairn {
 
 namespace v1 {
-class ReadPacket;
 class WritePacket;
 }  // namespace v1
 
@@ -19,6 +19,6 @@ void AddChecksums(v1::WritePacket& packet);
 
 // kChecksum (DATA_LOSS) when a chunk does not fit its CRC, or when CRCs and payload do not fit
 // together.
-absl::Status VerifyChecksums(const v1::ReadPacket& packet);
+absl::Status VerifyChecksums(const ReadPacketMessage& packet);
 
 }  // namespace cairn

@@ -45,7 +45,7 @@ std::string DataNodeName(const v1::NodeAddress& node) {
 WriteStream::WriteStream(std::shared_ptr<grpc::Channel> channel, Options options, Clock* clock,
                          PipelineKeeper* keeper, PacketSize* packet_size)
     : channel_(std::move(channel)),
-      stub_(v1::DataTransfer::NewStub(channel_)),
+      stub_(channel_),
       options_(std::move(options)),
       clock_(clock),
       keeper_(keeper),
@@ -76,12 +76,12 @@ bool WriteStream::IsFinished() const {
 
 void WriteStream::Start(Packet header) {
   SetupContext(context_, kStreamDeadlineMs);
-  stub_->async()->WriteBlock(&context_, this);
+  stub_.PrepareBidiStreamingCall(&context_, kWriteBlockMethod, {}, this);
   AddHold();  // we start writes from outside of callbacks, until the destructor
-  const v1::WritePacket* packet = header.get();
+  const SharedWritePacket* packet = nullptr;
   {
     MutexLock lock(mu_);
-    writing_ = std::move(header);
+    packet = SetWriting(std::move(header));
   }
   StartRead(&ack_);
   StartWrite(packet);
@@ -96,7 +96,7 @@ absl::Status WriteStream::WaitForSetup() {
 }
 
 absl::Status WriteStream::Send(Packet packet) {
-  const v1::WritePacket* write = nullptr;
+  const SharedWritePacket* write = nullptr;
   {
     MutexLock lock(mu_);
     while ((in_flight_.size() >= options_.transfer.window_packets || reads_ended_) &&
@@ -110,7 +110,7 @@ absl::Status WriteStream::Send(Packet packet) {
   return absl::OkStatus();
 }
 
-const v1::WritePacket* WriteStream::Enqueue(Packet packet) {
+const SharedWritePacket* WriteStream::Enqueue(Packet packet) {
   last_sent_ms_ = clock_->SteadyMs();
   if (in_flight_.empty()) {  // nothing was owed until now
     last_heard_ms_ = last_sent_ms_;
@@ -129,9 +129,13 @@ const v1::WritePacket* WriteStream::Enqueue(Packet packet) {
     queue_.push_back(std::move(packet));
     return nullptr;
   }
-  writing_ = std::move(packet);
   ++starting_;
-  return writing_.get();
+  return SetWriting(std::move(packet));
+}
+
+const SharedWritePacket* WriteStream::SetWriting(Packet packet) {
+  writing_ = std::move(packet);
+  return &outgoing_.emplace_back(SharedWritePacket{writing_});
 }
 
 absl::Status WriteStream::WaitForAcks() {
@@ -140,9 +144,9 @@ absl::Status WriteStream::WaitForAcks() {
   return failure_;
 }
 
-WriteStream::Progress WriteStream::progress() {
+uint64_t WriteStream::acked_seq() {
   MutexLock lock(mu_);
-  return progress_;
+  return acked_seq_;
 }
 
 v1::WriteAck WriteStream::setup_ack() {
@@ -161,7 +165,7 @@ int WriteStream::failed_index() {
 }
 
 void WriteStream::Poke() {
-  const v1::WritePacket* write = nullptr;
+  const SharedWritePacket* write = nullptr;
   {
     MutexLock lock(mu_);
     if (FailIfSilent() || reads_ended_ || !setup_acked_ || last_sent_ || !held_) return;
@@ -177,20 +181,21 @@ void WriteStream::Poke() {
   RemoveHold();
 }
 
-void WriteStream::Write(const v1::WritePacket* packet) {
-  if (packet->last()) {
+void WriteStream::Write(const SharedWritePacket* packet) {
+  if (packet->packet->last()) {
     StartWriteLast(packet, grpc::WriteOptions());
   } else {
     StartWrite(packet);
   }
   MutexLock lock(mu_);
   --starting_;
-  NoteWritten();
+  LetGoOfWritten();
 }
 
 // A write may be done, on another thread, before the one that started it has let go of the packet.
-void WriteStream::NoteWritten() {
-  if (starting_ == 0) progress_.written_seq = done_seq_;
+void WriteStream::LetGoOfWritten() {
+  if (starting_ > 0) return;
+  while (outgoing_.size() > (writing_ == nullptr ? 0 : 1)) outgoing_.pop_front();
 }
 
 void WriteStream::WaitForProgress() {
@@ -270,18 +275,16 @@ void WriteStream::Fail(absl::Status status, int index) {
 }
 
 void WriteStream::OnWriteDone(bool ok) {
-  const v1::WritePacket* next = nullptr;
+  const SharedWritePacket* next = nullptr;
   {
     MutexLock lock(mu_);
-    done_seq_ = writing_->seq();
     writing_.reset();
     if (ok && !queue_.empty()) {
-      writing_ = std::move(queue_.front());
+      next = SetWriting(std::move(queue_.front()));
       queue_.pop_front();
-      next = writing_.get();
       ++starting_;
     }
-    NoteWritten();
+    LetGoOfWritten();
   }
   if (next != nullptr) Write(next);  // a broken stream ends its reads too
 }
@@ -325,7 +328,7 @@ void WriteStream::TakeAck() {
                 i);
   }
   last_progress_ms_ = last_heard_ms_;
-  progress_.acked_seq = ack_.seq();
+  acked_seq_ = ack_.seq();
   NoteServiceTime();
   while (!in_flight_.empty() && in_flight_.front().seq <= ack_.seq()) {
     totals_.bytes += in_flight_.front().bytes;

@@ -3,11 +3,12 @@
 //
 // Why a class of its own: it alone deals with gRPC's threads. One writer calls Start, WaitForSetup,
 // Send and WaitForAcks, one at a time; the PipelineKeeper's thread pokes it; gRPC's threads bring
-// the acks. A packet belongs to gRPC from Send until progress() says that it is written, or until
-// the stream is destroyed. Used by BlockPipeline alone.
+// the acks. gRPC shares a packet from Send on, for as long as it needs it: nothing in it changes
+// before the stream is destroyed. Used by BlockPipeline alone.
 #pragma once
 
 #include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_callback.h>
 
 #include <cstdint>
@@ -22,12 +23,13 @@
 #include "client/slow_node.h"
 #include "common/clock.h"
 #include "common/mutex.h"
-#include "proto/data_transfer.grpc.pb.h"
+#include "common/net/packet_message.h"
+#include "proto/data_transfer.pb.h"
 #include "proto/types.pb.h"
 
 namespace cairn {
 
-class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::WriteAck>,
+class WriteStream final : public grpc::ClientBidiReactor<SharedWritePacket, v1::WriteAck>,
                           public PipelineKeeper::Pipeline {
  public:
   using Packet = std::shared_ptr<v1::WritePacket>;
@@ -37,11 +39,6 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
     bool weak = false;                   // the ack of the last packet ends the block at once
     bool find_slow_nodes = true;
     TransferOptions transfer;
-  };
-  // How far the packets got, by their seq; 0: none.
-  struct Progress {
-    uint64_t acked_seq = 0;
-    uint64_t written_seq = 0;  // gRPC has no hold on these any more
   };
 
   // What it uses of the client must outlive it.
@@ -57,7 +54,7 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
   // Until all that was sent is acknowledged.
   absl::Status WaitForAcks();
 
-  Progress progress();
+  uint64_t acked_seq();      // how far the packets got; 0: none
   v1::WriteAck setup_ack();  // after WaitForSetup
   v1::WriteAck last_ack();   // of the packet marked `last`
   int failed_index();        // after an error: the node to blame
@@ -72,10 +69,12 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
     int64_t sent_us = 0;   // steady time
   };
 
-  void Write(const v1::WritePacket* packet) ABSL_LOCKS_EXCLUDED(mu_);
-  void NoteWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Write(const SharedWritePacket* packet) ABSL_LOCKS_EXCLUDED(mu_);
+  // `packet` is written now; returns it as gRPC takes it.
+  const SharedWritePacket* SetWriting(Packet packet) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LetGoOfWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Puts a packet behind those on their way; it must be written now if it is returned.
-  const v1::WritePacket* Enqueue(Packet packet) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  const SharedWritePacket* Enqueue(Packet packet) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Waits for a callback, or fails a pipeline that is silent or gets nowhere.
   void WaitForProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -97,7 +96,7 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
   void StartWindow(int64_t now_us) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::DataTransfer::Stub> stub_;
+  grpc::TemplatedGenericStub<SharedWritePacket, v1::WriteAck> stub_;
   const Options options_;
   Clock* const clock_;
   PipelineKeeper* const keeper_;
@@ -109,11 +108,12 @@ class WriteStream final : public grpc::ClientBidiReactor<v1::WritePacket, v1::Wr
   CondVar changed_;
   bool held_ ABSL_GUARDED_BY(mu_) = true;  // writes may be started from outside of callbacks
   Packet writing_ ABSL_GUARDED_BY(mu_);    // with gRPC now
+  // writing_ as gRPC takes it, and those before it that a thread may still be about to let go of.
+  std::deque<SharedWritePacket> outgoing_ ABSL_GUARDED_BY(mu_);
   std::deque<Packet> queue_ ABSL_GUARDED_BY(mu_);        // behind it
   std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mu_);  // sent, the queue included, not acked
-  Progress progress_ ABSL_GUARDED_BY(mu_);
-  int starting_ ABSL_GUARDED_BY(mu_) = 0;        // threads that start a write
-  uint64_t done_seq_ ABSL_GUARDED_BY(mu_) = 0;   // the last packet whose write is done
+  int starting_ ABSL_GUARDED_BY(mu_) = 0;                // threads that start a write
+  uint64_t acked_seq_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t last_seq_ ABSL_GUARDED_BY(mu_) = 0;   // of the last packet sent
   uint64_t sent_end_ ABSL_GUARDED_BY(mu_) = 0;   // where its payload ends in the block
   bool last_sent_ ABSL_GUARDED_BY(mu_) = false;  // the packet marked so was sent

@@ -72,7 +72,7 @@ class PosixFile final : public File {
   }
 
   absl::Status WriteVAt(uint64_t offset, std::span<const std::string_view> pieces) override {
-    constexpr size_t kMaxPieces = 64;  // a call; the kernel's own limit is 1024
+    constexpr size_t kMaxPieces = 256;  // a call; the kernel's own limit is 1024
     std::array<iovec, kMaxPieces> vectors;
     while (!pieces.empty()) {
       const size_t count = std::min(pieces.size(), kMaxPieces);

@@ -72,7 +72,7 @@ void AckRelay::SetMirror(absl::StatusOr<std::unique_ptr<Downstream>> mirror) {
   wake_.SignalAll();
 }
 
-void AckRelay::Forward(Packet& packet) {
+void AckRelay::Forward(const Packet& packet) {
   Downstream* mirror;
   {
     MutexLock lock(mu_);

@@ -54,7 +54,7 @@ class AckRelay {
   // behind.
   void SetMirror(absl::StatusOr<std::unique_ptr<Downstream>> mirror) ABSL_LOCKS_EXCLUDED(mu_);
   // Before the Push of a packet: sends it to the mirror, if there is one that works.
-  void Forward(Packet& packet) ABSL_LOCKS_EXCLUDED(mu_);
+  void Forward(const Packet& packet) ABSL_LOCKS_EXCLUDED(mu_);
 
   // This node's part of the ack of packet `seq`, with which it has got `length` bytes. With a
   // mirror the packet has been forwarded; waits while the window is full. The relay adds how long

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/cord.h"
 #include "common/consistency.h"
 #include "common/ids.h"
 
@@ -50,7 +51,7 @@ struct Packet {
   bool last = false;           // finalize after this one
   bool sync = false;           // durable up to here before the ack
   std::vector<uint32_t> crcs;  // CRC32C of each 4 KiB chunk of the payload
-  std::string payload;
+  absl::Cord payload;          // as it came: shared by who forwards and who stores it
 };
 
 struct NodeAck {

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "common/chunk_crc.h"
 #include "common/units.h"
 #include "datanode/store/checksum_file.h"
-#include "datanode/store/replica_reader.h"
 
 namespace cairn::datanode {
 namespace {

@@ -60,12 +60,9 @@ absl::Status SendAll(ReplicaReader& reader, AckRelay& relay, const AckCollector&
   while (!packet.last) {
     if (stopped()) return absl::CancelledError("the copy is not wanted any more");
     packet.offset += packet.payload.size();
-    packet.payload.resize(kPacketBytes);
-    ASSIGN_OR_RETURN(const size_t n,
-                     reader.Read(packet.offset, {packet.payload.data(), packet.payload.size()},
-                                 /*verify=*/true, &packet.crcs));
-    packet.payload.resize(n);
-    packet.last = packet.offset + n == length;
+    ASSIGN_OR_RETURN(packet.payload,
+                     reader.ReadShared(packet.offset, kPacketBytes, /*verify=*/true, &packet.crcs));
+    packet.last = packet.offset + packet.payload.size() == length;
     ++packet.seq;
     relay.Forward(packet);
     relay.Push(packet.seq, {}, 0);

@@ -30,8 +30,7 @@ class Downstream {
  public:
   virtual ~Downstream() = default;
   // Waits until the transport has taken the packet: as long as the node takes none, until Cancel.
-  // The packet is not changed, but may be moved out and back meanwhile: no other thread may use it.
-  virtual absl::Status Send(Packet& packet) = 0;
+  virtual absl::Status Send(const Packet& packet) = 0;
   // The next ack or sign of life; nullopt when none came within `wait_ms`. Once the stream has
   // ended, and all that came before it was received: why.
   virtual absl::StatusOr<std::optional<Ack>> ReceiveAck(int64_t wait_ms) = 0;

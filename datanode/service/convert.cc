@@ -76,13 +76,14 @@ absl::StatusOr<WriteHeader> FromProto(const v1::WriteHeader& header) {
   return out;
 }
 
-void TakePacket(v1::WritePacket* message, Packet* packet) {
-  packet->seq = message->seq();
-  packet->offset = message->offset();
-  packet->last = message->last();
-  packet->sync = message->sync();
-  packet->crcs.assign(message->crcs().begin(), message->crcs().end());
-  packet->payload.swap(*message->mutable_payload());
+void TakePacket(WritePacketMessage* message, Packet* packet) {
+  const v1::WritePacket& fields = message->fields;
+  packet->seq = fields.seq();
+  packet->offset = fields.offset();
+  packet->last = fields.last();
+  packet->sync = fields.sync();
+  packet->crcs.assign(fields.crcs().begin(), fields.crcs().end());
+  packet->payload = std::move(message->payload);
 }
 
 Ack FromProto(const v1::WriteAck& ack) {
@@ -123,12 +124,14 @@ void ToProto(const WriteHeader& header, v1::WriteHeader* out) {
   out->set_client(header.client);
 }
 
-void ToProto(const Packet& packet, v1::WritePacket* out) {
-  out->set_seq(packet.seq);
-  out->set_offset(packet.offset);
-  out->set_last(packet.last);
-  out->set_sync(packet.sync);
-  out->mutable_crcs()->Assign(packet.crcs.begin(), packet.crcs.end());
+void ToProto(const Packet& packet, WritePacketMessage* out) {
+  v1::WritePacket& fields = out->fields;
+  fields.set_seq(packet.seq);
+  fields.set_offset(packet.offset);
+  fields.set_last(packet.last);
+  fields.set_sync(packet.sync);
+  fields.mutable_crcs()->Assign(packet.crcs.begin(), packet.crcs.end());
+  out->payload = packet.payload;
 }
 
 void ToProto(const Ack& ack, v1::WriteAck* out) {

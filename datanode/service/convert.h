@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/ids.h"
+#include "common/net/packet_message.h"
 #include "common/status.h"
 #include "datanode/pipeline/messages.h"
 #include "datanode/store/replica.h"
@@ -13,7 +14,6 @@ class NodeAddress;
 class StartRecoveryReply;
 class WriteAck;
 class WriteHeader;
-class WritePacket;
 enum StartRecoveryReply_State : int;
 }  // namespace cairn::v1
 
@@ -23,15 +23,14 @@ Block FromProto(const v1::Block& block);
 Target FromProto(const v1::NodeAddress& address);
 // INVALID_ARGUMENT for a stage or a consistency of a later version.
 absl::StatusOr<WriteHeader> FromProto(const v1::WriteHeader& header);
-// Moves the payload out of `message`, which keeps its memory for the next one.
-void TakePacket(v1::WritePacket* message, Packet* packet);
+// Moves the payload out of `message`.
+void TakePacket(WritePacketMessage* message, Packet* packet);
 Ack FromProto(const v1::WriteAck& ack);
 
 void ToProto(const Block& block, v1::Block* out);
 // The header for targets[0], with the targets behind it.
 void ToProto(const WriteHeader& header, v1::WriteHeader* out);
-// All but the payload.
-void ToProto(const Packet& packet, v1::WritePacket* out);
+void ToProto(const Packet& packet, WritePacketMessage* out);
 void ToProto(const Ack& ack, v1::WriteAck* out);
 v1::StartRecoveryReply_State ToProto(RecoveryAnswer::State state);
 absl::StatusOr<RecoveryAnswer> FromProto(const v1::StartRecoveryReply& reply);

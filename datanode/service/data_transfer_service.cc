@@ -28,26 +28,23 @@ constexpr uint64_t RoundUpToChunk(uint64_t bytes) {
 
 // Sends [offset, end) of the replica; both are chunk borders or the replica's end.
 absl::Status SendRange(ReplicaReader& reader, uint64_t offset, uint64_t end, uint64_t* sent,
-                       OpenTransfers::Ticket* ticket, grpc::ServerWriter<v1::ReadPacket>* writer) {
-  v1::ReadPacket packet;
+                       OpenTransfers::Ticket* ticket, ReadBlockStream* stream) {
+  ReadPacketMessage packet;
   std::vector<uint32_t> crcs;
-  packet.set_replica_length(reader.block().length);
+  packet.fields.set_replica_length(reader.block().length);
   do {
-    std::string& payload = *packet.mutable_payload();
-    payload.resize(RoundUpToChunk(std::min(kReadPacketBytes, end - offset)));
     // The reader checks the bytes in its own memory.
-    ASSIGN_OR_RETURN(const size_t n, reader.Read(offset, {payload.data(), payload.size()},
-                                                 /*verify=*/false, &crcs));
-    payload.resize(n);
-    packet.set_offset(offset);
-    packet.mutable_crcs()->Assign(crcs.begin(), crcs.end());
+    const uint64_t wanted = RoundUpToChunk(std::min(kReadPacketBytes, end - offset));
+    ASSIGN_OR_RETURN(packet.payload, reader.ReadShared(offset, wanted, /*verify=*/false, &crcs));
+    packet.fields.set_offset(offset);
+    packet.fields.mutable_crcs()->Assign(crcs.begin(), crcs.end());
     {
       const OpenTransfers::Ticket::Wait wait(ticket, OpenTransfers::Ticket::Wait::kSend);
-      if (!writer->Write(packet)) return absl::CancelledError("the reader left");
+      if (!stream->Write(packet)) return absl::CancelledError("the reader left");
     }
-    packet.clear_replica_length();
-    offset += n;
-    *sent += n;
+    packet.fields.clear_replica_length();
+    offset += packet.payload.size();
+    *sent += packet.payload.size();
   } while (offset < end);
   return absl::OkStatus();
 }
@@ -62,15 +59,38 @@ DataTransferService::DataTransferService(ReplicaStore* store, const NodeNumbers*
       connector_(connector),
       transfers_(transfers),
       options_(options),
-      sender_(store, connector, transfers) {}
-
-grpc::Status DataTransferService::WriteBlock(
-    grpc::ServerContext* context, grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream) {
-  return ToRpcStatus(Write(context, stream));
+      sender_(store, connector, transfers) {
+  ServeWithoutCopies();
 }
 
-absl::Status DataTransferService::Write(
-    grpc::ServerContext* context, grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream) {
+// The methods are numbered in the order of the .proto. MarkMethodStreamed replaces the handler that
+// the generated constructor has put there; to gRPC every one is then a stream in both directions,
+// which looks the same to clients.
+void DataTransferService::ServeWithoutCopies() {
+  using grpc::internal::BidiStreamingHandler;
+  using grpc::internal::SplitServerStreamingHandler;
+  constexpr int kWriteBlock = 0;
+  constexpr int kReadBlock = 1;
+  MarkMethodStreamed(
+      kWriteBlock,
+      new BidiStreamingHandler<DataTransferService, WritePacketMessage, v1::WriteAck>(
+          [](DataTransferService* self, grpc::ServerContext* context, WriteBlockStream* stream) {
+            return ToRpcStatus(self->Write(context, stream));
+          },
+          this));
+  MarkMethodStreamed(kReadBlock,
+                     new SplitServerStreamingHandler<v1::ReadBlockRequest, ReadPacketMessage>(
+                         [this](grpc::ServerContext* context, ReadBlockStream* stream) {
+                           v1::ReadBlockRequest request;
+                           if (!stream->Read(&request)) {
+                             return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                                                 "no request that can be read");
+                           }
+                           return ToRpcStatus(Read(context, request, stream));
+                         }));
+}
+
+absl::Status DataTransferService::Write(grpc::ServerContext* context, WriteBlockStream* stream) {
   GrpcUpstream upstream(context, stream);
   BlockReceiver receiver({.store = store_,
                           .numbers = numbers_,
@@ -100,15 +120,9 @@ absl::Status DataTransferService::Write(
   return status;
 }
 
-grpc::Status DataTransferService::ReadBlock(grpc::ServerContext* context,
-                                            const v1::ReadBlockRequest* request,
-                                            grpc::ServerWriter<v1::ReadPacket>* writer) {
-  return ToRpcStatus(Read(context, *request, writer));
-}
-
 absl::Status DataTransferService::Read(grpc::ServerContext* context,
                                        const v1::ReadBlockRequest& request,
-                                       grpc::ServerWriter<v1::ReadPacket>* writer) {
+                                       ReadBlockStream* stream) {
   const Block block = FromProto(request.block());
   std::atomic<bool> idle = false;
   const auto cancel = [&](OpenTransfers::Reason reason) {
@@ -134,7 +148,7 @@ absl::Status DataTransferService::Read(grpc::ServerContext* context,
       const uint64_t wanted = request.length() == 0 ? left : std::min(request.length(), left);
       const uint64_t start = request.offset() / kChunkBytes * kChunkBytes;
       const uint64_t end = std::min(length, RoundUpToChunk(request.offset() + wanted));
-      status = SendRange(**reader, start, end, &sent, ticket.get(), writer);
+      status = SendRange(**reader, start, end, &sent, ticket.get(), stream);
     }
   }
   if (idle.load() && !status.ok()) status = IdleStatus();

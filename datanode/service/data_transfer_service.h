@@ -8,6 +8,7 @@
 #include <grpcpp/support/status.h>
 
 #include "common/ids.h"
+#include "common/net/packet_message.h"
 #include "common/status.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/pipeline/damage_watch.h"
@@ -22,16 +23,15 @@ class OpenTransfers;
 class ReplicaReader;
 class ReplicaStore;
 
+using WriteBlockStream = grpc::ServerReaderWriter<v1::WriteAck, WritePacketMessage>;
+using ReadBlockStream = grpc::ServerSplitStreamer<v1::ReadBlockRequest, ReadPacketMessage>;
+
 class DataTransferService final : public v1::DataTransfer::Service {
  public:
   // All must outlive the service.
   DataTransferService(ReplicaStore* store, const NodeNumbers* numbers, Connector* connector,
                       OpenTransfers* transfers, BlockReceiver::Options options);
 
-  grpc::Status WriteBlock(grpc::ServerContext* context,
-                          grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream) override;
-  grpc::Status ReadBlock(grpc::ServerContext* context, const v1::ReadBlockRequest* request,
-                         grpc::ServerWriter<v1::ReadPacket>* writer) override;
   grpc::Status VerifyBlock(grpc::ServerContext* context, const v1::VerifyBlockRequest* request,
                            v1::VerifyBlockReply* reply) override;
   grpc::Status GetReplica(grpc::ServerContext* context, const v1::GetReplicaRequest* request,
@@ -47,10 +47,11 @@ class DataTransferService final : public v1::DataTransfer::Service {
                               v1::FinishRecoveryReply* reply) override;
 
  private:
-  absl::Status Write(grpc::ServerContext* context,
-                     grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>* stream);
+  // In the place of the generated WriteBlock and ReadBlock, whose messages copy payloads.
+  void ServeWithoutCopies();
+  absl::Status Write(grpc::ServerContext* context, WriteBlockStream* stream);
   absl::Status Read(grpc::ServerContext* context, const v1::ReadBlockRequest& request,
-                    grpc::ServerWriter<v1::ReadPacket>* writer);
+                    ReadBlockStream* stream);
   // No writer of the block with a generation below this one is left, and none comes.
   absl::Status Fence(const Block& block, GenerationStamp recovery);
   absl::Status Start(const v1::StartRecoveryRequest& request, v1::StartRecoveryReply* reply);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_callback.h>
 
 #include <chrono>
@@ -13,10 +14,11 @@
 
 #include "common/mutex.h"
 #include "common/net/channel.h"
+#include "common/net/packet_message.h"
 #include "common/net/rpc_status.h"
 #include "datanode/service/connect.h"
 #include "datanode/service/convert.h"
-#include "proto/data_transfer.grpc.pb.h"
+#include "proto/data_transfer.pb.h"
 
 namespace cairn::datanode {
 namespace {
@@ -31,14 +33,12 @@ constexpr int64_t kEndMs = 5'000;
 // Callbacks run on gRPC's threads and only hand over under the lock. Start... functions are called
 // without it, because gRPC may call back at once; a hold keeps the call from ending before them.
 class GrpcDownstream final : public Downstream,
-                             public grpc::ClientBidiReactor<v1::WritePacket, v1::WriteAck> {
+                             public grpc::ClientBidiReactor<WritePacketMessage, v1::WriteAck> {
  public:
   GrpcDownstream(std::shared_ptr<grpc::Channel> channel, std::string peer)
-      : channel_(std::move(channel)),
-        stub_(v1::DataTransfer::NewStub(channel_)),
-        peer_(std::move(peer)) {
+      : channel_(std::move(channel)), stub_(channel_), peer_(std::move(peer)) {
     SetupContext(context_, kStreamDeadlineMs);
-    stub_->async()->WriteBlock(&context_, this);
+    stub_.PrepareBidiStreamingCall(&context_, kWriteBlockMethod, {}, this);
     AddHold();  // the base hold, until the peer has ended the stream or we do
     StartRead(&incoming_);
     StartCall();
@@ -53,17 +53,16 @@ class GrpcDownstream final : public Downstream,
 
   // Nobody watches the stream yet: bounded as connecting is.
   absl::Status SendHeader(const WriteHeader& header) {
-    ToProto(header, outgoing_.mutable_header());
+    ToProto(header, outgoing_.fields.mutable_header());
     const absl::Status sent = WriteOutgoing(/*last=*/false, kConnectMs);
-    outgoing_.clear_header();
+    outgoing_.fields.clear_header();
     return sent;
   }
 
-  absl::Status Send(Packet& packet) override {
+  absl::Status Send(const Packet& packet) override {
     ToProto(packet, &outgoing_);
-    outgoing_.mutable_payload()->swap(packet.payload);
     const absl::Status sent = WriteOutgoing(packet.last, kStreamDeadlineMs);
-    outgoing_.mutable_payload()->swap(packet.payload);
+    outgoing_.payload.Clear();
     return sent;
   }
 
@@ -174,11 +173,11 @@ class GrpcDownstream final : public Downstream,
   }
 
   const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::DataTransfer::Stub> stub_;
+  grpc::TemplatedGenericStub<WritePacketMessage, v1::WriteAck> stub_;
   const std::string peer_;
   grpc::ClientContext context_;
-  v1::WritePacket outgoing_;  // of the sending thread
-  v1::WriteAck incoming_;     // of OnReadDone
+  WritePacketMessage outgoing_;  // of the sending thread
+  v1::WriteAck incoming_;        // of OnReadDone
 
   Mutex mu_;
   CondVar changed_;

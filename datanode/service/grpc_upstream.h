@@ -10,6 +10,7 @@
 
 #include <atomic>
 
+#include "common/net/packet_message.h"
 #include "common/status.h"
 #include "datanode/pipeline/open_transfers.h"
 #include "datanode/pipeline/streams.h"
@@ -32,7 +33,7 @@ inline absl::Status IdleStatus() {
 
 class GrpcUpstream final : public Upstream {
  public:
-  using Stream = grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>;
+  using Stream = grpc::ServerReaderWriter<v1::WriteAck, WritePacketMessage>;
 
   GrpcUpstream(grpc::ServerContext* context, Stream* stream) : context_(context), stream_(stream) {}
 
@@ -40,10 +41,10 @@ class GrpcUpstream final : public Upstream {
   void SetTicket(OpenTransfers::Ticket* ticket) { ticket_ = ticket; }
 
   absl::StatusOr<WriteHeader> ReceiveHeader() {
-    if (!Read() || !message_.has_header()) {
+    if (!Read() || !message_.fields.has_header()) {
       return absl::InvalidArgumentError("the first message of a write has no header");
     }
-    return FromProto(message_.header());
+    return FromProto(message_.fields.header());
   }
   bool Receive(Packet* packet) override {
     if (!Read()) return false;
@@ -72,7 +73,7 @@ class GrpcUpstream final : public Upstream {
   grpc::ServerContext* const context_;
   Stream* const stream_;
   OpenTransfers::Ticket* ticket_ = nullptr;
-  v1::WritePacket message_;
+  WritePacketMessage message_;
   std::atomic<bool> idle_ = false;
 };
 

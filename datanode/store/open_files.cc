@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "common/crc32c.h"
+#include "common/strings.h"
 
 namespace cairn::datanode {
 namespace {
@@ -82,7 +84,7 @@ absl::StatusOr<bool> OpenFiles::DoFilesDiffer() {
   return crcs.front() != end.tail_crc;
 }
 
-absl::Status OpenFiles::Append(uint64_t offset, std::string_view payload,
+absl::Status OpenFiles::Append(uint64_t offset, const absl::Cord& payload,
                                std::span<const uint32_t> crcs, uint64_t limit) {
   const OpenReplica::Extent at = open_->written();
   const uint64_t end = offset + payload.size();
@@ -99,7 +101,7 @@ absl::Status OpenFiles::Append(uint64_t offset, std::string_view payload,
   // A replica of one packet needs no room ahead of it.
   if (appended_ > 0 && end > preallocated_) RETURN_IF_ERROR(PreallocateFor(end, limit));
   torn_ = unsynced_ = true;
-  RETURN_IF_ERROR(data_->WriteAt(at.length, payload.substr(at.length - offset)));
+  RETURN_IF_ERROR(WriteData(at.length, payload, at.length - offset));
   RETURN_IF_ERROR(
       WriteChecksums(ChunkStart(at.length), crcs.subspan((at.length - offset) / kChunkBytes)));
   torn_ = false;
@@ -112,8 +114,20 @@ absl::Status OpenFiles::Append(uint64_t offset, std::string_view payload,
   return absl::OkStatus();
 }
 
+absl::Status OpenFiles::WriteData(uint64_t offset, const absl::Cord& payload, size_t skip) {
+  absl::InlinedVector<std::string_view, 64> pieces;
+  for (const auto chunk : payload.Chunks()) {
+    std::string_view piece = ToStd(chunk);
+    const size_t skipped = std::min(skip, piece.size());
+    skip -= skipped;
+    piece.remove_prefix(skipped);
+    if (!piece.empty()) pieces.push_back(piece);
+  }
+  return data_->WriteVAt(offset, pieces);
+}
+
 // What of the payload lies before `end` must be what is there.
-absl::Status OpenFiles::Compare(uint64_t offset, std::string_view payload,
+absl::Status OpenFiles::Compare(uint64_t offset, const absl::Cord& payload,
                                 std::span<const uint32_t> crcs, const OpenReplica::Extent& end) {
   if (payload.empty() || offset >= end.length) return absl::OkStatus();
   const uint64_t chunks = std::min<uint64_t>(crcs.size(), ChunksOf(end.length - offset));
@@ -125,9 +139,10 @@ absl::Status OpenFiles::Compare(uint64_t offset, std::string_view payload,
 
   // The last of these chunks may go further in one than in the other.
   const uint64_t have = std::min(kChunkBytes, end.length - last);
-  const std::string_view rest = payload.substr(last - offset, kChunkBytes);
+  const std::string rest(payload.Subcord(last - offset, kChunkBytes));
   if (rest.size() >= have) {
-    return Crc32c(rest.substr(0, have)) == here.back() ? absl::OkStatus() : Differs(last);
+    return Crc32c(std::string_view(rest).substr(0, have)) == here.back() ? absl::OkStatus()
+                                                                         : Differs(last);
   }
   std::string bytes(rest.size(), '\0');
   RETURN_IF_ERROR(ReadExactly(*data_, last, bytes));

@@ -35,7 +35,7 @@ class OpenFiles {
   bool lost() const { return lost_; }
 
   // As ReplicaWriter::Append. `limit`: the most bytes that may come.
-  absl::Status Append(uint64_t offset, std::string_view payload, std::span<const uint32_t> crcs,
+  absl::Status Append(uint64_t offset, const absl::Cord& payload, std::span<const uint32_t> crcs,
                       uint64_t limit);
   // Gives back what was preallocated beyond the end; what an Append that failed left there goes for
   // good.
@@ -57,8 +57,10 @@ class OpenFiles {
       : data_(std::move(data)), checksums_(std::move(checksums)), open_(std::move(open)) {}
 
   absl::StatusOr<bool> DoFilesDiffer();
-  absl::Status Compare(uint64_t offset, std::string_view payload, std::span<const uint32_t> crcs,
+  absl::Status Compare(uint64_t offset, const absl::Cord& payload, std::span<const uint32_t> crcs,
                        const OpenReplica::Extent& end);
+  // All of `payload` but its first `skip` bytes.
+  absl::Status WriteData(uint64_t offset, const absl::Cord& payload, size_t skip);
   absl::Status PreallocateFor(uint64_t length, uint64_t limit);
   absl::Status WriteChecksums(uint64_t offset, std::span<const uint32_t> crcs);
   absl::Status SyncOne(File& file);

@@ -5,20 +5,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/chunk_crc.h"
+#include "common/cord.h"
 #include "common/crc32c.h"
 #include "datanode/store/checksum_file.h"
 #include "datanode/store/open_replica.h"
 
 namespace cairn::datanode {
-
-int64_t FirstBadChunk(std::string_view payload, std::span<const uint32_t> crcs) {
-  for (size_t i = 0; i < crcs.size(); ++i) {
-    if (Crc32c(payload.substr(i * kChunkBytes, kChunkBytes)) != crcs[i]) {
-      return static_cast<int64_t>(i);
-    }
-  }
-  return -1;
-}
 
 ReplicaReader::ReplicaReader(std::unique_ptr<File> data, std::unique_ptr<File> checksums,
                              const Source& source, uint64_t length)
@@ -122,13 +115,21 @@ absl::StatusOr<size_t> ReplicaReader::Read(uint64_t offset, std::span<char> out,
   if (wanted % kChunkBytes != 0) crcs->push_back(tail_crc_);
   RETURN_IF_ERROR(CheckNotCut());
   if (verify) {
-    const int64_t bad = FirstBadChunk({out.data(), wanted}, *crcs);
+    const int64_t bad = FirstBadChunk(std::string_view(out.data(), wanted), *crcs);
     if (bad >= 0) {
       return Bad(fmt::format("wrong checksum at offset {}",
                              offset + static_cast<uint64_t>(bad) * kChunkBytes));
     }
   }
   return wanted;
+}
+
+absl::StatusOr<absl::Cord> ReplicaReader::ReadShared(uint64_t offset, uint64_t bytes, bool verify,
+                                                     std::vector<uint32_t>* crcs) {
+  std::unique_ptr<char[]> buffer(new char[bytes]);  // not zeroed
+  ASSIGN_OR_RETURN(const size_t n, Read(offset, {buffer.get(), bytes}, verify, crcs));
+  const std::string_view read(buffer.get(), n);
+  return ShareInCord(read, [owned = std::move(buffer)] {});
 }
 
 absl::StatusOr<uint32_t> ReplicaReader::Checksum() {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/cord.h"
 #include "common/env.h"
 #include "common/ids.h"
 #include "common/status.h"
@@ -45,6 +46,10 @@ class ReplicaReader {
   absl::StatusOr<size_t> Read(uint64_t offset, std::span<char> out, bool verify,
                               std::vector<uint32_t>* crcs);
 
+  // The same into memory of its own, which goes with the last Cord that shares it.
+  absl::StatusOr<absl::Cord> ReadShared(uint64_t offset, uint64_t bytes, bool verify,
+                                        std::vector<uint32_t>* crcs);
+
   // The CRC32C of all its bytes, put together from the chunks' CRCs.
   absl::StatusOr<uint32_t> Checksum();
 
@@ -65,9 +70,5 @@ class ReplicaReader {
   // Of the last chunk, where it is not a whole one: the one in the file may grow.
   uint32_t tail_crc_ = 0;
 };
-
-// The first chunk of `payload` (from its start in pieces of 4 KiB) whose CRC differs, or -1.
-// `crcs` must have one for each chunk.
-int64_t FirstBadChunk(std::string_view payload, std::span<const uint32_t> crcs);
 
 }  // namespace cairn::datanode

@@ -35,7 +35,7 @@ absl::Status ReplicaWriter::Check() {
   return store_->CheckWriter(*this);
 }
 
-absl::Status ReplicaWriter::Append(uint64_t offset, std::string_view payload,
+absl::Status ReplicaWriter::Append(uint64_t offset, const absl::Cord& payload,
                                    std::span<const uint32_t> crcs) {
   RETURN_IF_ERROR(Check());
   absl::Status status = files_->Append(offset, payload, crcs, block_.length);

@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string_view>
 
+#include "absl/strings/cord.h"
 #include "common/env.h"
 #include "common/ids.h"
 #include "common/status.h"
@@ -41,7 +41,7 @@ class ReplicaWriter {
   // INVALID_ARGUMENT for a gap or more than block.length bytes; ABORTED when the replica was
   // deleted meanwhile; DATA_LOSS when it was found bad; kNoSpace when the disk is full. After an
   // error of the disk every later call fails with it.
-  absl::Status Append(uint64_t offset, std::string_view payload, std::span<const uint32_t> crcs);
+  absl::Status Append(uint64_t offset, const absl::Cord& payload, std::span<const uint32_t> crcs);
 
   // Makes all that was written durable, to be found by a restart (hsync). After an error only what
   // an earlier call made durable is left.

@@ -10,6 +10,7 @@
 #include "namenode/journal/segment_format.h"
 #include "namenode/namespace/apply.h"
 #include "namenode/namespace/plan.h"
+#include "proto/data_transfer.pb.h"
 
 namespace cairn::namenode {
 namespace {
@@ -109,6 +110,21 @@ void AddChecksums(Seeds& seeds) {
   seeds.Add("fuzz_checksums", "blk_7_12_500.unsynced");
 }
 
+// The first byte says how fuzz_packet cuts the rest.
+void AddPackets(Seeds& seeds) {
+  v1::WritePacket packet;
+  packet.mutable_header()->mutable_block()->set_id(7);
+  packet.mutable_header()->set_client("c");
+  packet.set_seq(5);
+  packet.set_offset(4096);
+  packet.set_last(true);
+  packet.add_crcs(77);
+  packet.set_payload(std::string(200, 'x'));
+  for (const char cut : {'\0', '\1', '\3', '\50'}) {
+    seeds.Add("fuzz_packet", cut + packet.SerializeAsString());
+  }
+}
+
 }  // namespace
 }  // namespace cairn::namenode
 
@@ -119,5 +135,6 @@ int main(int argc, char** argv) {
   cairn::namenode::AddEdits(seeds);
   cairn::namenode::AddTexts(seeds);
   cairn::namenode::AddChecksums(seeds);
+  cairn::namenode::AddPackets(seeds);
   return 0;
 }

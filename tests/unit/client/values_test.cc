@@ -126,25 +126,27 @@ TEST(PacketTest, EveryWrongByteIsFound) {
   v1::WritePacket written;
   written.set_payload(std::string(3 * 4096 + 10, 'x'));
   AddChecksums(written);
-  v1::ReadPacket packet;
-  packet.set_offset(8192);
-  packet.set_payload(written.payload());
-  for (const uint32_t crc : written.crcs()) packet.add_crcs(crc);
+  ReadPacketMessage packet;
+  packet.fields.set_offset(8192);
+  packet.payload = absl::Cord(written.payload());
+  for (const uint32_t crc : written.crcs()) packet.fields.add_crcs(crc);
   EXPECT_TRUE(VerifyChecksums(packet).ok());
-  for (const size_t at : {size_t{0}, size_t{4095}, size_t{4096}, packet.payload().size() - 1}) {
-    v1::ReadPacket bad = packet;
-    (*bad.mutable_payload())[at] ^= 0x10;
+  for (const size_t at : {size_t{0}, size_t{4095}, size_t{4096}, packet.payload.size() - 1}) {
+    ReadPacketMessage bad = packet;
+    std::string bytes(packet.payload);
+    bytes[at] ^= 0x10;
+    bad.payload = absl::Cord(bytes);
     EXPECT_EQ(KindOf(VerifyChecksums(bad)), ErrorKind::kChecksum) << at;
   }
 }
 
 TEST(PacketTest, ChecksumsMustFitThePayload) {
-  v1::ReadPacket packet;
-  packet.set_payload("abc");
+  ReadPacketMessage packet;
+  packet.payload = absl::Cord("abc");
   EXPECT_EQ(KindOf(VerifyChecksums(packet)), ErrorKind::kChecksum);
-  packet.add_crcs(Crc32c("abc"));
+  packet.fields.add_crcs(Crc32c("abc"));
   EXPECT_TRUE(VerifyChecksums(packet).ok());
-  packet.set_offset(1);
+  packet.fields.set_offset(1);
   EXPECT_EQ(KindOf(VerifyChecksums(packet)), ErrorKind::kChecksum);
 }
 

@@ -54,7 +54,7 @@ class FakeMirror {
    public:
     explicit Connection(FakeMirror* mirror) : m_(*mirror) {}
     ~Connection() override { Cancel(); }
-    absl::Status Send(Packet& packet) override {
+    absl::Status Send(const Packet& packet) override {
       MutexLock lock(m_.mu_);
       while (!m_.takes_ && !m_.end_) m_.changed_.Wait(m_.mu_);
       if (m_.end_) return absl::UnavailableError("the stream has ended");

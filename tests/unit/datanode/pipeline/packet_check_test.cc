@@ -13,7 +13,7 @@ Packet PacketOf(uint64_t seq, uint64_t offset, const std::string& payload, bool 
           .last = last,
           .sync = false,
           .crcs = CrcsOf(payload),
-          .payload = payload};
+          .payload = absl::Cord(payload)};
 }
 
 TEST(PacketCheck, TakesAStreamInOrder) {

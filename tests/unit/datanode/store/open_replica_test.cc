@@ -29,7 +29,7 @@ class OpenReplicaTest : public StoreTest {
     store_ = Open();
   }
   absl::Status Append(uint64_t offset, std::string_view bytes) {
-    return writer_->Append(offset, bytes, CrcsOf(bytes));
+    return writer_->Append(offset, absl::Cord(ToAbsl(bytes)), CrcsOf(bytes));
   }
   absl::StatusOr<std::string> Visible() { return Get(*store_, {1001, 5, 0}); }
 
@@ -98,7 +98,8 @@ TEST_F(OpenReplicaTest, GapsOddOffsetsAndTooMuchAreRefused) {
   ASSERT_TRUE(Append(0, bytes_.substr(0, 10'000)).ok());
   EXPECT_TRUE(absl::IsInvalidArgument(Append(12'288, bytes_.substr(12'288, 100))));
   EXPECT_TRUE(absl::IsInvalidArgument(Append(10'000, bytes_.substr(10'000, 100))));
-  EXPECT_TRUE(absl::IsInvalidArgument(writer_->Append(8'192, bytes_.substr(8'192, 5'000), {})));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(writer_->Append(8'192, absl::Cord(bytes_.substr(8'192, 5'000)), {})));
   EXPECT_TRUE(absl::IsInvalidArgument(Append(0, std::string((1 << 20) + 1, 'x'))));
   EXPECT_TRUE(Append(8'192, bytes_.substr(8'192, 10'000)).ok());
 }

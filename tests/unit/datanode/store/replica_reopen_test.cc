@@ -47,10 +47,10 @@ TEST_F(ReopenTest, AnOpenReplicaGoesOnUnderItsNewStamp) {
   EXPECT_TRUE(Same(Get(*store_, {1001, 7, 0}), bytes_.substr(0, 20'000)));
   EXPECT_THAT(*env_.List(kRbw), ElementsAre("blk_1001", "blk_1001_7.meta"));
   // All that was not acknowledged comes again.
-  ASSERT_TRUE(
-      (*writer)
-          ->Append(16'384, bytes_.substr(16'384, 40'000), CrcsOf(bytes_.substr(16'384, 40'000)))
-          .ok());
+  ASSERT_TRUE((*writer)
+                  ->Append(16'384, absl::Cord(bytes_.substr(16'384, 40'000)),
+                           CrcsOf(bytes_.substr(16'384, 40'000)))
+                  .ok());
   ASSERT_TRUE((*writer)->Finalize().ok());
   EXPECT_TRUE(Same(Get(*store_, {1001, 7, 0}), bytes_.substr(0, 56'384)));
   EXPECT_THAT(observer_.Take(), ElementsAre("waiting 1001/5", "received 1001/7"));

@@ -11,6 +11,7 @@
 
 #include "common/crc32c.h"
 #include "common/mutex.h"
+#include "common/strings.h"
 #include "datanode/store/replica_reader.h"
 #include "datanode/store/replica_store.h"
 #include "datanode/store/replica_writer.h"
@@ -44,7 +45,7 @@ inline absl::Status AppendAll(ReplicaWriter& writer, std::string_view bytes, siz
   const uint64_t start = writer.length();
   for (size_t at = 0; at < bytes.size(); at += piece) {
     const std::string_view part = bytes.substr(at, piece);
-    RETURN_IF_ERROR(writer.Append(start + at, part, CrcsOf(part)));
+    RETURN_IF_ERROR(writer.Append(start + at, absl::Cord(ToAbsl(part)), CrcsOf(part)));
   }
   return absl::OkStatus();
 }
@@ -53,7 +54,7 @@ inline absl::Status AppendAll(ReplicaWriter& writer, std::string_view bytes, siz
 inline absl::Status GrowTo(ReplicaWriter& writer, std::string_view bytes, uint64_t length) {
   const uint64_t start = writer.length() / kChunkBytes * kChunkBytes;
   const std::string_view part = bytes.substr(start, length - start);
-  return writer.Append(start, part, CrcsOf(part));
+  return writer.Append(start, absl::Cord(ToAbsl(part)), CrcsOf(part));
 }
 
 // Writes and finalizes a replica with these bytes.

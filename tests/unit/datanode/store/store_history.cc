@@ -148,7 +148,7 @@ absl::Status StoreHistory::Append(BlockState& block) {
   const uint64_t back = std::min<uint64_t>(chunks, Random(3));
   const uint64_t offset = (chunks - back) * kChunkBytes;
   const std::string_view part = std::string_view(next.content).substr(offset);
-  const absl::Status status = block.writer->Append(offset, part, CrcsOf(part));
+  const absl::Status status = block.writer->Append(offset, absl::Cord(ToAbsl(part)), CrcsOf(part));
   block.now().content = std::move(next.content);  // some of it may be there in any case
   return status;
 }
