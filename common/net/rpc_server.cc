@@ -17,6 +17,8 @@
 namespace cairn {
 namespace {
 
+constexpr int kIdleThreads = 32;
+
 // Above any message of ours (packets of 1-2 MiB, reports in pieces); bounds what one message can
 // take of our memory.
 constexpr int kMaxRequestBytes = 64 << 20;
@@ -68,6 +70,10 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Threads of blocking handlers are kept: by default each call is the end of one and the start of
+  // another.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, kIdleThreads);
   for (grpc::Service* service : services) builder.RegisterService(service);
 
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

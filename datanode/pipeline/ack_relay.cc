@@ -1,7 +1,6 @@
 #include "datanode/pipeline/ack_relay.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,18 +20,15 @@ int64_t NowMs() { return NowUs() / 1000; }
 
 }  // namespace
 
-AckRelay::AckRelay(Upstream* upstream, std::vector<Target> behind, Options options, Hooks hooks)
+AckRelay::AckRelay(ThreadCache* threads, Upstream* upstream, std::vector<Target> behind,
+                   Options options, Hooks hooks)
     : upstream_(upstream),
       behind_(std::move(behind)),
       options_(options),
       hooks_(std::move(hooks)),
       last_sent_ms_(NowMs()),
-      last_check_ms_(NowMs()) {
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "ack-relay");
-    RunThread();
-  });
-}
+      last_check_ms_(NowMs()),
+      thread_(threads->Run([this] { RunThread(); })) {}
 
 AckRelay::~AckRelay() {
   Downstream* mirror;
@@ -43,7 +39,7 @@ AckRelay::~AckRelay() {
   }
   if (mirror != nullptr) mirror->Cancel();
   wake_.SignalAll();
-  thread_.join();
+  thread_.Join();
 }
 
 Downstream* AckRelay::WorkingMirror() const {

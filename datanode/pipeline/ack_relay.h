@@ -17,10 +17,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "common/mutex.h"
+#include "common/thread_cache.h"
 #include "datanode/pipeline/messages.h"
 #include "datanode/pipeline/streams.h"
 
@@ -44,8 +44,9 @@ class AckRelay {
     std::function<bool(NodeNumber mirror)> damaged;
   };
 
-  // `behind`: the nodes behind this one.
-  AckRelay(Upstream* upstream, std::vector<Target> behind, Options options, Hooks hooks);
+  // `threads` must outlive it. `behind`: the nodes behind this one.
+  AckRelay(ThreadCache* threads, Upstream* upstream, std::vector<Target> behind, Options options,
+           Hooks hooks);
   ~AckRelay();  // cancels the mirror
   AckRelay(const AckRelay&) = delete;
   AckRelay& operator=(const AckRelay&) = delete;
@@ -127,7 +128,7 @@ class AckRelay {
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 
-  std::thread thread_;
+  ThreadCache::Task thread_;  // last: it uses the members above
 };
 
 }  // namespace cairn::datanode

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "common/thread_cache.h"
 #include "datanode/pipeline/ack_relay.h"
 #include "datanode/pipeline/damage_watch.h"
 #include "datanode/pipeline/open_transfers.h"
@@ -75,7 +76,7 @@ absl::Status BlockReceiver::Run(const WriteHeader& header) {
   relay_options.max_progress_ms =
       options_.max_progress_ms - options_.max_progress_ms / (5 * std::max<int64_t>(behind, 1));
   AckRelay relay(
-      upstream_, header.targets, relay_options,
+      parts_.threads, upstream_, header.targets, relay_options,
       {.visible =
            [this](uint64_t length) {
              if (writer_ != nullptr) writer_->SetVisible(length);

@@ -28,6 +28,10 @@
 #include "datanode/pipeline/node_numbers.h"
 #include "datanode/pipeline/streams.h"
 
+namespace cairn {
+class ThreadCache;
+}  // namespace cairn
+
 namespace cairn::datanode {
 
 class AckRelay;
@@ -54,6 +58,7 @@ class BlockReceiver {
     Connector* connector = nullptr;
     OpenTransfers* transfers = nullptr;
     DamageWatch* damage = nullptr;
+    ThreadCache* threads = nullptr;  // of the acks
   };
 
   BlockReceiver(Parts parts, Options options, Upstream* upstream);

@@ -95,7 +95,7 @@ absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vect
     header.block.generation = block.generation;  // of an open one that went on meanwhile: the older
     header.client = join ? "join" : "copy";
     AckCollector acks(targets);
-    AckRelay relay(&acks, targets, {}, {});
+    AckRelay relay(&ack_threads_, &acks, targets, {}, {});
     ASSIGN_OR_RETURN(const auto ticket,
                      transfers_->Admit(OpenTransfers::Kind::kRead, block,
                                        [&relay](OpenTransfers::Reason) { relay.Cancel(); }));

@@ -11,6 +11,7 @@
 
 #include "common/ids.h"
 #include "common/status.h"
+#include "common/thread_cache.h"
 #include "datanode/pipeline/messages.h"
 
 namespace cairn::datanode {
@@ -39,6 +40,7 @@ class ReplicaSender {
   ReplicaStore* const store_;
   Connector* const connector_;
   OpenTransfers* const transfers_;
+  ThreadCache ack_threads_{"ack-relay"};
 };
 
 }  // namespace cairn::datanode

@@ -96,7 +96,8 @@ absl::Status DataTransferService::Write(grpc::ServerContext* context, WriteBlock
                           .numbers = numbers_,
                           .connector = connector_,
                           .transfers = transfers_,
-                          .damage = &damage_},
+                          .damage = &damage_,
+                          .threads = &ack_threads_},
                          options_, &upstream);
   const auto cancel = [&](OpenTransfers::Reason reason) {
     if (reason == OpenTransfers::Reason::kIdle) upstream.EndIdle();

@@ -10,6 +10,7 @@
 #include "common/ids.h"
 #include "common/net/packet_message.h"
 #include "common/status.h"
+#include "common/thread_cache.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/pipeline/damage_watch.h"
 #include "datanode/pipeline/replica_sender.h"
@@ -63,6 +64,7 @@ class DataTransferService final : public v1::DataTransfer::Service {
   OpenTransfers* const transfers_;
   const BlockReceiver::Options options_;
   DamageWatch damage_;
+  ThreadCache ack_threads_{"ack-relay"};
   ReplicaSender sender_;
 };
 

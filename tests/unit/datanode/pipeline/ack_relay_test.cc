@@ -43,7 +43,7 @@ class AckRelayTest : public testing::Test {
                          .addresses = {"host:" + std::to_string(2 + i)}});
     }
     relay_ = std::make_unique<AckRelay>(
-        &writer_, std::move(targets), options,
+        &threads_, &writer_, std::move(targets), options,
         AckRelay::Hooks{.visible = [this](uint64_t length) { visible_.store(length); },
                         .damaged = [this](NodeNumber) { return blamed_.load(); }});
     if (behind > 0) relay_->SetMirror(mirror_.Stream());
@@ -72,6 +72,7 @@ class AckRelayTest : public testing::Test {
   FakeWriter writer_;
   std::atomic<uint64_t> visible_ = 0;
   std::atomic<bool> blamed_ = false;
+  ThreadCache threads_{"ack-relay"};
   std::unique_ptr<AckRelay> relay_;
 };
 
@@ -105,7 +106,7 @@ TEST_F(AckRelayTest, AnAckNeedsThisNodeAndTheMirrorInAnyOrder) {
 }
 
 TEST_F(AckRelayTest, SaysThatItLivesFromTheStart) {
-  relay_ = std::make_unique<AckRelay>(&writer_, std::vector<Target>{{.number = 2}},
+  relay_ = std::make_unique<AckRelay>(&threads_, &writer_, std::vector<Target>{{.number = 2}},
                                       AckRelay::Options{.alive_ms = 5}, AckRelay::Hooks{});
   EXPECT_TRUE(writer_.WaitForSignsOfLife(3));  // while it connects
   relay_->SetMirror(mirror_.Stream());
@@ -167,7 +168,8 @@ TEST_F(AckRelayTest, TheSetupCanStallToo) {
 }
 
 TEST_F(AckRelayTest, AMirrorThatCannotBeReachedIsNamed) {
-  relay_ = std::make_unique<AckRelay>(&writer_, std::vector<Target>{{.number = 2}, {.number = 3}},
+  relay_ = std::make_unique<AckRelay>(&threads_, &writer_,
+                                      std::vector<Target>{{.number = 2}, {.number = 3}},
                                       AckRelay::Options{}, AckRelay::Hooks{});
   relay_->SetMirror(absl::UnavailableError("cannot connect"));
   relay_->Push(0, {.node = 1}, 0);
@@ -182,7 +184,7 @@ TEST_F(AckRelayTest, WrongAcksFailTheMirror) {
   for (const Ack& ack : wrong) {
     FakeMirror mirror;
     FakeWriter writer;
-    AckRelay relay(&writer, {{.number = 2}}, {}, {});
+    AckRelay relay(&threads_, &writer, {{.number = 2}}, {}, {});
     relay.SetMirror(mirror.Stream());
     mirror.Deliver(0, 1);
     relay.Push(0, {.node = 1}, 0);
@@ -288,7 +290,7 @@ TEST_F(AckRelayTest, CancelEndsWhatWaits) {
 }
 
 TEST_F(AckRelayTest, AStreamThatIsCancelledWhileItConnectsEndsItsMirror) {
-  relay_ = std::make_unique<AckRelay>(&writer_, std::vector<Target>{{.number = 2}},
+  relay_ = std::make_unique<AckRelay>(&threads_, &writer_, std::vector<Target>{{.number = 2}},
                                       AckRelay::Options{}, AckRelay::Hooks{});
   relay_->Cancel();
   relay_->SetMirror(mirror_.Stream());
