@@ -156,7 +156,7 @@ absl::Status BlockWriter::GiveUpPipeline(const absl::Status& failure) {
     state_.find_slow_nodes = false;
   }
   Collect();
-  pipeline_.reset();  // gRPC has let go of the packets that are left
+  pipeline_.reset();  // packets that are left may get another seq now
   if (!tries_.Again()) {
     return Annotate(failure, fmt::format("cannot write a block after {} tries", tries_.count()));
   }

@@ -69,7 +69,6 @@ class BlockWriter {
   absl::Status GiveUpPipeline(const absl::Status& failure);
   // Forgets packets that were acknowledged.
   void Collect();
-  void DropPacket();
   void BlockIsFinished();
 
   ClientCore* const core_;

@@ -59,6 +59,8 @@ std::shared_ptr<grpc::Channel> DataNodeChannels::TryAddress(const std::string& a
   return WaitConnected(*channel, timeout_ms, OnFailure::kGiveUp) ? channel : nullptr;
 }
 
+bool IsLive(const v1::NodeAddress& node) { return node.addresses_size() > 0; }
+
 std::string NameOf(const v1::NodeAddress& node) {
   return node.addresses_size() > 0 ? node.addresses(0) : node.id();
 }

@@ -48,6 +48,9 @@ class DataNodeChannels {
   StringMap<std::string> answering_ ABSL_GUARDED_BY(mu_);  // node id -> its address
 };
 
+// Whether the NameNode knew where it is, and that it lives.
+bool IsLive(const v1::NodeAddress& node);
+
 // How messages name a DataNode: its first address, else its id.
 std::string NameOf(const v1::NodeAddress& node);
 

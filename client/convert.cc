@@ -1,5 +1,6 @@
 #include "client/convert.h"
 
+#include "client/connect.h"
 #include "proto/admin.pb.h"
 #include "proto/namenode.pb.h"
 
@@ -82,7 +83,9 @@ LocatedBlock FromProto(const v1::LocatedBlock& in) {
                    .nodes = {},
                    .open = in.open(),
                    .corrupt = in.corrupt()};
-  for (const v1::NodeAddress& node : in.nodes()) out.nodes.push_back(FromProto(node));
+  for (const v1::NodeAddress& node : in.nodes()) {
+    if (IsLive(node)) out.nodes.push_back(FromProto(node));
+  }
   return out;
 }
 

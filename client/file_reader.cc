@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/connect.h"
 #include "client/convert.h"
 #include "common/logging.h"
 #include "common/status.h"
@@ -213,7 +214,7 @@ void FileReader::TakeLocations(const v1::GetBlockLocationsReply& located) {
 std::optional<v1::NodeAddress> FileReader::Choose(const v1::LocatedBlock& block) {
   MutexLock lock(mu_);
   for (const v1::NodeAddress& node : block.nodes()) {
-    if (bad_nodes_.contains(node.number())) continue;
+    if (!IsLive(node) || bad_nodes_.contains(node.number())) continue;
     if (bad_replicas_.contains({block.block().id(), node.number()})) continue;
     return node;
   }

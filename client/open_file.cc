@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/client_core.h"
+#include "client/connect.h"
 #include "client/datanode_calls.h"
 #include "common/status.h"
 
@@ -19,22 +22,24 @@ constexpr uint64_t kMaxOpenBlocks = 4;  // of a file
 struct Said {
   bool known = false;
   uint64_t length = 0;
-  absl::Status why_not = absl::UnavailableError("none of its DataNodes is live");
+  absl::Status why_not;
 };
 
 // All nodes have what was flushed, but one that lost its power may have come back with less: the
 // longest counts. That there is nothing they must all say: one that is silent, or was restarted,
 // may have what was flushed.
-Said LengthOf(const std::vector<ReplicaAnswer>& answers) {
+Said LengthOf(const std::vector<ReplicaAnswer>& answers, bool all_asked) {
   Said said;
-  bool none_has_it = !answers.empty();
+  bool none_has_it = all_asked;
+  if (!all_asked) said.why_not = absl::UnavailableError("not all of its DataNodes are live");
   for (const ReplicaAnswer& answer : answers) {
     if (answer.status.ok()) {
       said.known = true;
       said.length = std::max(said.length, answer.replica.block().length());
     } else if (!answer.answered || !absl::IsNotFound(answer.status)) {
       none_has_it = false;
-      said.why_not = answer.status;
+      // What may pass is told first.
+      if (!absl::IsUnavailable(said.why_not)) said.why_not = answer.status;
     }
   }
   said.known |= none_has_it;
@@ -43,13 +48,15 @@ Said LengthOf(const std::vector<ReplicaAnswer>& answers) {
 
 // Replaces an open block's length by the one that may be read.
 absl::Status LearnLength(ClientCore& core, v1::LocatedBlock& block) {
-  const std::vector<v1::NodeAddress> nodes(block.nodes().begin(), block.nodes().end());
+  std::vector<v1::NodeAddress> nodes;
+  std::copy_if(block.nodes().begin(), block.nodes().end(), std::back_inserter(nodes), IsLive);
+  const bool all_asked = !nodes.empty() && std::cmp_equal(nodes.size(), block.nodes_size());
   v1::LocatedBlock asked = block;
   asked.mutable_block()->set_length(0);
   Said said;
   for (const int64_t patience_ms : {AskReplicaMs(core), core.options().transfer.stall_ms}) {
     const std::vector<ReplicaAnswer> answers = AskForReplicas(core, asked, nodes, patience_ms);
-    said = LengthOf(answers);
+    said = LengthOf(answers, all_asked);
     if (!said.known) continue;
     const uint64_t length = std::max(block.block().length(), said.length);
     block.mutable_block()->set_length(length);

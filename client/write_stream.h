@@ -3,8 +3,8 @@
 //
 // Why a class of its own: it alone deals with gRPC's threads. One writer calls Start, WaitForSetup,
 // Send and WaitForAcks, one at a time; the PipelineKeeper's thread pokes it; gRPC's threads bring
-// the acks. gRPC shares a packet from Send on, for as long as it needs it: nothing in it changes
-// before the stream is destroyed. Used by BlockPipeline alone.
+// the acks. gRPC shares a packet from Send on, for as long as it needs it: its payload changes
+// no more, its seq not before the stream is destroyed. Used by BlockPipeline alone.
 #pragma once
 
 #include <grpcpp/client_context.h>

@@ -40,14 +40,17 @@ ThreadCache::Task ThreadCache::Run(std::function<void()> function) {
   Threads ended;
   {
     MutexLock lock(mu_);
-    ended.swap(ended_);
-    queue_.push_back(work);
-    if (queue_.size() <= idle_) {
+    if (queue_.size() < idle_) {
       wake_.Signal();
     } else {
-      const auto self = threads_.emplace(threads_.end());
+      // First, because it throws where the system has no thread left; nothing has changed then.
+      Threads made(1);
+      const auto self = made.begin();
       *self = std::thread([this, self] { RunThread(self); });
+      threads_.splice(threads_.end(), made);
     }
+    queue_.push_back(work);
+    ended.swap(ended_);
   }
   for (std::thread& thread : ended) thread.join();
   return Task(std::move(work));

@@ -133,6 +133,7 @@ void ControlSession::WaitUntilAllLeft() {
 
 absl::Status ControlSession::NoteOutcome(absl::Status status) {
   if (KindOf(status) != ErrorKind::kUnknownNode) return status;
+  KeepLastContact();
   {
     MutexLock lock(mu_);
     registered_ = false;
@@ -257,7 +258,9 @@ absl::Status ControlSession::Heartbeat() {
     MutexLock lock(mu_);
     at_last_contact_ = highest;
   }
-  RETURN_IF_ERROR(parts_.store->NoteContact());
+  if (const absl::Status noted = parts_.store->NoteContact(); !noted.ok()) {
+    LogWarn("cannot note that the NameNode answers: {}", MessageOf(noted));
+  }
   if (!Enter(mine)) {
     LogInfo("{} orders from before this node registered again were dropped",
             reply->commands_size());

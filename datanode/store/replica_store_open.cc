@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -260,12 +261,12 @@ absl::Status ReplicaStore::SaveHighest() {
     json["contact_generation"] = lost_contact_->generation;
   }
   const std::string text = json.dump() + "\n";
+  absl::Status saved;
   for (const auto& volume : volumes_) {
     if (volume->failed()) continue;
-    RETURN_IF_ERROR(
-        volume->NoteWriteFailure(env_->WriteFileAtomically(volume->HighestFile(), text)));
+    saved.Update(volume->NoteWriteFailure(env_->WriteFileAtomically(volume->HighestFile(), text)));
   }
-  return absl::OkStatus();
+  return saved;
 }
 
 absl::Status ReplicaStore::NoteEpoch(uint64_t epoch) {
@@ -285,14 +286,18 @@ absl::Status ReplicaStore::NoteContactLost(const HighestSeen& known) {
   MutexLock lock(mu_);
   if (lost_contact_.has_value()) return absl::OkStatus();
   lost_contact_ = known;
-  return SaveHighest();
+  absl::Status saved = SaveHighest();
+  if (!saved.ok()) lost_contact_.reset();  // the next heartbeat tries again
+  return saved;
 }
 
 absl::Status ReplicaStore::NoteContact() {
   MutexLock lock(mu_);
   if (!lost_contact_.has_value()) return absl::OkStatus();
-  lost_contact_.reset();
-  return SaveHighest();
+  const HighestSeen known = *std::exchange(lost_contact_, std::nullopt);
+  absl::Status saved = SaveHighest();
+  if (!saved.ok()) lost_contact_ = known;
+  return saved;
 }
 
 std::optional<HighestSeen> ReplicaStore::lost_contact() const {

@@ -235,11 +235,18 @@ std::vector<NodeAddress> ReportedState::LocateOpen(const std::vector<NodeNumber>
                                                    std::string_view reader_host,
                                                    std::string_view reader_rack) {
   Nodes nodes;
+  std::vector<NodeAddress> absent;
   for (const NodeNumber number : pipeline) {
     DataNode* node = nodes_.Find(number);
-    if (node != nullptr && node->alive) nodes.push_back(node);
+    if (node != nullptr && node->alive) {
+      nodes.push_back(node);
+    } else {
+      absent.push_back({.number = number});
+    }
   }
-  return NearestFirst(nodes, reader_host, reader_rack);
+  std::vector<NodeAddress> addresses = NearestFirst(nodes, reader_host, reader_rack);
+  addresses.insert(addresses.end(), absent.begin(), absent.end());
+  return addresses;
 }
 
 std::vector<NodeAddress> ReportedState::NodeAddresses(const std::vector<NodeNumber>& nodes) const {

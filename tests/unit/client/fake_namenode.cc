@@ -39,6 +39,11 @@ void FakeNameNode::SetLeaseSoftLimit(int64_t ms) {
   lease_soft_limit_ms_ = ms;
 }
 
+void FakeNameNode::TakeForDead(NodeNumber node) {
+  MutexLock lock(mu_);
+  dead_.insert(node);
+}
+
 void FakeNameNode::Prefer(NodeNumber node) {
   MutexLock lock(mu_);
   preferred_ = node;
@@ -471,6 +476,9 @@ grpc::Status FakeNameNode::GetBlockLocations(grpc::ServerContext*,
             is_open ? std::count(open->second.begin(), open->second.end(), node->number()) > 0
                     : std::count(storages.begin(), storages.end(), node->storage()) > 0;
         if (named) *located->add_nodes() = node->Address();
+        if (named && dead_.contains(node->number())) {
+          located->mutable_nodes()->rbegin()->clear_addresses();
+        }
       }
     }
     return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ class FakeNameNode : public v1::NameNode::Service {
   void Refuse(const std::string& method, int times, const absl::Status& status);
   void LoseAnswer(const std::string& method, int times);
   void SetLeaseSoftLimit(int64_t ms);
+  // Of open blocks it names this node without an address from now on.
+  void TakeForDead(NodeNumber node);
   // Names this node first in every new pipeline.
   void Prefer(NodeNumber node);
   // The file is somebody else's from now on.
@@ -149,6 +152,7 @@ class FakeNameNode : public v1::NameNode::Service {
   int sessions_opened_ = 0;
   int session_messages_ = 0;
   int64_t lease_soft_limit_ms_ = 60'000;
+  std::set<NodeNumber> dead_;
 
   std::unique_ptr<RpcServer> server_;
 };

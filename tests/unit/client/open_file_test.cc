@@ -109,6 +109,17 @@ TEST_F(OpenFileTest, ANodeWithoutAReplicaDoesNotSpeakForSilentOnes) {
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
 }
 
+TEST_F(OpenFileTest, NorForOnesThatTheNameNodeDoesNotSee) {
+  Flush(100'000);
+  cluster_.datanode(0).SetFaults({.lost_replicas = true});
+  for (NodeNumber node = 2; node <= 3; ++node) cluster_.namenode().TakeForDead(node);
+  const absl::Status status = ReadAll().status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("not all of its DataNodes are live"));
+  cluster_.datanode(0).SetFaults({});
+  ExpectRead();
+}
+
 TEST_F(OpenFileTest, ANodeThatWasRestartedDoesNotSayThatThereIsNothing) {
   Flush(100'000);
   for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.restarted = true});
