@@ -26,6 +26,7 @@ absl::Status BlockPipeline::Open() {
       WriteStream::Options{.nodes = {target.nodes().begin(), target.nodes().end()},
                            .weak = spec_.consistency == Consistency::kWeak,
                            .find_slow_nodes = spec_.find_slow_nodes,
+                           .stopped = spec_.stopped,
                            .transfer = options},
       &core_->clock(), &core_->pipelines(), &core_->packet_size());
   stream_->Start(std::make_shared<v1::WritePacket>(Header()));

@@ -7,6 +7,7 @@
 // BlockWriter's.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -32,6 +33,7 @@ class BlockPipeline {
     uint64_t max_length = 0;  // bytes that may come, in all
     Consistency consistency = Consistency::kStrong;
     bool find_slow_nodes = true;
+    const std::atomic<bool>* stopped = nullptr;  // ends it soon; null: nobody stops it
     // Of a pipeline that goes on with replicas that are there, else unset: what they must have.
     uint64_t from_generation = 0;
     uint64_t from_length = 0;

@@ -12,8 +12,18 @@
 
 namespace cairn {
 
-BlockWriter::BlockWriter(ClientCore* core, WrittenFile file)
-    : core_(core), file_(file), tries_(&core->options().transfer, &core->clock()) {}
+BlockWriter::BlockWriter(ClientCore* core, WrittenFile file, const std::atomic<bool>* stopped,
+                         BlockWriter* before)
+    : core_(core),
+      file_(file),
+      tries_(before != nullptr ? before->tries_
+                               : WriteTries(&core->options().transfer, &core->clock(), stopped)) {
+  tries_.Reset();
+  if (before == nullptr) return;
+  slow_nodes_ = before->slow_nodes_;
+  state_.find_slow_nodes = before->state_.find_slow_nodes;
+  finished_ = before->TakeFinished();
+}
 
 void BlockWriter::ResumeBlock(v1::LocatedBlock target) {
   state_.target = std::move(target);
@@ -82,7 +92,8 @@ absl::Status BlockWriter::OpenNewBlock(absl::Status failure) {
         core_, BlockPipeline::Spec{.target = state_.target,
                                    .max_length = file_.block_size,
                                    .consistency = file_.consistency,
-                                   .find_slow_nodes = state_.find_slow_nodes});
+                                   .find_slow_nodes = state_.find_slow_nodes,
+                                   .stopped = tries_.stopped()});
     failure = pipeline_->Open();
     if (failure.ok()) return failure;
     RETURN_IF_ERROR(GiveUpPipeline(failure));
@@ -137,6 +148,11 @@ absl::Status BlockWriter::AskForTarget() {
   finished_.clear();
   state_.target = std::move(*reply.mutable_block());
   return absl::OkStatus();
+}
+
+void BlockWriter::TakeOver(BlockWriter& ended) {
+  tries_.LearnFrom(ended.tries_);
+  for (v1::FinishedBlock& block : ended.TakeFinished()) finished_.push_back(std::move(block));
 }
 
 absl::Status BlockWriter::AbandonBlock() {

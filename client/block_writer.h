@@ -1,20 +1,21 @@
-// Gets the blocks of a file onto DataNodes, one after another, packet by packet.
+// Gets a block of a file onto DataNodes, packet by packet.
 //
-// A block goes through one pipeline at a time. When that fails before anything was acknowledged,
+// It goes through one pipeline at a time. When that fails before anything was acknowledged,
 // the block is abandoned and another one takes its place; else PipelineRecovery gets the block
 // going again. Packets are kept until every node has acknowledged them: after a failure those that
-// are left are sent again. Not thread-safe: one writer. Used by FileWriter.
+// are left are sent again. Not thread-safe: one writer. Used by FileBlocks.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "client/block_pipeline.h"
-#include "client/packet_pool.h"
 #include "client/pipeline_recovery.h"
 #include "client/write_tries.h"
 #include "proto/namenode.pb.h"
@@ -28,17 +29,17 @@ class BlockWriter {
  public:
   using Packet = BlockPipeline::Packet;
 
-  // The core must outlive it.
-  BlockWriter(ClientCore* core, WrittenFile file);
+  // The core and `stopped`, which ends all tries, must outlive it. `before`: the writer of the
+  // block before it, whose experience it shares; null: none.
+  BlockWriter(ClientCore* core, WrittenFile file, const std::atomic<bool>* stopped,
+              BlockWriter* before);
 
-  // The first block, which the NameNode gave with the file.
+  // A block that the NameNode gave with the file.
   void StartBlock(v1::LocatedBlock target) { state_.target = std::move(target); }
   // A block that has bytes already: packets go on at its end.
   void ResumeBlock(v1::LocatedBlock target);
   bool has_block() const { return state_.target.has_block(); }
 
-  // An empty packet.
-  Packet NewPacket() { return pool_.Take(); }
   // Sends a packet that is complete but for its seq. Waits while too many are on their way.
   absl::Status Send(Packet packet);
   // Until every node of the pipeline has what was sent. A user may count on it from now on.
@@ -50,8 +51,13 @@ class BlockWriter {
   // Ends the pipeline at once, whatever is on its way.
   void BreakOff() { pipeline_.reset(); }
 
-  // Blocks that the NameNode was not told of yet.
-  const std::vector<v1::FinishedBlock>& finished() const { return finished_; }
+  // Nodes have acknowledged bytes of it: whatever happens, no other block takes its place.
+  bool stays() const { return state_.acked > 0; }
+
+  // The block before it has ended: takes over what that one's writer learned, and what the NameNode
+  // was not told of yet; it is with the next question for a block.
+  void TakeOver(BlockWriter& ended);
+  std::vector<v1::FinishedBlock> TakeFinished() { return std::exchange(finished_, {}); }
 
  private:
   // What is done with the packets.
@@ -74,7 +80,6 @@ class BlockWriter {
   ClientCore* const core_;
   const WrittenFile file_;
   WriteTries tries_;
-  PacketPool pool_;
 
   // The block being written.
   PipelineRecovery::State state_;  // without a target, the NameNode must be asked for one

@@ -15,6 +15,7 @@
 #include "client/pipeline_keeper.h"
 #include "common/clock.h"
 #include "common/net/channel.h"
+#include "common/thread_cache.h"
 
 namespace cairn {
 
@@ -31,6 +32,7 @@ class ClientCore {
   LeaseRenewer& leases() { return leases_; }
   PipelineKeeper& pipelines() { return pipelines_; }
   PacketSize& packet_size() { return packet_size_; }
+  ThreadCache& block_ends() { return block_ends_; }
   // How DataNodes' logs name this client: "user@host".
   const std::string& name() const { return name_; }
 
@@ -44,6 +46,7 @@ class ClientCore {
   LeaseRenewer leases_;
   PipelineKeeper pipelines_;
   PacketSize packet_size_;
+  ThreadCache block_ends_{"block-end"};
 };
 
 }  // namespace cairn

@@ -135,9 +135,11 @@ absl::Status FileWriter::Append(std::string_view data) {
 absl::Status FileWriter::FlushBytes(bool sync) {
   if (sync) syncs_ = true;
   const bool synced = sync && synced_to_ != length_;
-  if (block_bytes_ > 0) {  // else nothing is on its way
+  if (block_bytes_ > 0) {
     if (new_bytes_ > 0 || synced) RETURN_IF_ERROR(SendPacket(sync));
     RETURN_IF_ERROR(blocks_.Flush());
+  } else {
+    RETURN_IF_ERROR(blocks_.AwaitEnding());
   }
   if (sync) synced_to_ = length_;
   return absl::OkStatus();
@@ -149,9 +151,10 @@ absl::Status FileWriter::FinishFile() {
   } else if (blocks_.has_block()) {
     RETURN_IF_ERROR(blocks_.AbandonBlock());  // asked for, but the file ended before it
   }
+  ASSIGN_OR_RETURN(const std::vector<v1::FinishedBlock> finished, blocks_.FinishAll());
   v1::CompleteRequest request;
   request.set_inode(file_.inode);
-  for (const v1::FinishedBlock& block : blocks_.finished()) *request.add_finished() = block;
+  for (const v1::FinishedBlock& block : finished) *request.add_finished() = block;
   // As it was, without storages: nothing changed.
   if (untouched_) *request.add_finished()->mutable_block() = untouched_->block();
   request.set_publish_as(on_close_.publish_as);
@@ -208,8 +211,8 @@ void FileWriter::StartPacket() {
   filling_limit_ = core_->packet_size().bytes();
 }
 
-BlockWriter::Packet FileWriter::Seal(bool sync, bool last) {
-  BlockWriter::Packet packet =
+FileBlocks::Packet FileWriter::Seal(bool sync, bool last) {
+  FileBlocks::Packet packet =
       filling_ == nullptr ? blocks_.NewPacket() : std::exchange(filling_, nullptr);
   const std::string& payload = packet->payload();
   packet->set_offset(block_bytes_ - payload.size());

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "client/block_writer.h"
 #include "client/client_core.h"
+#include "client/file_blocks.h"
 #include "client/output_stream.h"
 
 namespace cairn {
@@ -62,7 +62,7 @@ class FileWriter final : public OutputStream {
                             int64_t stall_ms, std::span<char> tail);
   void StartPacket();
   // The packet being filled, complete.
-  BlockWriter::Packet Seal(bool sync, bool last);
+  FileBlocks::Packet Seal(bool sync, bool last);
   absl::Status SendPacket(bool sync);
   absl::Status FinishBlock();
 
@@ -78,11 +78,11 @@ class FileWriter final : public OutputStream {
   uint64_t synced_to_ = UINT64_MAX;  // the file's length then
 
   std::optional<v1::LocatedBlock> untouched_;  // Append opened it, and no byte came yet
-  BlockWriter blocks_;
-  uint64_t block_bytes_ = 0;     // of the block being written, the packet being filled included
-  BlockWriter::Packet filling_;  // from a chunk's border on; full ones stay until more bytes come
-  uint64_t filling_limit_ = 0;   // bytes of a full one
-  uint64_t new_bytes_ = 0;       // of its payload; those before them were sent already
+  FileBlocks blocks_;
+  uint64_t block_bytes_ = 0;    // of the block being written, the packet being filled included
+  FileBlocks::Packet filling_;  // from a chunk's border on; full ones stay until more bytes come
+  uint64_t filling_limit_ = 0;  // bytes of a full one
+  uint64_t new_bytes_ = 0;      // of its payload; those before them were sent already
 };
 
 }  // namespace cairn

@@ -100,6 +100,8 @@ absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view p
     if (!blocks[i].open()) continue;
     RETURN_IF_ERROR(LearnLength(core, blocks[i]));
     file.length = blocks[i].offset() + blocks[i].block().length();
+    // All of it is there, but it is not synced yet; the next one may have begun.
+    if (blocks[i].block().length() == block_size) continue;
     blocks.DeleteSubrange(i + 1, blocks.size() - i - 1);
     if (blocks[i].block().length() == 0) blocks.RemoveLast();
     break;

@@ -1,7 +1,8 @@
 // What may be read of a file that is still being written.
 //
 // Why: the NameNode knows an open block's nodes but not how far its writer has got; the nodes do.
-// Blocks behind the first open one are not read. Thread-safe: functions. For this room alone.
+// Blocks behind the first one that is not full are not read. Thread-safe: functions. For this room
+// alone.
 #pragma once
 
 #include <cstdint>

@@ -183,6 +183,7 @@ absl::StatusOr<std::unique_ptr<BlockPipeline>> PipelineRecovery::OpenPipeline(
                            .max_length = file_.block_size,
                            .consistency = file_.consistency,
                            .find_slow_nodes = state_.find_slow_nodes,
+                           .stopped = tries_.stopped(),
                            .from_generation = state_.target.block().generation(),
                            .from_length = state_.acked};
   spec.target.mutable_block()->set_generation(generation);

@@ -210,6 +210,9 @@ void WriteStream::WaitForProgress() {
 }
 
 bool WriteStream::FailIfSilent() {
+  if (options_.stopped != nullptr && options_.stopped->load()) {
+    Fail(absl::UnavailableError("the writer gave the file up"), 0);
+  }
   const int64_t now_ms = clock_->SteadyMs();
   const int64_t unseen_ms = now_ms - std::exchange(last_look_ms_, now_ms);
   // This process was stopped, or had no time: what came meanwhile is not taken in yet.

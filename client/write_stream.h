@@ -11,6 +11,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_callback.h>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -38,6 +39,7 @@ class WriteStream final : public grpc::ClientBidiReactor<SharedWritePacket, v1::
     std::vector<v1::NodeAddress> nodes;  // in the pipeline's order
     bool weak = false;                   // the ack of the last packet ends the block at once
     bool find_slow_nodes = true;
+    const std::atomic<bool>* stopped = nullptr;  // breaks it off soon
     TransferOptions transfer;
   };
 

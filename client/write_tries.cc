@@ -58,6 +58,14 @@ bool WriteTries::TakeBackOne(const std::function<bool(NodeNumber)>& eligible) {
   return true;
 }
 
-bool WriteTries::Again() { return ++count_ < options_->write_attempts; }
+void WriteTries::LearnFrom(const WriteTries& other) {
+  for (const auto& [node, until_ms] : other.left_out_until_ms_) {
+    int64_t& mine = left_out_until_ms_[node];
+    mine = std::max(mine, until_ms);
+  }
+  complained_.insert(other.complained_.begin(), other.complained_.end());
+}
+
+bool WriteTries::Again() { return ++count_ < options_->write_attempts && !stopped_->load(); }
 
 }  // namespace cairn

@@ -5,6 +5,7 @@
 // failed gets another chance after a pause. Not thread-safe: of one writer.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,14 +23,17 @@ struct TransferOptions;
 
 class WriteTries {
  public:
-  // Both must outlive it.
-  WriteTries(const TransferOptions* options, Clock* clock) : options_(options), clock_(clock) {}
+  // All must outlive it. There are no more tries once `stopped`.
+  WriteTries(const TransferOptions* options, Clock* clock, const std::atomic<bool>* stopped)
+      : options_(options), clock_(clock), stopped_(stopped) {}
 
   void LeaveOut(NodeNumber node);
   // The nodes to blame for a pipeline's failure. Of bytes that fail their checksum, the node that
   // sent them is suspected first, as in HDFS; a node that complains once more is at fault itself.
   // Nobody is to blame for ending the stream of a writer that was silent.
   void LeaveOutFailed(const BlockPipeline& pipeline, const absl::Status& failure);
+  // Leaves out what the writer of another block of the file does.
+  void LearnFrom(const WriteTries& other);
   void TakeBack(NodeNumber node) { left_out_until_ms_.erase(node); }
   bool IsLeftOut(NodeNumber node) const;
   std::vector<NodeNumber> LeftOut() const;
@@ -41,10 +45,12 @@ class WriteTries {
   bool Again();
   void Reset() { count_ = 0; }  // something got on
   int count() const { return count_; }
+  const std::atomic<bool>* stopped() const { return stopped_; }
 
  private:
   const TransferOptions* const options_;
   Clock* const clock_;
+  const std::atomic<bool>* const stopped_;
   std::map<NodeNumber, int64_t> left_out_until_ms_;  // steady time
   std::set<NodeNumber> complained_;                  // of bytes that fail their checksum
   int count_ = 0;

@@ -301,6 +301,9 @@ grpc::Status FakeDataNode::WriteBlock(grpc::ServerContext* context, Stream* stre
       ack.mutable_nodes(static_cast<int>(i))->set_waited_us(times[i].waited_us);
       ack.mutable_nodes(static_cast<int>(i))->set_worked_us(times[i].worked_us);
     }
+    while (packet.last() && this->faults().hold_last && PauseFor(context, kAliveMs)) {
+      stream->Write(alive);
+    }
     if (packet.last() && faults.die_after_last >= 0) return Died();
     if (Reached(faults.wrong_ack_after_packets, count)) ack.set_seq(packet.seq() + 7);
     // Of a weak block it is the first node alone that must have all.

@@ -35,6 +35,7 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     int stall_after_packets = -1;      // takes no packet and says nothing any more
     int end_idle_after_packets = -1;   // ends the stream for the writer's silence
     int hang_after_packets = -1;       // says that it is at work, and gets nowhere
+    bool hold_last = false;            // lives, but does not acknowledge the last packet
     int die_after_last = -1;           // 0: has finished the block, and dies before its ack
     int wrong_ack_after_packets = -1;  // acknowledges another packet
     int link_ms = 0;                   // a packet takes this long to get here

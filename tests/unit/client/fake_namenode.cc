@@ -462,7 +462,7 @@ grpc::Status FakeNameNode::GetBlockLocations(grpc::ServerContext*,
         request->length() == 0 ? UINT64_MAX : request->offset() + request->length();
     for (const v1::FinishedBlock& block : file->blocks) {
       const uint64_t offset = next;
-      next += block.block().length();
+      next += file->created.block_size();
       const auto open = file->pipelines.find(block.block().id());
       const bool is_open = open != file->pipelines.end();
       if ((next <= request->offset() && !is_open) || offset >= end) continue;

@@ -116,7 +116,8 @@ class WriteTriesTest : public ::testing::Test {
  protected:
   TransferOptions options_{.write_attempts = 3, .retry_pause_ms = 1};
   ManualClock clock_;
-  WriteTries tries_{&options_, &clock_};
+  std::atomic<bool> stopped_ = false;
+  WriteTries tries_{&options_, &clock_, &stopped_};
 };
 
 TEST_F(WriteTriesTest, NodesAreLeftOutForAMinute) {
