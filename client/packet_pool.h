@@ -1,7 +1,7 @@
 // Packets whose memory is used again once the last who shared them, gRPC among them, has let go.
 //
 // Why: a packet holds about 1 MiB, which the system would have to clear for every new one. As many
-// are kept as were in use at once. Thread-safe; packets may outlive their pool. For BlockWriter.
+// are kept as were in use at once. Thread-safe; packets may outlive their pool. For FileBlocks.
 #pragma once
 
 #include <memory>

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <string_view>
 #include <thread>
 
@@ -105,8 +104,13 @@ TEST_F(BlockEndTest, TheNextBlockFillsMeanwhile) {
 }
 
 TEST_F(BlockEndTest, WhatIsFlushedBehindItIsRead) {
+  // Once all of the second block has come, the flush waits for nothing but the end of the first.
+  const BlockId second = cluster_.namenode().file().blocks[1].block().id();
   std::thread release([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const auto came = [&](int i) {
+      return cluster_.datanode(i).OpenReplica(second).size() == bytes_.size() - kBlock;
+    };
+    while (!came(0) && !came(1) && !came(2) && !came(3)) std::this_thread::yield();
     Release();
   });
   ASSERT_TRUE(out_->HFlush().ok());
