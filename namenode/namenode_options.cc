@@ -4,6 +4,7 @@
 
 #include "common/net/address.h"
 #include "common/units.h"
+#include "namenode/blocks/placement/placement.h"
 
 namespace cairn::namenode {
 namespace {
@@ -51,7 +52,8 @@ void NameNodeOptions::Declare(OptionTable& table) {
   table.AddString("superuser", &superuser, "a user who may do everything")
       .Default("the user that runs the NameNode");
   table.AddMode("umask", &umask, "permission bits taken from new files and directories");
-  table.AddChoice("placement", &placement, {"rack_aware", "random"}, "how replicas are placed");
+  table.AddChoice("placement", &placement, {kPlacements.begin(), kPlacements.end()},
+                  "how replicas are placed");
   table.AddDuration("heartbeat-interval", &heartbeat_interval_ms, "how often DataNodes report");
   table.AddDuration("stale-after", &stale_after_ms, "a DataNode this long silent is degraded");
   table.AddDuration("dead-after", &dead_after_ms, "a DataNode this long silent is dead");

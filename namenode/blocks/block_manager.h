@@ -78,8 +78,9 @@ class BlockManager {
   // RESOURCE_EXHAUSTED with kNotEnoughDataNodes: fewer than min_required can take it.
   absl::StatusOr<std::vector<NodeNumber>> ChooseTargets(const TargetRequest& request)
       ABSL_LOCKS_EXCLUDED(mu_);
-  // Where to read a finished block: the reader's host first, then its rack, then the others in
-  // random order; degraded nodes last. Nodes and an empty list for a block that is not known.
+  // Where to read a finished block: the reader's host first, then its rack, its region, the others,
+  // those of equal distance in random order; degraded nodes last. Nodes and an empty list for a
+  // block that is not known.
   BlockLocations Locate(BlockId block, std::string_view reader_host, std::string_view reader_rack)
       ABSL_LOCKS_EXCLUDED(mu_);
   // The same for an open block: who of its pipeline lives.

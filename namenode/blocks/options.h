@@ -23,7 +23,7 @@ struct BlockManagerOptions {
   double safe_mode_threshold = 0.999;  // of the blocks of closed files
   int64_t safe_mode_extension_ms = 0;  // how long the threshold must have been met
 
-  std::string placement = "rack_aware";  // or "random"
+  std::string placement = "rack_aware";  // one of kPlacements
 
   // Repair. A copy counts against its source and its targets until it is reported. A round comes
   // every --redundancy-interval.

@@ -194,6 +194,7 @@ ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& b
                            .writer_host = {},
                            .writer_rack = {},
                            .block_size = block.length(),
+                           .key = id,
                            .worst_tier = PlacementTier::kSecondary,
                            .allowed = allowed};
   for (const DataNode* node : good) {

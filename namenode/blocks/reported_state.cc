@@ -16,7 +16,7 @@ ReportedState::ReportedState(BlockManagerOptions options, Clock* clock, uint64_t
     : options_(std::move(options)),
       clock_(clock),
       started_ms_(clock->SteadyMs()),
-      placement_(options_.placement == "random" ? NewRandomPlacement() : NewRackAwarePlacement()),
+      placement_(*NewPlacement(options_.placement)),
       random_(seed),
       nodes_(options_),
       safe_mode_(options_.safe_mode_threshold, options_.safe_mode_extension_ms),
@@ -153,6 +153,7 @@ absl::StatusOr<std::vector<NodeNumber>> ReportedState::ChooseTargets(const Targe
                           .writer_host = request.writer_host,
                           .writer_rack = request.writer_rack,
                           .block_size = request.block_size,
+                          .key = request.key,
                           .worst_tier = PlacementTier::kLastResort,
                           .allowed = allowed};
   for (const NodeNumber number : request.existing) {
@@ -201,6 +202,18 @@ absl::Status ReportedState::TooFewTargets(const TargetRequest& request, size_t f
                   ErrorKind::kNotEnoughDataNodes);
 }
 
+namespace {
+
+// 0: the reader's host; then its rack, its region, elsewhere.
+int Distance(const DataNode& node, std::string_view host, std::string_view rack) {
+  if (!host.empty() && node.host == host) return 0;
+  if (!rack.empty() && node.rack == rack) return 1;
+  const std::string_view region = RegionOf(rack);
+  return !region.empty() && RegionOf(node.rack) == region ? 2 : 3;
+}
+
+}  // namespace
+
 std::vector<NodeAddress> ReportedState::NearestFirst(absl::Span<DataNode* const> nodes,
                                                      std::string_view reader_host,
                                                      std::string_view reader_rack) {
@@ -209,10 +222,7 @@ std::vector<NodeAddress> ReportedState::NearestFirst(absl::Span<DataNode* const>
   absl::InlinedVector<Rank, 4> ranks;
   for (const DataNode* node : nodes) {
     const bool last_choice = nodes_.State(*node, now, nullptr) == NodeState::kDegraded;
-    const int distance = !reader_host.empty() && node->host == reader_host   ? 0
-                         : !reader_rack.empty() && node->rack == reader_rack ? 1
-                                                                             : 2;
-    ranks.emplace_back(last_choice, distance, random_(), node);
+    ranks.emplace_back(last_choice, Distance(*node, reader_host, reader_rack), random_(), node);
   }
   std::sort(ranks.begin(), ranks.end());
   std::vector<NodeAddress> addresses;

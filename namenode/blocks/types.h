@@ -136,6 +136,7 @@ struct TargetRequest {
   std::vector<NodeNumber> existing;  // hold it already: not chosen, but their racks count
   BlockId block = 0;                 // that they shall join: nodes that have a replica cannot
   uint64_t block_size = 0;
+  uint64_t key = 0;  // for placement by hash: the same key goes to the same nodes
 };
 
 struct BlockLocations {

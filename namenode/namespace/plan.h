@@ -233,6 +233,7 @@ struct OpenFileInfo {
   uint32_t replication = 0;
   uint64_t block_size = 0;
   uint32_t min_replicas = 0;  // nodes that a block needs to be finished
+  uint64_t blocks = 0;
 };
 ReadResult<OpenFileInfo> ReadOpenFile(const FsState&, INodeId inode, const ClientId& holder);
 

@@ -313,7 +313,8 @@ ReadResult<OpenFileInfo> ReadOpenFile(const FsState& state, INodeId inode, const
   return MakeRead<OpenFileInfo>(
       state, nobody, limits, [&](Lookup& lookup) -> absl::StatusOr<OpenFileInfo> {
         ASSIGN_OR_RETURN(const INode* file, lookup.FindHeld(inode, holder));
-        return OpenFileInfo{file->replication(), file->block_size(), MinReplicas(state, *file)};
+        return OpenFileInfo{file->replication(), file->block_size(), MinReplicas(state, *file),
+                            file->blocks().size()};
       });
 }
 

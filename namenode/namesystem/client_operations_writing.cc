@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/crc32c.h"
 #include "common/logging.h"
 #include "common/status.h"
 #include "namenode/namesystem/client_operations.h"
@@ -66,10 +67,11 @@ void ClientOperations::Create(const CallContext& call, CreateRequest request,
         request.replication == 0 ? facts.default_replication : request.replication;
     const uint32_t min_required =
         request.consistency == Consistency::kStrong ? std::min(facts.min_replicas, replication) : 1;
-    targets = ChooseTargets(
+    TargetRequest wanted =
         TargetsFor(call, replication, min_required,
-                   request.block_size == 0 ? facts.default_block_size : request.block_size, {}),
-        &facts);
+                   request.block_size == 0 ? facts.default_block_size : request.block_size, {});
+    wanted.key = Crc32c(request.path);  // the file has no id yet
+    targets = ChooseTargets(wanted, &facts);
   }
   request.holder = call.key.client;
   RenewLease(call);
@@ -102,9 +104,10 @@ void ClientOperations::AddBlock(const CallContext& call, AddBlockRequest request
   namesystem_->Peek(
       [&](const FsState& s) { file = ReadOpenFile(s, request.inode, request.holder); });
   if (file.value.ok()) {
-    targets = ChooseTargets(TargetsFor(call, file.value->replication, file.value->min_replicas,
-                                       file.value->block_size, excluded),
-                            &facts);
+    TargetRequest wanted = TargetsFor(call, file.value->replication, file.value->min_replicas,
+                                      file.value->block_size, excluded);
+    wanted.key = (request.inode << 24) + file.value->blocks;
+    targets = ChooseTargets(wanted, &facts);
   }
   Commit(
       call,
@@ -146,6 +149,7 @@ void ClientOperations::NewStamp(const CallContext& call, NewStampRequest request
                    /*min_required=*/0, file.value->block_size, replacements.excluded);
     wanted.existing = replacements.survivors;
     wanted.block = request.block.id;
+    wanted.key = request.block.id;
     (void)ChooseTargets(wanted, &facts);
   }
   Commit(

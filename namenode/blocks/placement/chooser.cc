@@ -1,6 +1,7 @@
 #include "namenode/blocks/placement/chooser.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace cairn::namenode {
 namespace {
@@ -40,10 +41,37 @@ bool Chooser::Take(PlacementTier tier, const std::vector<uint32_t>& scope, Filte
       std::swap(found[i], found[i + random_() % (found.size() - i)]);
     }
   }
-  const uint32_t winner = found.size() == 1 ? found[0] : Cheaper(found[0], found[1]);
-  chosen_.push_back(winner);
-  holders_.push_back(winner);
+  Add(found.size() == 1 ? found[0] : Cheaper(found[0], found[1]));
   return true;
+}
+
+void Chooser::Add(uint32_t index) {
+  chosen_.push_back(index);
+  holders_.push_back(index);
+}
+
+bool Chooser::TakeThis(PlacementTier tier, uint32_t index) {
+  if (!Fits(index, tier)) return false;
+  Add(index);
+  return true;
+}
+
+bool Chooser::TakeLeast(PlacementTier tier, const std::vector<uint32_t>& scope, Less less) {
+  if (scope.empty()) return false;
+  std::optional<uint32_t> best;
+  const auto look_at = [&](uint32_t index) {
+    if (!Fits(index, tier)) return;
+    if (!best || less(view_.node(index), view_.node(*best))) best = index;
+  };
+  if (scope.size() > kExactScope) {
+    for (size_t i = 0; i < kSample; ++i) look_at(scope[random_() % scope.size()]);
+  }
+  if (!best) {
+    const size_t first = random_() % scope.size();
+    for (size_t i = 0; i < scope.size(); ++i) look_at(scope[(first + i) % scope.size()]);
+  }
+  if (best) Add(*best);
+  return best.has_value();
 }
 
 TierList Tiers(const ClusterView& view, const PlacementRequest& request) {

@@ -33,11 +33,23 @@ class Chooser {
   bool Take(PlacementTier tier, const std::vector<uint32_t>& scope) {
     return Take(tier, scope, [](const PlacementNode&) { return true; });
   }
+  // Takes exactly this node, if it fits.
+  bool TakeThis(PlacementTier tier, uint32_t index);
+  // Takes the fitting node of this tier that is less than all others by `less`; equal ones at
+  // random. Scopes of more than kExactScope nodes are judged by kSample random ones, if any fits.
+  using Less = absl::FunctionRef<bool(const PlacementNode&, const PlacementNode&)>;
+  static constexpr size_t kExactScope = 256;
+  static constexpr size_t kSample = 64;
+  bool TakeLeast(PlacementTier tier, const std::vector<uint32_t>& scope, Less less);
   std::vector<uint32_t> Result() && { return std::move(chosen_); }
 
  private:
   bool Fits(uint32_t index, PlacementTier tier, Filter filter) const;
+  bool Fits(uint32_t index, PlacementTier tier) const {
+    return Fits(index, tier, [](const PlacementNode&) { return true; });
+  }
   uint32_t Cheaper(uint32_t a, uint32_t b) const;
+  void Add(uint32_t index);
 
   const ClusterView& view_;
   const PlacementRequest& request_;

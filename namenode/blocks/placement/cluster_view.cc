@@ -11,6 +11,11 @@ std::string_view RackName(std::string_view rack) { return rack.empty() ? kDefaul
 
 }  // namespace
 
+std::string_view RegionOf(std::string_view rack) {
+  const size_t end = rack.find('/', 1);
+  return end == std::string_view::npos ? std::string_view() : rack.substr(0, end);
+}
+
 double PlacementNode::FreeFraction() const {
   if (capacity_bytes == 0) return 0;
   return std::min(1.0, static_cast<double>(free_bytes) / static_cast<double>(capacity_bytes));
@@ -25,6 +30,7 @@ uint32_t ClusterView::Add(NodeNumber number, std::string_view rack, std::string_
   PlacementNode node;
   node.number = number;
   node.rack = racks_.Join(RackName(rack), index);
+  node.region = regions_.Join(RegionOf(rack), index);
   node.host = hosts_.Join(host, index);
   nodes_.push_back(node);
   ++tiers_[static_cast<size_t>(node.tier)];
@@ -51,8 +57,10 @@ void ClusterView::SetTier(uint32_t index, PlacementTier tier) {
 void ClusterView::Move(uint32_t index, std::string_view rack, std::string_view host) {
   PlacementNode& node = nodes_[index];
   racks_.Leave(node.rack, index);
+  regions_.Leave(node.region, index);
   hosts_.Leave(node.host, index);
   node.rack = racks_.Join(RackName(rack), index);
+  node.region = regions_.Join(RegionOf(rack), index);
   node.host = hosts_.Join(host, index);
 }
 

@@ -18,6 +18,10 @@ namespace cairn::namenode {
 
 inline constexpr std::string_view kDefaultRack = "/default-rack";  // HDFS: NetworkTopology
 
+// The first level of "/region/rack"; empty where a rack has one level alone, so that all such racks
+// are of one region.
+std::string_view RegionOf(std::string_view rack);
+
 // A node is taken only when no fitting one of an earlier tier is left.
 enum class PlacementTier : uint8_t {
   kPreferred,
@@ -29,6 +33,7 @@ enum class PlacementTier : uint8_t {
 struct PlacementNode {
   NodeNumber number = 0;
   uint32_t rack = 0;
+  uint32_t region = 0;  // that of the rack
   uint32_t host = 0;
   PlacementTier tier = PlacementTier::kUnusable;
   uint64_t capacity_bytes = 0;
@@ -57,6 +62,7 @@ class ClusterView {
   const std::vector<uint32_t>& all() const { return all_; }
   size_t racks() const { return racks_.members.size(); }
   const std::vector<uint32_t>& in_rack(uint32_t rack) const { return racks_.members[rack]; }
+  const std::vector<uint32_t>& in_region(uint32_t region) const { return regions_.members[region]; }
   // Empty for an unknown or empty name.
   const std::vector<uint32_t>& in_rack(std::string_view rack) const { return racks_.Find(rack); }
   const std::vector<uint32_t>& on_host(std::string_view host) const { return hosts_.Find(host); }
@@ -76,6 +82,7 @@ class ClusterView {
   std::vector<uint32_t> all_;
   std::array<size_t, 4> tiers_{};  // nodes of each
   Groups racks_;
+  Groups regions_;
   Groups hosts_;
 };
 

@@ -6,6 +6,7 @@
 // state.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <random>
@@ -27,6 +28,7 @@ struct PlacementRequest {
   std::string_view writer_host;
   std::string_view writer_rack;  // empty: unknown
   uint64_t block_size = 0;       // bytes that must fit
+  uint64_t key = 0;              // of the block: a policy that hashes takes the same nodes for it
   PlacementTier worst_tier = PlacementTier::kLastResort;
   absl::FunctionRef<bool(NodeNumber)> allowed;  // besides tier, space and `existing`
 };
@@ -34,23 +36,37 @@ struct PlacementRequest {
 class PlacementPolicy {
  public:
   virtual ~PlacementPolicy() = default;
-  // Indices of at most `count` distinct nodes, in pipeline order; fewer where no more fit.
+  // Indices of at most `count` distinct nodes, in pipeline order; fewer where no more fit. Not
+  // const: some policies remember where they are.
   virtual std::vector<uint32_t> Choose(const ClusterView& view, const PlacementRequest& request,
-                                       Random& random) const = 0;
+                                       Random& random) = 0;
 };
 
 // HDFS's default (BlockPlacementPolicyDefault): the writer's node if it is a DataNode, another
-// rack, that other rack again, the rest anywhere with few in one rack. Where there are several
-// racks, two replicas or more are never all in one.
+// rack, that other rack again, the rest anywhere with few in one rack. Failure domains are both
+// levels of /region/rack: where there are several regions, the other rack is in another region, and
+// two replicas or more are never all in one region, nor all in one rack of several.
 std::unique_ptr<PlacementPolicy> NewRackAwarePlacement();
-// Anywhere.
+// Anywhere; of two random nodes the less loaded one.
 std::unique_ptr<PlacementPolicy> NewRandomPlacement();
+// One after the other, in the order in which the nodes came.
+std::unique_ptr<PlacementPolicy> NewRoundRobinPlacement();
+// The least full ones, then the least busy; of 64 random nodes where there are more than 256.
+std::unique_ptr<PlacementPolicy> NewLeastUsedPlacement();
+// By the block's key on a ring with 150 points a node (Karger 1997; virtual nodes as in Dynamo,
+// 2007): with one more node than n, about 1/(n+1) of the keys move, all of them to it. A look-up is
+// a binary search and a walk.
+std::unique_ptr<PlacementPolicy> NewConsistentHashPlacement();
+
+// What --placement may be.
+inline constexpr std::array<std::string_view, 5> kPlacements = {
+    "rack_aware", "random", "round_robin", "least_used", "consistent_hash"};
 
 // By the name of --placement; INVALID_ARGUMENT lists the names there are.
 absl::StatusOr<std::unique_ptr<PlacementPolicy>> NewPlacement(std::string_view name);
 
 // Of the nodes with a good replica (indices), those to delete it from so that `target` are left:
-// the number of racks is kept where possible, then late and full nodes go first.
+// the number of regions and of racks is kept where possible, then late and full nodes go first.
 std::vector<uint32_t> ChooseExcess(const ClusterView& view, std::vector<uint32_t> holders,
                                    uint32_t target);
 

@@ -8,7 +8,7 @@ namespace {
 class RackAware final : public PlacementPolicy {
  public:
   std::vector<uint32_t> Choose(const ClusterView& view, const PlacementRequest& request,
-                               Random& random) const override {
+                               Random& random) override {
     Chooser chooser(view, request, random);
     while (!chooser.Done() && TakeNext(chooser, request)) {
     }
@@ -17,19 +17,26 @@ class RackAware final : public PlacementPolicy {
 
  private:
   static bool TakeNext(Chooser& chooser, const PlacementRequest& request) {
+    const ClusterView& view = chooser.view();
     const absl::Span<const uint32_t> holders = chooser.holders();
-    const auto rack_of = [&](size_t i) { return chooser.view().node(holders[i]).rack; };
-    switch (holders.size()) {
-      case 0:
-        return TakeNear(chooser, request);
-      case 1:
-        return TakeElsewhere(chooser, request, rack_of(0));
-      case 2:
-        if (rack_of(0) == rack_of(1)) return TakeElsewhere(chooser, request, rack_of(0));
-        return TakeBeside(chooser, request, rack_of(1));
-      default:
-        return TakeSpread(chooser, request);
+    if (holders.empty()) return TakeNear(chooser, request);
+    const auto all_in = [&](uint32_t PlacementNode::*domain) {
+      return std::all_of(holders.begin(), holders.end(), [&](uint32_t holder) {
+        return view.node(holder).*domain == view.node(holders[0]).*domain;
+      });
+    };
+    const PlacementNode& first = view.node(holders[0]);
+    // A lost region, or rack, must not take every replica.
+    if (all_in(&PlacementNode::region) &&
+        TakeOutside(chooser, request, &PlacementNode::region, view.in_region(first.region))) {
+      return true;
     }
+    if (all_in(&PlacementNode::rack) &&
+        TakeOutside(chooser, request, &PlacementNode::rack, view.in_rack(first.rack))) {
+      return true;
+    }
+    if (holders.size() == 2) return TakeBeside(chooser, request, view.node(holders[1]).rack);
+    return TakeSpread(chooser, request);
   }
 
   // The writer's node, its rack, anywhere.
@@ -45,16 +52,17 @@ class RackAware final : public PlacementPolicy {
     return false;
   }
 
-  // Another rack, even on a node of a worse tier: a lost rack must not take every replica.
-  static bool TakeElsewhere(Chooser& chooser, const PlacementRequest& request, uint32_t rack) {
-    if (chooser.view().in_rack(rack).size() == chooser.view().size()) {
-      return TakeAnywhere(chooser, request);  // there is no other: no need to look at every node
+  // A node of another domain (region or rack) than that of `inside`, even one of a worse tier.
+  static bool TakeOutside(Chooser& chooser, const PlacementRequest& request,
+                          uint32_t PlacementNode::*domain, const std::vector<uint32_t>& inside) {
+    const ClusterView& view = chooser.view();
+    if (inside.size() == view.size()) return false;  // no need to look at every node
+    const uint32_t taken = view.node(inside[0]).*domain;
+    const auto outside = [&](const PlacementNode& node) { return node.*domain != taken; };
+    for (const PlacementTier tier : Tiers(view, request)) {
+      if (chooser.Take(tier, view.all(), outside)) return true;
     }
-    for (const PlacementTier tier : Tiers(chooser.view(), request)) {
-      const auto elsewhere = [rack](const PlacementNode& node) { return node.rack != rack; };
-      if (chooser.Take(tier, chooser.view().all(), elsewhere)) return true;
-    }
-    return TakeAnywhere(chooser, request);
+    return false;
   }
 
   static bool TakeBeside(Chooser& chooser, const PlacementRequest& request, uint32_t rack) {
@@ -78,13 +86,6 @@ class RackAware final : public PlacementPolicy {
     for (const PlacementTier tier : Tiers(chooser.view(), request)) {
       if (chooser.Take(tier, view.all(), has_room)) return true;
       if (chooser.Take(tier, view.all())) return true;
-    }
-    return false;
-  }
-
-  static bool TakeAnywhere(Chooser& chooser, const PlacementRequest& request) {
-    for (const PlacementTier tier : Tiers(chooser.view(), request)) {
-      if (chooser.Take(tier, chooser.view().all())) return true;
     }
     return false;
   }

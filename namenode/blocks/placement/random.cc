@@ -6,7 +6,7 @@ namespace {
 class RandomPlacement final : public PlacementPolicy {
  public:
   std::vector<uint32_t> Choose(const ClusterView& view, const PlacementRequest& request,
-                               Random& random) const override {
+                               Random& random) override {
     Chooser chooser(view, request, random);
     for (const PlacementTier tier : Tiers(view, request)) {
       while (!chooser.Done() && chooser.Take(tier, view.all())) {

@@ -167,6 +167,15 @@ TEST(BlockManagerTest, NearestReplicaFirst) {
   EXPECT_THAT(cluster.manager().Locate(999, "", "").nodes, IsEmpty());
 }
 
+TEST(BlockManagerTest, TheReadersRegionBeforeOthers) {
+  FakeCluster cluster;
+  for (const char* rack : {"/eu/a", "/us/a", "/us/b", "/c"}) cluster.AddNode(rack);
+  const Block block = cluster.AddBlock({1, 2, 4}, 3);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(cluster.manager().Locate(block.id, "elsewhere", "/us/c").nodes.at(0).number, 2u);
+  }
+}
+
 TEST(BlockManagerTest, AddressesOfNodes) {
   FakeCluster cluster;
   cluster.AddNode("/a");

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -11,6 +13,7 @@ namespace cairn::namenode {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
@@ -40,11 +43,17 @@ class PlacementTest : public ::testing::Test {
                                    .writer_host = host,
                                    .writer_rack = writer_rack_,
                                    .block_size = kGiB,
+                                   .key = key_,
                                    .worst_tier = worst_tier_,
                                    .allowed = allowed};
     return policy_->Choose(view_, request, random_);
   }
   uint32_t Rack(uint32_t index) const { return view_.node(index).rack; }
+  size_t Regions(const std::vector<uint32_t>& nodes) const {
+    std::set<uint32_t> regions;
+    for (const uint32_t node : nodes) regions.insert(view_.node(node).region);
+    return regions.size();
+  }
   size_t Racks(const std::vector<uint32_t>& nodes) const {
     std::set<uint32_t> racks;
     for (const uint32_t node : nodes) racks.insert(Rack(node));
@@ -55,22 +64,24 @@ class PlacementTest : public ::testing::Test {
   Random random_{42};
   std::set<NodeNumber> excluded_;
   std::string writer_rack_;
+  uint64_t key_ = 0;
   PlacementTier worst_tier_ = PlacementTier::kLastResort;
   std::unique_ptr<PlacementPolicy> policy_ = NewRackAwarePlacement();
 };
 
 TEST_F(PlacementTest, AnAbsurdCountTakesEveryNodeOnce) {
   Build(2, 3);
-  for (const char* name : {"rack_aware", "random"}) {
+  for (const std::string_view name : kPlacements) {
     policy_ = *NewPlacement(name);
     EXPECT_THAT(Choose(4'000'000'000u), UnorderedElementsAre(0, 1, 2, 3, 4, 5));
   }
 }
 
 TEST_F(PlacementTest, NamesOfPolicies) {
-  EXPECT_TRUE(NewPlacement("rack_aware").ok());
-  EXPECT_TRUE(NewPlacement("random").ok());
+  for (const std::string_view name : kPlacements) EXPECT_TRUE(NewPlacement(name).ok()) << name;
   EXPECT_EQ(NewPlacement("best").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(NewPlacement("best").status().message()),
+              HasSubstr("rack_aware, random, round_robin, least_used, consistent_hash"));
 }
 
 TEST_F(PlacementTest, WritersNodeThenAnotherRackTwice) {
@@ -125,23 +136,103 @@ TEST_F(PlacementTest, SeveralNodesOnTheWritersHost) {
   EXPECT_THAT(first, SizeIs(4));
 }
 
-TEST_F(PlacementTest, LaterTiersOnlyWhenNeeded) {
+// What holds for every policy.
+class EveryPlacement : public PlacementTest,
+                       public ::testing::WithParamInterface<std::string_view> {
+ protected:
+  void SetUp() override { policy_ = *NewPlacement(GetParam()); }
+};
+
+TEST_P(EveryPlacement, LaterTiersOnlyWhenNeeded) {
   Build(1, 4);
   view_.SetTier(0, PlacementTier::kLastResort);
   view_.SetTier(1, PlacementTier::kSecondary);
-  for (int i = 0; i < 50; ++i) EXPECT_THAT(Choose(2, "h0"), UnorderedElementsAre(2, 3));
+  for (key_ = 0; key_ < 50; ++key_) EXPECT_THAT(Choose(2, "h0"), UnorderedElementsAre(2, 3));
   EXPECT_THAT(Choose(3), UnorderedElementsAre(1, 2, 3));
   EXPECT_THAT(Choose(4), UnorderedElementsAre(0, 1, 2, 3));
   worst_tier_ = PlacementTier::kSecondary;
   EXPECT_THAT(Choose(4), UnorderedElementsAre(1, 2, 3));
 }
 
-TEST_F(PlacementTest, NoUnusableFullOrExcludedNode) {
+TEST_P(EveryPlacement, NoUnusableFullOrExcludedNode) {
   Build(1, 5);
   view_.SetTier(0, PlacementTier::kUnusable);
   view_.SetLoad(1, 100 * kGiB, kGiB - 1, 0);
   excluded_ = {3};
   EXPECT_THAT(Choose(5, "h0"), UnorderedElementsAre(3, 4));
+}
+
+TEST_P(EveryPlacement, NoNodeTwiceNorOneThatHoldsIt) {
+  Build(3, 4);
+  for (key_ = 0; key_ < 100; ++key_) {
+    std::vector<uint32_t> nodes = Choose(3, "", {1, 7});
+    ASSERT_THAT(nodes, SizeIs(3));
+    nodes.insert(nodes.end(), {1, 7});
+    EXPECT_THAT(std::set<uint32_t>(nodes.begin(), nodes.end()), SizeIs(5));
+  }
+}
+
+TEST_P(EveryPlacement, EqualNodesGetTheirShare) {
+  Build(4, 5);
+  std::map<uint32_t, int> taken;
+  for (key_ = 0; key_ < 8'000; ++key_) {
+    for (const uint32_t node : Choose(3)) ++taken[node];
+  }
+  for (uint32_t node = 0; node < 20; ++node) {
+    EXPECT_GT(taken[node], 600) << node;  // 1,200 expected
+    EXPECT_LT(taken[node], 1'800) << node;
+  }
+}
+
+TEST_P(EveryPlacement, AnEmptyCluster) { EXPECT_THAT(Choose(3), IsEmpty()); }
+
+// In a large cluster almost all of which is full, those that are not are found.
+TEST_P(EveryPlacement, FewFittingOfMany) {
+  Build(4, 100);
+  for (uint32_t node = 0; node < 400; ++node) {
+    if (node % 100 != 7) view_.SetLoad(node, 100 * kGiB, kGiB - 1, 0);
+  }
+  for (key_ = 0; key_ < 20; ++key_) {
+    EXPECT_THAT(Choose(4), UnorderedElementsAre(7, 107, 207, 307));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, EveryPlacement, ::testing::ValuesIn(kPlacements),
+                         [](const auto& param) { return std::string(param.param); });
+
+TEST_F(PlacementTest, NeverAllInOneRegionOfSeveral) {
+  for (int i = 0; i < 4; ++i) {
+    Add("/eu/r1");
+    Add("/eu/r2");
+    Add("/us/r1");
+  }
+  for (uint32_t count = 2; count <= 6; ++count) {
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(Regions(Choose(count)), 2u);
+  }
+  for (int i = 0; i < 50; ++i) {
+    const std::vector<uint32_t> nodes = Choose(3, "h0");
+    EXPECT_EQ(nodes[0], 0u);
+    EXPECT_EQ(Rack(nodes[1]), Rack(2));  // the other region, and its rack again
+    EXPECT_EQ(Rack(nodes[2]), Rack(2));
+    EXPECT_EQ(Regions({0, 1, Choose(1, "", {0, 1})[0]}), 2u);        // two racks of one region
+    EXPECT_EQ(Regions({0, 3, 1, Choose(1, "", {0, 3, 1})[0]}), 2u);  // three replicas in it
+  }
+  // Where the other region has no room, at least another rack.
+  for (uint32_t node = 2; node < 12; node += 3) view_.SetTier(node, PlacementTier::kUnusable);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Racks(Choose(3, "h0")), 2u);
+}
+
+TEST_F(PlacementTest, RacksOfOneLevelAreOfOneRegion) {
+  EXPECT_EQ(RegionOf("/r1"), "");
+  EXPECT_EQ(RegionOf("/default-rack"), "");
+  EXPECT_EQ(RegionOf(""), "");
+  EXPECT_EQ(RegionOf("/eu/r1"), "/eu");
+  EXPECT_EQ(RegionOf("/eu/hall/r1"), "/eu");
+  Build(2, 1);
+  EXPECT_EQ(view_.node(0).region, view_.node(1).region);
+  view_.Move(1, "/eu/r1", "h1");
+  EXPECT_NE(view_.node(0).region, view_.node(1).region);
+  EXPECT_THAT(view_.in_region(view_.node(0).region), ElementsAre(0));
 }
 
 TEST_F(PlacementTest, RepairGoesWhereARackIsMissing) {
@@ -188,10 +279,80 @@ TEST_F(PlacementTest, RandomTakesAll) {
   EXPECT_THAT(Choose(9), SizeIs(4));
 }
 
-TEST_F(PlacementTest, EmptyCluster) {
-  EXPECT_THAT(Choose(3), IsEmpty());
-  policy_ = NewRandomPlacement();
-  EXPECT_THAT(Choose(3), IsEmpty());
+TEST_F(PlacementTest, RoundRobinTakesEveryNodeInTurn) {
+  policy_ = NewRoundRobinPlacement();
+  Build(1, 5);
+  EXPECT_THAT(Choose(3), ElementsAre(0, 1, 2));
+  EXPECT_THAT(Choose(3), ElementsAre(3, 4, 0));
+  view_.SetTier(2, PlacementTier::kUnusable);
+  EXPECT_THAT(Choose(3), ElementsAre(1, 3, 4));
+  Add("/r1");
+  EXPECT_THAT(Choose(2), ElementsAre(5, 0));
+  std::map<uint32_t, int> taken;
+  view_.SetTier(2, PlacementTier::kPreferred);
+  for (int i = 0; i < 200; ++i) {
+    for (const uint32_t node : Choose(3)) ++taken[node];
+  }
+  for (uint32_t node = 0; node < 6; ++node) EXPECT_EQ(taken[node], 100) << node;
+}
+
+TEST_F(PlacementTest, LeastUsedEvensOut) {
+  policy_ = NewLeastUsedPlacement();
+  Build(1, 10);
+  std::array<uint64_t, 10> used = {};
+  for (uint32_t i = 0; i < 10; ++i) used[i] = i * 5;  // GiB of 100
+  const auto refresh = [&] {
+    for (uint32_t i = 0; i < 10; ++i) {
+      view_.SetLoad(i, 100 * kGiB, (100 - used[i]) * kGiB, 0);
+    }
+  };
+  refresh();
+  EXPECT_THAT(Choose(3), ElementsAre(0, 1, 2));
+  for (int i = 0; i < 130; ++i) {
+    for (const uint32_t node : Choose(3)) ++used[node];
+    refresh();
+  }
+  const auto [least, most] = std::minmax_element(used.begin(), used.end());
+  EXPECT_LE(*most - *least, 1u);  // 225 and 390 GiB: 61 or 62 each
+  // Of equally full ones the idle.
+  for (uint32_t i = 0; i < 10; ++i) view_.SetLoad(i, 100 * kGiB, 50 * kGiB, i == 4 ? 0 : 3);
+  EXPECT_THAT(Choose(1), ElementsAre(4));
+}
+
+// With one more node, its share of the keys goes to it, and no other key moves.
+TEST_F(PlacementTest, ANewNodeOnTheRingTakesItsShareAlone) {
+  policy_ = NewConsistentHashPlacement();
+  Build(4, 5);
+  constexpr uint64_t kKeys = 20'000;
+  std::vector<uint32_t> before;
+  for (key_ = 0; key_ < kKeys; ++key_) before.push_back(Choose(1)[0]);
+  const uint32_t added = Add("/r0");
+  uint64_t moved = 0;
+  for (key_ = 0; key_ < kKeys; ++key_) {
+    const uint32_t node = Choose(1)[0];
+    if (node == before[key_]) continue;
+    EXPECT_EQ(node, added);
+    ++moved;
+  }
+  EXPECT_GT(moved, kKeys / 21 * 7 / 10);
+  EXPECT_LT(moved, kKeys / 21 * 13 / 10);
+}
+
+TEST_F(PlacementTest, TheSameKeyFindsTheSameNodes) {
+  policy_ = NewConsistentHashPlacement();
+  Build(2, 50);
+  for (key_ = 0; key_ < 200; ++key_) {
+    const std::vector<uint32_t> nodes = Choose(3);
+    policy_ = NewConsistentHashPlacement();  // as after a restart
+    random_.seed(key_);
+    EXPECT_EQ(Choose(3), nodes);
+    // One that is lost is replaced by the next on the ring; the others stay.
+    excluded_ = {view_.node(nodes[1]).number};
+    const std::vector<uint32_t> without = Choose(3);
+    EXPECT_EQ(without[0], nodes[0]);
+    EXPECT_EQ(without[1], nodes[2]);
+    excluded_.clear();
+  }
 }
 
 TEST_F(PlacementTest, ExcessKeepsRacks) {
@@ -199,6 +360,17 @@ TEST_F(PlacementTest, ExcessKeepsRacks) {
   view_.SetLoad(3, 100 * kGiB, 1, 0);  // the fullest, but alone in its rack
   EXPECT_THAT(ChooseExcess(view_, {0, 1, 3}, 2), ElementsAre(0));
   EXPECT_THAT(ChooseExcess(view_, {0, 1, 3}, 3), IsEmpty());
+}
+
+TEST_F(PlacementTest, ExcessKeepsRegionsBeforeRacks) {
+  for (const char* rack : {"/eu/r1", "/eu/r2", "/eu/r2", "/us/r1"}) Add(rack);
+  view_.SetLoad(3, 100 * kGiB, 1, 0);  // the fullest, but alone in its region
+  view_.SetLoad(1, 100 * kGiB, 70 * kGiB, 0);
+  EXPECT_THAT(ChooseExcess(view_, {0, 1, 3}, 2), ElementsAre(1));
+  view_.SetLoad(1, 100 * kGiB, 90 * kGiB, 0);
+  EXPECT_THAT(ChooseExcess(view_, {0, 1, 3}, 2), ElementsAre(0));
+  EXPECT_THAT(ChooseExcess(view_, {0, 1, 2, 3}, 3), ElementsAre(2));
+  EXPECT_THAT(ChooseExcess(view_, {0, 1, 2, 3}, 2), ElementsAre(2, 0));
 }
 
 TEST_F(PlacementTest, ExcessTakesLateThenFullNodesFirst) {
