@@ -246,6 +246,10 @@ void BlockManager::RunReplicationRound() {
     const Hold hold(*this, Turn::kAfterOthers);
     done = state_->FillQueues(kReplicasPerLock);
   }
+  for (bool done = false; !done;) {
+    const Hold hold(*this, Turn::kAfterOthers);
+    done = state_->CheckSpread(kReplicasPerLock);
+  }
   ReplicationQueues::Cursor cursor;
   for (bool done = false; !done;) {
     const Hold hold(*this, Turn::kAfterOthers);

@@ -160,6 +160,11 @@ class BlockMap {
   void ForEach(Fn&& fn) const {
     blocks_.ForEach(fn);
   }
+  // The same from `first` on, until fn(id, BlockEntry&) returns false.
+  template <typename Fn>
+  void ForEachFrom(BlockId first, Fn&& fn) {
+    blocks_.ForEachFrom(first, fn);
+  }
   // Blocks whose replicas are not all told by their slots: for tests and measurements.
   size_t records() const { return records_.size(); }
 

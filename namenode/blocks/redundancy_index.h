@@ -14,7 +14,15 @@
 
 namespace cairn::namenode {
 
-enum class Redundancy : uint8_t { kUncounted, kSound, kUnder, kOver, kCorrupt, kMissing };
+enum class Redundancy : uint8_t {
+  kUncounted,
+  kSound,
+  kMisplaced,  // enough, but not spread as the placement policy wants
+  kUnder,
+  kOver,
+  kCorrupt,
+  kMissing,
+};
 
 class RedundancyIndex {
  public:
@@ -23,7 +31,7 @@ class RedundancyIndex {
 
   BlockCounts counts() const;
   uint64_t count(Redundancy redundancy) const { return counts_[static_cast<size_t>(redundancy)]; }
-  // Only for kUnder, kOver, kCorrupt and kMissing.
+  // Of those below kSound.
   const BlockSet& list(Redundancy redundancy) const {
     return lists_[static_cast<size_t>(redundancy)];
   }
@@ -31,8 +39,8 @@ class RedundancyIndex {
  private:
   static bool Listed(Redundancy redundancy) { return redundancy > Redundancy::kSound; }
 
-  std::array<uint64_t, 6> counts_{};
-  std::array<BlockSet, 6> lists_;
+  std::array<uint64_t, 7> counts_{};
+  std::array<BlockSet, 7> lists_;
 };
 
 }  // namespace cairn::namenode

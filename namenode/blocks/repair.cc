@@ -133,6 +133,30 @@ bool ReportedState::FillQueues(size_t max) {
   return !requeue_;
 }
 
+bool ReportedState::CheckSpread(size_t max) {
+  if (spread_changes_ != nodes_.view().changes() && spread_from_ == 0) {
+    spread_changes_ = nodes_.view().changes();  // what changes from now on is for the next check
+    const bool may_differ = nodes_.view().racks() > 1 || index_.count(Redundancy::kMisplaced) > 0;
+    spread_from_ = may_differ ? 1 : 0;
+  }
+  if (spread_from_ == 0) return true;
+  size_t seen = 0;
+  BlockId next = 0;
+  blocks_.ForEachFrom(spread_from_, [&](BlockId id, BlockEntry& block) {
+    if (seen == max) {
+      next = id;
+      return false;
+    }
+    ++seen;
+    const bool judged =
+        block.redundancy() == Redundancy::kSound || block.redundancy() == Redundancy::kMisplaced;
+    if (judged) Evaluate(id, block);
+    return true;
+  });
+  spread_from_ = next;
+  return next == 0 && spread_changes_ == nodes_.view().changes();
+}
+
 bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max) {
   const std::vector<BlockId> blocks = queues_.NextRepairs(cursor, max);
   size_t busy = 0;
@@ -174,7 +198,10 @@ DataNode* ReportedState::CopySource(const Nodes& good) const {
 
 ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& block) {
   const ReplicaCounts counts = blocks_.Count(id, block);
-  if (counts.good == 0 || counts.good >= block.replication()) return CopyOutcome::kNotNeeded;
+  // One more where they are not far enough apart; then one of those that are too near is surplus.
+  const bool misplaced = block.redundancy() == Redundancy::kMisplaced;
+  const bool under = counts.good < block.replication();
+  if (counts.good == 0 || !(under || misplaced)) return CopyOutcome::kNotNeeded;
   const Nodes good = blocks_.GoodNodes(id, block);
   DataNode* source = CopySource(good);
   if (source == nullptr) return CopyOutcome::kBusy;
@@ -189,7 +216,7 @@ ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& b
     busy |= full;
     return !full;
   };
-  PlacementRequest request{.count = block.replication() - counts.good,
+  PlacementRequest request{.count = under ? block.replication() - counts.good : 1,
                            .existing = {},
                            .writer_host = {},
                            .writer_rack = {},
@@ -200,10 +227,16 @@ ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& b
   for (const DataNode* node : good) {
     request.existing.push_back(node->view_index);
   }
-  std::vector<NodeNumber> targets;
-  for (const uint32_t index : placement_->Choose(nodes_.view(), request, random_)) {
-    targets.push_back(nodes_.view().node(index).number);
+  const std::vector<uint32_t> chosen = placement_->Choose(nodes_.view(), request, random_);
+  if (!under) {
+    std::vector<uint32_t> holders = request.existing;
+    holders.insert(holders.end(), chosen.begin(), chosen.end());
+    if (!placement_->Spread(nodes_.view(), holders)) {
+      return busy ? CopyOutcome::kBusy : CopyOutcome::kNoTarget;
+    }
   }
+  std::vector<NodeNumber> targets;
+  for (const uint32_t index : chosen) targets.push_back(nodes_.view().node(index).number);
   if (targets.empty()) {
     if (busy || DeleteUselessForRoom(id, block, counts)) return CopyOutcome::kBusy;
     return CopyOutcome::kNoTarget;

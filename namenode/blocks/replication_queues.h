@@ -1,4 +1,5 @@
-// Blocks that wait for work: too few good replicas, or replicas that should go.
+// Blocks that wait for work: too few good replicas, or not far enough apart, or replicas that
+// should go.
 //
 // Why: repair must take the most endangered block first and must not look at all blocks to find it.
 // Blocks for which nothing can be done now (no target, a report awaited) are set aside until
@@ -22,6 +23,7 @@ enum class RepairPriority : uint8_t {
   kLastReplica,  // one good replica left of several
   kHasBad,       // a bad copy beside the good ones
   kOther,
+  kMisplaced,  // enough, but not where they should be
 };
 
 class ReplicationQueues {
@@ -60,7 +62,7 @@ class ReplicationQueues {
     bool aside = false;
     uint64_t sequence = 0;
   };
-  static constexpr size_t kPriorities = 3;
+  static constexpr size_t kPriorities = 4;
 
   uint64_t next_sequence_ = 1;
   absl::btree_map<BlockId, Place> places_;

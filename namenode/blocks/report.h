@@ -31,6 +31,7 @@ struct BlockCounts {
   uint64_t over_replicated = 0;   // more good live replicas than the target
   uint64_t corrupt = 0;           // none good, at least one bad
   uint64_t missing = 0;           // none at all
+  uint64_t misplaced = 0;         // as many as wanted, but e.g. all in one rack
 
   // 100 - 50 * under / total - 100 * (corrupt + missing) / total, within 0..100; 100 without
   // blocks.

@@ -39,24 +39,41 @@ void ReportedState::QueueRepair(BlockId id, const BlockEntry& block, const Repli
   const bool finished = block.phase() == BlockPhase::kFinished;
   const bool under = (finished || (block.phase() == BlockPhase::kClosed && repairing_)) &&
                      counts.good > 0 && counts.good < block.replication();
-  if (under && !copies_.Pending(id)) {
-    const RepairPriority priority = counts.good == 1 ? RepairPriority::kLastReplica
-                                    : counts.bad > 0 ? RepairPriority::kHasBad
-                                                     : RepairPriority::kOther;
+  const bool misplaced = block.redundancy() == Redundancy::kMisplaced && repairing_;
+  if ((under || misplaced) && !copies_.Pending(id)) {
+    const RepairPriority priority = misplaced          ? RepairPriority::kMisplaced
+                                    : counts.good == 1 ? RepairPriority::kLastReplica
+                                    : counts.bad > 0   ? RepairPriority::kHasBad
+                                                       : RepairPriority::kOther;
     queues_.PutRepair(id, priority);
   } else {
     queues_.RemoveRepair(id);
   }
 }
 
+bool ReportedState::Spread(BlockId id, const BlockEntry& block) const {
+  absl::InlinedVector<uint32_t, 8> holders;
+  for (const DataNode* node : blocks_.GoodNodes(id, block)) holders.push_back(node->view_index);
+  return placement_->Spread(nodes_.view(), holders);
+}
+
+Redundancy ReportedState::Judge(BlockId id, const BlockEntry& block,
+                                const ReplicaCounts& counts) const {
+  const Redundancy redundancy = RedundancyOf(block, counts);
+  const bool judged = redundancy == Redundancy::kSound && counts.good > 1 &&
+                      nodes_.view().racks() > 1;  // where there is one, nothing can be better
+  return judged && !Spread(id, block) ? Redundancy::kMisplaced : redundancy;
+}
+
 void ReportedState::Evaluate(BlockId id, BlockEntry& block) {
   const ReplicaCounts counts = blocks_.Count(id, block);
-  const Redundancy redundancy = RedundancyOf(block, counts);
+  const Redundancy redundancy = Judge(id, block, counts);
   index_.Move(id, block.redundancy(), redundancy);
   block.set_redundancy(redundancy);
   QueueRepair(id, block, counts);
 
-  const bool enough = redundancy == Redundancy::kSound || redundancy == Redundancy::kOver;
+  const bool enough = redundancy == Redundancy::kSound || redundancy == Redundancy::kOver ||
+                      redundancy == Redundancy::kMisplaced;
   const bool useless = counts.bad > 0 || counts.outdated > 0;
   if (redundancy == Redundancy::kOver || (enough && useless)) {
     queues_.PutSurplus(id);
@@ -353,7 +370,7 @@ HealthReport ReportedState::Health(size_t limit) const {
 BlockCounts ReportedState::Recount() const {
   RedundancyIndex anew;
   blocks_.ForEach([&](BlockId id, const BlockEntry& block) {
-    anew.Move(id, Redundancy::kUncounted, RedundancyOf(block, blocks_.Count(id, block)));
+    anew.Move(id, Redundancy::kUncounted, Judge(id, block, blocks_.Count(id, block)));
   });
   return anew.counts();
 }

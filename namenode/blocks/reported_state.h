@@ -105,6 +105,8 @@ class ReportedState {
   // Puts at most about `max` blocks in the queues that could not be repaired before; true when
   // there is no more.
   bool FillQueues(size_t max);
+  // Judges at most `max` blocks anew after racks have changed; true when there is no more.
+  bool CheckSpread(size_t max);
   // Looks at most at `max` blocks; true when the round is done.
   bool ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max);
   bool DeleteSurplus(BlockId& cursor, size_t max);
@@ -145,6 +147,8 @@ class ReportedState {
   // Brings all that follows from a block's replicas up to date. After every change of them.
   void Evaluate(BlockId id, BlockEntry& block);
   void QueueRepair(BlockId id, const BlockEntry& block, const ReplicaCounts& counts);
+  Redundancy Judge(BlockId id, const BlockEntry& block, const ReplicaCounts& counts) const;
+  bool Spread(BlockId id, const BlockEntry& block) const;
 
   void ApplyFinished(const BlockChange& change, BlockEntry& block);
   void ApplyRemoved(BlockId id, BlockEntry& block);
@@ -208,7 +212,9 @@ class ReportedState {
   // Since repairs could begin for the first time. Until then the lists of the index are all there
   // is of what is to be repaired: after a start that is every block.
   bool repairing_ = false;
-  BlockId fill_from_ = 0;  // ... from where on they are not in the queue yet
+  BlockId fill_from_ = 0;        // ... from where on they are not in the queue yet
+  uint64_t spread_changes_ = 0;  // of the view, when the last check of all blocks began
+  BlockId spread_from_ = 0;      // where it goes on
 };
 
 }  // namespace cairn::namenode

@@ -24,6 +24,8 @@ ClusterMetrics::ClusterMetrics(const Namesystem* namesystem, BlockManager* block
       over_replicated_(Add(metrics, "over_replicated_blocks", "Blocks with too many replicas")),
       corrupt_(Add(metrics, "corrupt_blocks", "Blocks with bad replicas alone")),
       missing_(Add(metrics, "missing_blocks", "Blocks without a replica")),
+      misplaced_(Add(metrics, "misplaced_blocks",
+                     "Blocks with enough replicas that are not spread as wanted")),
       safe_mode_(Add(metrics, "safe_mode", "1 while the NameNode is in safe mode")),
       capacity_bytes_(Add(metrics, "capacity_bytes", "Of the DataNodes that are not failed")),
       used_bytes_(Add(metrics, "used_bytes", "By replicas")),
@@ -52,6 +54,7 @@ absl::Status ClusterMetrics::RunOnce() {
   set(over_replicated_, report.blocks.over_replicated);
   set(corrupt_, report.blocks.corrupt);
   set(missing_, report.blocks.missing);
+  set(misplaced_, report.blocks.misplaced);
   set(safe_mode_, report.safe_mode ? 1 : 0);
   set(capacity_bytes_, report.capacity_bytes);
   set(used_bytes_, report.used_bytes);

@@ -35,6 +35,7 @@ class ClusterMetrics {
   Gauge* const over_replicated_;
   Gauge* const corrupt_;
   Gauge* const missing_;
+  Gauge* const misplaced_;
   Gauge* const safe_mode_;
   Gauge* const capacity_bytes_;
   Gauge* const used_bytes_;

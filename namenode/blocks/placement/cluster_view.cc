@@ -7,6 +7,10 @@ namespace {
 
 constexpr double kTransfersLikeAFullDisk = 64;
 
+bool Contains(const std::vector<uint32_t>& members, uint32_t index) {
+  return std::find(members.begin(), members.end(), index) != members.end();
+}
+
 std::string_view RackName(std::string_view rack) { return rack.empty() ? kDefaultRack : rack; }
 
 }  // namespace
@@ -35,6 +39,7 @@ uint32_t ClusterView::Add(NodeNumber number, std::string_view rack, std::string_
   nodes_.push_back(node);
   ++tiers_[static_cast<size_t>(node.tier)];
   all_.push_back(index);
+  ++changes_;
   return index;
 }
 
@@ -56,6 +61,8 @@ void ClusterView::SetTier(uint32_t index, PlacementTier tier) {
 
 void ClusterView::Move(uint32_t index, std::string_view rack, std::string_view host) {
   PlacementNode& node = nodes_[index];
+  if (Contains(racks_.Find(RackName(rack)), index) && Contains(hosts_.Find(host), index)) return;
+  ++changes_;
   racks_.Leave(node.rack, index);
   regions_.Leave(node.region, index);
   hosts_.Leave(node.host, index);

@@ -60,6 +60,8 @@ class ClusterView {
   size_t of_tier(PlacementTier tier) const { return tiers_[static_cast<size_t>(tier)]; }
   const PlacementNode& node(uint32_t index) const { return nodes_[index]; }
   const std::vector<uint32_t>& all() const { return all_; }
+  // Grows whenever a node comes, or moves.
+  uint64_t changes() const { return changes_; }
   size_t racks() const { return racks_.members.size(); }
   const std::vector<uint32_t>& in_rack(uint32_t rack) const { return racks_.members[rack]; }
   const std::vector<uint32_t>& in_region(uint32_t region) const { return regions_.members[region]; }
@@ -84,6 +86,7 @@ class ClusterView {
   Groups racks_;
   Groups regions_;
   Groups hosts_;
+  uint64_t changes_ = 0;
 };
 
 }  // namespace cairn::namenode

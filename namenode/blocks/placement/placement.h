@@ -16,6 +16,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "namenode/blocks/placement/cluster_view.h"
 
 namespace cairn::namenode {
@@ -40,6 +41,11 @@ class PlacementPolicy {
   // const: some policies remember where they are.
   virtual std::vector<uint32_t> Choose(const ClusterView& view, const PlacementRequest& request,
                                        Random& random) = 0;
+  // Whether replicas on these nodes (indices) lie as far apart as the policy wants where the view's
+  // nodes allow it, dead or alive.
+  virtual bool Spread(const ClusterView& view, absl::Span<const uint32_t> holders) const {
+    return true;
+  }
 };
 
 // HDFS's default (BlockPlacementPolicyDefault): the writer's node if it is a DataNode, another

@@ -15,23 +15,36 @@ class RackAware final : public PlacementPolicy {
     return std::move(chooser).Result();
   }
 
+  bool Spread(const ClusterView& view, absl::Span<const uint32_t> holders) const override {
+    if (holders.size() < 2) return true;
+    const PlacementNode& first = view.node(holders[0]);
+    const auto outside = [&](const std::vector<uint32_t>& inside) {
+      return inside.size() < view.size();
+    };
+    return !(outside(view.in_region(first.region)) &&
+             AllInOne(view, holders, &PlacementNode::region)) &&
+           !(outside(view.in_rack(first.rack)) && AllInOne(view, holders, &PlacementNode::rack));
+  }
+
  private:
+  static bool AllInOne(const ClusterView& view, absl::Span<const uint32_t> holders,
+                       uint32_t PlacementNode::*domain) {
+    return std::all_of(holders.begin(), holders.end(), [&](uint32_t holder) {
+      return view.node(holder).*domain == view.node(holders[0]).*domain;
+    });
+  }
+
   static bool TakeNext(Chooser& chooser, const PlacementRequest& request) {
     const ClusterView& view = chooser.view();
     const absl::Span<const uint32_t> holders = chooser.holders();
     if (holders.empty()) return TakeNear(chooser, request);
-    const auto all_in = [&](uint32_t PlacementNode::*domain) {
-      return std::all_of(holders.begin(), holders.end(), [&](uint32_t holder) {
-        return view.node(holder).*domain == view.node(holders[0]).*domain;
-      });
-    };
     const PlacementNode& first = view.node(holders[0]);
     // A lost region, or rack, must not take every replica.
-    if (all_in(&PlacementNode::region) &&
+    if (AllInOne(view, holders, &PlacementNode::region) &&
         TakeOutside(chooser, request, &PlacementNode::region, view.in_region(first.region))) {
       return true;
     }
-    if (all_in(&PlacementNode::rack) &&
+    if (AllInOne(view, holders, &PlacementNode::rack) &&
         TakeOutside(chooser, request, &PlacementNode::rack, view.in_rack(first.rack))) {
       return true;
     }

@@ -215,7 +215,7 @@ void FakeCluster::Run(int64_t ms) {
 bool FakeCluster::RunUntilSound(int steps) {
   for (int i = 0; i < steps; ++i) {
     const BlockCounts counts = Counts();
-    if (counts.under_replicated + counts.over_replicated == 0) return true;
+    if (counts.under_replicated + counts.over_replicated + counts.misplaced == 0) return true;
     Run(options_.heartbeat_interval_ms);
   }
   return false;

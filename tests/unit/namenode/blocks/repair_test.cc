@@ -10,6 +10,7 @@
 namespace cairn::namenode {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -68,6 +69,73 @@ TEST_F(RepairTest, DeadNodeIsReplacedAndWelcomedBack) {
   }
   EXPECT_EQ(replicas, 60u);
   ExpectCountsAreRight();
+}
+
+TEST_F(RepairTest, ReplicasOfOneRackAreSpreadOnceThereIsAnother) {
+  AddNodes(4, "/a");
+  std::vector<Block> blocks;
+  for (int i = 0; i < 20; ++i) blocks.push_back(cluster_.AddBlock({1, 2, 3}, 3));
+  const Block single = cluster_.AddBlock({1}, 1);
+  cluster_.Run(9'000);
+  EXPECT_EQ(cluster_.Counts().misplaced, 0u);
+  AddNodes(2, "/b");
+  cluster_.Run(3'000);
+  EXPECT_EQ(cluster_.Counts().misplaced + cluster_.Counts().over_replicated, 20u);
+  ExpectCountsAreRight();
+  EXPECT_DOUBLE_EQ(cluster_.Counts().Score(), 100);
+  ASSERT_TRUE(cluster_.RunUntilSound());
+  EXPECT_EQ(cluster_.Counts().misplaced, 0u);
+  for (const Block& block : blocks) {
+    EXPECT_THAT(cluster_.Where(block), SizeIs(3));
+    EXPECT_THAT(cluster_.Where(block), AnyOf(Contains(5), Contains(6)));
+  }
+  EXPECT_THAT(cluster_.Where(single), ElementsAre(1));
+  ExpectCountsAreRight();
+}
+
+TEST_F(RepairTest, MisplacedReplicasWaitForTheOtherRack) {
+  AddNodes(3, "/a");
+  AddNodes(1, "/b");
+  cluster_.node(4).up = false;
+  cluster_.Run(61'000);  // dead
+  const Block block = cluster_.AddBlock({1, 2, 3}, 3);
+  cluster_.Run(130'000);
+  EXPECT_EQ(cluster_.Counts().misplaced, 1u);
+  EXPECT_EQ(CopiesOrdered(), 0u);
+  cluster_.Restart(cluster_.node(4));
+  cluster_.Run(130'000);
+  EXPECT_EQ(cluster_.Counts().misplaced, 0u);
+  EXPECT_THAT(cluster_.Where(block), SizeIs(3));
+  EXPECT_THAT(cluster_.Where(block), Contains(4));
+  ExpectCountsAreRight();
+}
+
+// After the loss of a rack its blocks are whole again in the other, and spread when it is back.
+TEST_F(RepairTest, AMisplacedBlockIsRepairedFirstAndSpreadLater) {
+  AddNodes(3, "/a");
+  AddNodes(2, "/b");
+  const Block block = cluster_.AddBlock({1, 2, 4}, 3);
+  cluster_.node(4).up = cluster_.node(5).up = false;
+  cluster_.Run(90'000);
+  EXPECT_THAT(cluster_.Where(block), Contains(3));
+  EXPECT_EQ(cluster_.Counts().misplaced, 1u);
+  cluster_.Restart(cluster_.node(4));  // with its replica
+  cluster_.Run(30'000);
+  EXPECT_THAT(cluster_.Where(block), SizeIs(3));
+  EXPECT_THAT(cluster_.Where(block), Contains(4));
+  EXPECT_EQ(cluster_.Counts().misplaced, 0u);
+  ExpectCountsAreRight();
+}
+
+TEST(RepairPlacementTest, OnlyRackAwarePlacementMovesReplicasBetweenRacks) {
+  BlockManagerOptions options;
+  options.placement = "random";
+  FakeCluster cluster(options);
+  for (const char* rack : {"/a", "/a", "/a", "/b"}) cluster.AddNode(rack);
+  const Block block = cluster.AddBlock({1, 2, 3}, 3);
+  cluster.Run(130'000);
+  EXPECT_EQ(cluster.Counts().misplaced, 0u);
+  EXPECT_THAT(cluster.Where(block), ElementsAre(1, 2, 3));
 }
 
 TEST_F(RepairTest, NothingIsDeletedWhileAReportIsAwaited) {
