@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "client/bench/fd.h"
+#include "common/fd.h"
 #include "common/status.h"
 
 namespace cairn::bench {

@@ -15,7 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/bench/callers.h"
-#include "client/bench/fd.h"
+#include "common/fd.h"
 
 extern char** environ;
 

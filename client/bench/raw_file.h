@@ -13,8 +13,8 @@
 #include <string_view>
 
 #include "client/bench/content.h"
-#include "client/bench/fd.h"
 #include "client/bench/measure.h"
+#include "common/fd.h"
 #include "common/status.h"
 
 namespace cairn::bench {

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "client/bench/fd.h"
+#include "common/fd.h"
 #include "common/strings.h"
 
 namespace cairn::bench {

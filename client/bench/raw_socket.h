@@ -11,8 +11,8 @@
 #include <string_view>
 #include <utility>
 
-#include "client/bench/fd.h"
 #include "client/bench/measure.h"
+#include "common/fd.h"
 #include "common/status.h"
 
 namespace cairn::bench {

@@ -1,12 +1,13 @@
-// A file descriptor, closed with its owner. Used throughout client/bench, where sockets, pipes and
-// files are the operating system's own. Not thread-safe; moved, never copied.
+// A file descriptor, closed with its owner. Used where sockets, pipes and files are the operating
+// system's own; what Cairn keeps on disk goes through an Env (env.h). Not thread-safe; moved, never
+// copied.
 #pragma once
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace cairn::bench {
+namespace cairn {
 
 class Fd {
  public:
@@ -26,4 +27,4 @@ class Fd {
   int fd_;
 };
 
-}  // namespace cairn::bench
+}  // namespace cairn
