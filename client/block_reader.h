@@ -2,7 +2,7 @@
 //
 // Why a class of its own: whatever goes wrong (a node that is gone, silent, lacks the replica, or
 // sends bytes that fail their checksums) becomes one status, and FileReader goes on elsewhere. Used
-// by one thread at a time; gRPC's own threads bring the packets.
+// by one thread at a time; gRPC's own threads bring the packets. Made by LocalFirstReader.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "client/block_source.h"
 #include "common/net/packet_message.h"
 #include "proto/types.pb.h"
 
@@ -20,25 +21,21 @@ namespace cairn {
 
 class ClientCore;
 
-class BlockReader {
+class BlockReader final : public BlockSource {
  public:
   // Bytes [offset, offset + length) of `block`, from `node`, which has failed when it sends nothing
   // for `stall_ms`.
   BlockReader(ClientCore* core, v1::LocatedBlock block, v1::NodeAddress node, uint64_t offset,
               uint64_t length, int64_t stall_ms);
-  ~BlockReader();  // breaks off
+  ~BlockReader() override;
   BlockReader(const BlockReader&) = delete;
   BlockReader& operator=(const BlockReader&) = delete;
 
   // Connects and asks; errors of the DataNode show in Read.
-  absl::Status Open();
-  // The next bytes, at least one and at most out.size(); never called beyond the range. kChecksum
-  // for bytes that fail their checksum, of which none is handed out.
-  absl::StatusOr<size_t> Read(std::span<char> out);
-
-  uint64_t bytes_left() const { return end_ - position_; }
-  const v1::LocatedBlock& block() const { return block_; }
-  const v1::NodeAddress& node() const { return node_; }
+  absl::Status Open() override;
+  // None of the bytes that fail their checksum is handed out.
+  absl::StatusOr<size_t> Read(std::span<char> out) override;
+  uint64_t bytes_left() const override { return end_ - position_; }
 
   // Asks the node to check its own replica. Best effort.
   void AskToVerify();

@@ -40,6 +40,8 @@ void ClientConfig::Declare(CommandLine& line, std::string_view home) {
   table.AddString("rack", &rack_, "where this client is, to find the nearest replicas")
       .Value("/REGION/RACK");
   table.AddDuration("timeout", &timeout_ms_, "how long to wait for a NameNode");
+  table.AddBool("no-short-circuit", &no_short_circuit_,
+                "read replicas on this host over TCP too, not out of their files");
   table.AllowSections("clusters", &clusters_);
 
   std::vector<std::string> files;
@@ -75,6 +77,7 @@ absl::StatusOr<ClientOptions> ClientConfig::Resolve(std::string_view cluster) co
   options.user = user_;
   options.rack = rack_;
   options.timeout_ms = timeout_ms_;
+  options.short_circuit = !no_short_circuit_;
   return options;
 }
 

@@ -36,8 +36,8 @@ absl::StatusOr<ClientPath> ParseClientPath(std::string_view operand);
 
 class ClientConfig {
  public:
-  // Adds --namenode, --user, --rack and --timeout, [clusters.NAME] and the two files. `home` is the
-  // user's home directory; empty: $HOME. This object must outlive the parsing.
+  // Adds --namenode, --user, --rack, --timeout and --no-short-circuit, [clusters.NAME] and the two
+  // files. `home` is the user's home directory; empty: $HOME. This object must outlive the parsing.
   void Declare(CommandLine& line, std::string_view home = "");
 
   // The options of a cluster, after the command line was parsed. kUsage for a name without a table
@@ -50,6 +50,7 @@ class ClientConfig {
   std::string user_;
   std::string rack_;
   int64_t timeout_ms_ = 30'000;
+  bool no_short_circuit_ = false;
   std::map<std::string, std::map<std::string, std::string>> clusters_;
 };
 

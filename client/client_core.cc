@@ -37,8 +37,9 @@ absl::Status CheckTransfer(const TransferOptions& transfer) {
     return UsageError("a packet's size must be a multiple of 4K");
   }
   if (transfer.window_packets == 0 || transfer.stall_ms <= 0 || transfer.max_progress_ms <= 0 ||
-      transfer.connect_ms <= 0 || transfer.heartbeat_ms <= 0 || transfer.write_attempts <= 0 ||
-      transfer.slow_window_ms <= 0 || transfer.retry_pause_ms <= 0) {
+      transfer.connect_ms <= 0 || transfer.local_ms <= 0 || transfer.heartbeat_ms <= 0 ||
+      transfer.write_attempts <= 0 || transfer.slow_window_ms <= 0 ||
+      transfer.retry_pause_ms <= 0) {
     return UsageError("window, times and attempts of transfers must be above 0");
   }
   return absl::OkStatus();
@@ -69,6 +70,11 @@ ClientCore::ClientCore(ClientOptions options)
                  .timeout_ms = options_.timeout_ms},
                 &channels_, clock_.get()),
       datanodes_(&channels_),
+      local_replicas_({.enabled = options_.short_circuit,
+                       .patience_ms = options_.transfer.local_ms,
+                       .host = options_.host,
+                       .client = name_},
+                      &datanodes_, clock_.get()),
       leases_(&namenode_),
       packet_size_(options_.transfer.packet_bytes) {}
 

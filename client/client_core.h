@@ -10,6 +10,7 @@
 #include "client/connect.h"
 #include "client/file_system.h"
 #include "client/lease_renewer.h"
+#include "client/local_replicas.h"
 #include "client/namenode_client.h"
 #include "client/packet_size.h"
 #include "client/pipeline_keeper.h"
@@ -29,6 +30,7 @@ class ClientCore {
   Clock& clock() { return *clock_; }
   NameNodeClient& namenode() { return namenode_; }
   DataNodeChannels& datanodes() { return datanodes_; }
+  LocalReplicas& local_replicas() { return local_replicas_; }
   LeaseRenewer& leases() { return leases_; }
   PipelineKeeper& pipelines() { return pipelines_; }
   PacketSize& packet_size() { return packet_size_; }
@@ -43,6 +45,7 @@ class ClientCore {
   ChannelCache channels_;
   NameNodeClient namenode_;
   DataNodeChannels datanodes_;
+  LocalReplicas local_replicas_;
   LeaseRenewer leases_;
   PipelineKeeper pipelines_;
   PacketSize packet_size_;

@@ -140,7 +140,7 @@ absl::Status FileReader::Position(Cursor& cursor, uint64_t offset, uint64_t want
     const TransferOptions& transfer = core_->options().transfer;
     const int64_t stall_ms = cursor.fetched_again ? transfer.max_progress_ms : transfer.stall_ms;
     cursor.reader =
-        std::make_unique<BlockReader>(core_.get(), block, *node, start, length, stall_ms);
+        std::make_unique<LocalFirstReader>(core_.get(), block, *node, start, length, stall_ms);
     cursor.offset = offset;
     const absl::Status status = cursor.reader->Open();
     if (status.ok()) return status;

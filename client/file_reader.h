@@ -16,9 +16,9 @@
 #include <string>
 #include <utility>
 
-#include "client/block_reader.h"
 #include "client/client_core.h"
 #include "client/input_stream.h"
+#include "client/local_first_reader.h"
 #include "client/open_file.h"
 #include "common/mutex.h"
 
@@ -47,7 +47,7 @@ class FileReader final : public InputStream {
   enum class ReadAhead { kNo, kToBlockEnd };
   // Where one sequence of reads has got to.
   struct Cursor {
-    std::unique_ptr<BlockReader> reader;
+    std::unique_ptr<LocalFirstReader> reader;
     uint64_t offset = 0;  // in the file, of the reader's next byte
     absl::Status last_failure;
     // Since the last byte was read:

@@ -243,4 +243,6 @@ absl::StatusOr<ServerDefaults> FileSystem::GetServerDefaults() {
   return FromProto(reply);
 }
 
+ReadCounts FileSystem::read_counts() const { return core_->local_replicas().counts(); }
+
 }  // namespace cairn

@@ -40,6 +40,7 @@ struct TransferOptions {
   int64_t stall_ms = 2'000;
   int64_t max_progress_ms = 30'000;  // so has one that gets nowhere this long, whatever it says
   int64_t connect_ms = 1'500;        // to connect to a DataNode
+  int64_t local_ms = 1'000;          // for a DataNode on this host to pass a replica's files
   int64_t heartbeat_ms = 5'000;      // after which an idle pipeline gets an empty packet
   // A pipeline that moves less than this, in bytes a second, may have a slow DataNode, which is
   // then left out. 0: never.
@@ -55,6 +56,8 @@ struct ClientOptions {
   std::string rack;                    // "/region/rack"; empty: unknown
   std::string host;                    // empty: the host name of this machine
   int64_t timeout_ms = 30'000;         // how long a call waits for a NameNode
+  // Replicas on this host are read out of their files, where their DataNodes pass these.
+  bool short_circuit = true;
   TransferOptions transfer;
 };
 
@@ -156,6 +159,7 @@ class FileSystem {
                                                               uint64_t offset = 0,
                                                               uint64_t length = 0);
   absl::StatusOr<ServerDefaults> GetServerDefaults();
+  ReadCounts read_counts() const;
 
  private:
   explicit FileSystem(std::shared_ptr<ClientCore> core);

@@ -77,6 +77,14 @@ struct FileChecksum {
   uint64_t length = 0;  // bytes under it
 };
 
+// Where the bytes came from that a client has read from DataNodes since it connected.
+struct ReadCounts {
+  uint64_t local_bytes = 0;      // out of replicas' files on this host
+  uint64_t remote_bytes = 0;     // over TCP
+  uint64_t local_opens = 0;      // replicas whose files it was given
+  uint64_t local_fallbacks = 0;  // of these, went on over TCP, because something was wrong
+};
+
 struct ServerDefaults {
   std::string cluster;     // its name
   std::string cluster_id;  // its UUID

@@ -1,6 +1,8 @@
 #include "datanode/datanode.h"
 
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -18,6 +20,7 @@
 #include "datanode/service/data_transfer_service.h"
 #include "datanode/service/grpc_connector.h"
 #include "datanode/service/grpc_recovery_peers.h"
+#include "datanode/service/local_reads.h"
 #include "datanode/store/replica_store.h"
 #include "datanode/web/pages.h"
 
@@ -27,6 +30,7 @@ namespace {
 constexpr int64_t kStreamGraceMs = 3'000;
 constexpr int64_t kDiskCheckMs = 5'000;
 constexpr int64_t kSyncMs = 1'000;  // what need not be durable at once is within 5 s
+constexpr char kLocalSocket[] = "local.sock";
 
 }  // namespace
 
@@ -49,8 +53,12 @@ class DataNode::Impl {
                                                        .reserved_bytes = options_.reserved_bytes,
                                                        .failed_volumes_tolerated =
                                                            options_.failed_volumes_tolerated}));
-    service_ = std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_,
-                                                     &transfers_, BlockReceiver::Options{});
+    RETURN_IF_ERROR(StartLocalReads());
+    LocalSocket local;
+    if (local_reads_ != nullptr) local = {local_reads_->path(), local_reads_->instance()};
+    service_ =
+        std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_, &transfers_,
+                                              BlockReceiver::Options{}, std::move(local));
     ASSIGN_OR_RETURN(rpc_, RpcServer::Start(options_.listen, {service_.get()}));
     ASSIGN_OR_RETURN(
         http_,
@@ -85,6 +93,7 @@ class DataNode::Impl {
     std::thread shutdown([this] {
       if (rpc_ != nullptr) rpc_->Shutdown(kStreamGraceMs);
     });
+    if (local_reads_ != nullptr) local_reads_->Stop();
     transfers_.WaitUntilNone(kStreamGraceMs);
     transfers_.Stop();  // copies that this node sends, too
     peers_.Stop();
@@ -96,6 +105,7 @@ class DataNode::Impl {
     if (session_ != nullptr) session_->Stop();
     session_.reset();
     service_.reset();
+    local_reads_.reset();
     if (sync_ != nullptr) store_->SyncPending();  // nobody will do it later
     store_.reset();
   }
@@ -117,6 +127,32 @@ class DataNode::Impl {
   }
 
  private:
+  // Where it was not asked for, a node without it is as good: clients read over TCP.
+  absl::Status StartLocalReads() {
+    if (!options_.local_reads) return absl::OkStatus();
+    std::vector<std::string> paths = {options_.local_socket};
+    if (options_.local_socket.empty()) {
+      paths.clear();
+      for (const std::string& dir : options_.data_dirs) {
+        std::error_code error;
+        paths.push_back((std::filesystem::absolute(dir, error) / kLocalSocket).string());
+      }
+    }
+    absl::Status failure;
+    for (const std::string& path : paths) {
+      auto started = LocalReads::Start({.path = path}, store_.get(), &transfers_, &metrics_);
+      if (started.ok()) {
+        local_reads_ = *std::move(started);
+        return absl::OkStatus();
+      }
+      failure.Update(started.status());
+    }
+    if (!options_.local_socket.empty()) return Annotate(failure, "--local-socket");
+    LogWarn("clients on this host read over TCP, because there is no Unix socket for them: {}",
+            MessageOf(failure));
+    return absl::OkStatus();
+  }
+
   void MakeSession() {
     id_ = store_->node_id();
     session_ = std::make_unique<ControlSession>(
@@ -189,6 +225,7 @@ class DataNode::Impl {
   GrpcRecoveryPeers peers_;
   std::string id_;
   std::unique_ptr<ReplicaStore> store_;
+  std::unique_ptr<LocalReads> local_reads_;  // null: none
   std::unique_ptr<DataTransferService> service_;
   std::unique_ptr<RpcServer> rpc_;
   std::unique_ptr<HttpServer> http_;

@@ -29,6 +29,8 @@ struct DataNodeOptions {
   std::vector<std::string> advertise_http;  // host:port; empty: from http
   int failed_volumes_tolerated = -1;        // -1: all but one
   uint64_t transfer_memory_bytes = 512 << 20;
+  bool local_reads = true;   // clients on this host may read the replicas' files
+  std::string local_socket;  // where they get them; empty: "local.sock" in a data directory
   // Called by the DataNode's threads; must be quick and must not call it back.
   std::function<void()> on_registered;         // at every registration
   std::function<void(absl::Status)> on_fatal;  // it cannot go on: stop it

@@ -66,6 +66,13 @@ void DataNodeFlags::Declare(OptionTable& table) {
   table.AddInt("failed-volumes-tolerated", &failed_volumes_tolerated, -1, 1'000,
                "the node goes on with this many failed data directories; -1: all but one");
   table.AddSize("transfer-memory", &transfer_memory, "bounds the open block streams, 2M each");
+  table
+      .AddString(
+          "local-socket", &local_socket,
+          "Unix socket at which clients on this host get the files of replicas, to read them "
+          "without a connection")
+      .Value("PATH|off")
+      .Default("local.sock in the first data directory");
 }
 
 absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
@@ -99,6 +106,12 @@ absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
     return UsageError("--transfer-memory: at least 2M, which is one stream");
   }
   options.transfer_memory_bytes = transfer_memory;
+  options.local_reads = local_socket != "off";
+  if (options.local_reads) options.local_socket = local_socket;
+  if (!options.local_socket.empty() && options.local_socket.front() != '/') {
+    return UsageError(fmt::format("--local-socket: {} is neither an absolute path nor off",
+                                  options.local_socket));
+  }
   return options;
 }
 

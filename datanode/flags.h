@@ -23,6 +23,7 @@ struct DataNodeFlags {
   std::vector<std::string> advertise_http;
   int64_t failed_volumes_tolerated = -1;
   uint64_t transfer_memory = 512 << 20;
+  std::string local_socket;
 
   void Declare(OptionTable& table);
   // Checks the values; kUsage with the flag's name.

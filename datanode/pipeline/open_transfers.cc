@@ -115,6 +115,11 @@ void OpenTransfers::Count(Kind kind, const absl::Status& status, uint64_t bytes)
   ++load_.errors;
 }
 
+void OpenTransfers::CountLocalRead() {
+  MutexLock lock(mu_);
+  ++load_.read_requests;
+}
+
 void OpenTransfers::CancelWrites(const Block& block) {
   MutexLock lock(mu_);
   for (const auto& [id, entry] : open_) {

@@ -107,6 +107,8 @@ class OpenTransfers {
   absl::Status FenceWrites(BlockId id, GenerationStamp generation) ABSL_LOCKS_EXCLUDED(mu_);
   // Ends all streams and admits no others (UNAVAILABLE).
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
+  // A read that needs no stream here: the reader was given the replica's files.
+  void CountLocalRead() ABSL_LOCKS_EXCLUDED(mu_);
   // False when streams are still open after `timeout_ms`.
   bool WaitUntilNone(int64_t timeout_ms) ABSL_LOCKS_EXCLUDED(mu_);
   TransferLoad load() const ABSL_LOCKS_EXCLUDED(mu_);

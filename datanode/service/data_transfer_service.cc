@@ -53,12 +53,13 @@ absl::Status SendRange(ReplicaReader& reader, uint64_t offset, uint64_t end, uin
 
 DataTransferService::DataTransferService(ReplicaStore* store, const NodeNumbers* numbers,
                                          Connector* connector, OpenTransfers* transfers,
-                                         BlockReceiver::Options options)
+                                         BlockReceiver::Options options, LocalSocket local)
     : store_(store),
       numbers_(numbers),
       connector_(connector),
       transfers_(transfers),
       options_(options),
+      local_(std::move(local)),
       sender_(store, connector, transfers) {
   ServeWithoutCopies();
 }
@@ -201,6 +202,17 @@ grpc::Status DataTransferService::TransferBlock(grpc::ServerContext* context,
       sender_.Join(block, std::move(targets), [context] { return context->IsCancelled(); });
   if (!sent.ok()) LogWarn("transfer of block {}: {}", block.id, MessageOf(sent));
   return ToRpcStatus(sent);
+}
+
+grpc::Status DataTransferService::GetLocalSocket(grpc::ServerContext* context,
+                                                 const v1::GetLocalSocketRequest* request,
+                                                 v1::GetLocalSocketReply* reply) {
+  if (local_.path.empty()) {
+    return ToRpcStatus(absl::NotFoundError("this DataNode passes no files to local clients"));
+  }
+  reply->set_path(local_.path);
+  reply->set_instance(local_.instance);
+  return grpc::Status::OK;
 }
 
 // --- block recovery ------------------------------------------------------------------------------

@@ -7,6 +7,8 @@
 
 #include <grpcpp/support/status.h>
 
+#include <string>
+
 #include "common/ids.h"
 #include "common/net/packet_message.h"
 #include "common/status.h"
@@ -27,11 +29,18 @@ class ReplicaStore;
 using WriteBlockStream = grpc::ServerReaderWriter<v1::WriteAck, WritePacketMessage>;
 using ReadBlockStream = grpc::ServerSplitStreamer<v1::ReadBlockRequest, ReadPacketMessage>;
 
+// Where local clients get descriptors (local_reads.h); an empty path: nowhere.
+struct LocalSocket {
+  std::string path;
+  std::string instance;
+};
+
 class DataTransferService final : public v1::DataTransfer::Service {
  public:
   // All must outlive the service.
   DataTransferService(ReplicaStore* store, const NodeNumbers* numbers, Connector* connector,
-                      OpenTransfers* transfers, BlockReceiver::Options options);
+                      OpenTransfers* transfers, BlockReceiver::Options options,
+                      LocalSocket local = {});
 
   grpc::Status VerifyBlock(grpc::ServerContext* context, const v1::VerifyBlockRequest* request,
                            v1::VerifyBlockReply* reply) override;
@@ -46,6 +55,9 @@ class DataTransferService final : public v1::DataTransfer::Service {
   grpc::Status FinishRecovery(grpc::ServerContext* context,
                               const v1::FinishRecoveryRequest* request,
                               v1::FinishRecoveryReply* reply) override;
+  grpc::Status GetLocalSocket(grpc::ServerContext* context,
+                              const v1::GetLocalSocketRequest* request,
+                              v1::GetLocalSocketReply* reply) override;
 
  private:
   // In the place of the generated WriteBlock and ReadBlock, whose messages copy payloads.
@@ -63,6 +75,7 @@ class DataTransferService final : public v1::DataTransfer::Service {
   Connector* const connector_;
   OpenTransfers* const transfers_;
   const BlockReceiver::Options options_;
+  const LocalSocket local_;
   DamageWatch damage_;
   ThreadCache ack_threads_{"ack-relay"};
   ReplicaSender sender_;

@@ -50,6 +50,15 @@ class ReplicaReader {
   absl::StatusOr<absl::Cord> ReadShared(uint64_t offset, uint64_t bytes, bool verify,
                                         std::vector<uint32_t>* crcs);
 
+  // For one who reads a finalized replica's files without this: open as long as this lives; -1
+  // where the Env has no descriptors. No byte below the length of block() changes in them.
+  struct Files {
+    int data = -1;
+    int checksums = -1;
+    uint32_t tail_crc = 0;  // of the last chunk, where it is not a whole one: not in the file
+  };
+  Files files() const { return {data_->fd(), checksums_->fd(), tail_crc_}; }
+
   // The CRC32C of all its bytes, put together from the chunks' CRCs.
   absl::StatusOr<uint32_t> Checksum();
 

@@ -69,8 +69,9 @@ class PipelineMatrixTest : public ::testing::TestWithParam<Fault> {
 
   void SetUp() override {
     ASSERT_NE(cluster_, nullptr);
-    auto fs = FileSystem::Connect(
-        {.namenodes = {cluster_->rpc_address()}, .transfer = {.packet_bytes = 64 << 10}});
+    auto fs = FileSystem::Connect({.namenodes = {cluster_->rpc_address()},
+                                   .short_circuit = false,
+                                   .transfer = {.packet_bytes = 64 << 10}});
     ASSERT_TRUE(fs.ok()) << fs.status();
     fs_ = *std::move(fs);
   }

@@ -37,8 +37,9 @@ class ResetTest : public ::testing::Test {
   }
 
   std::unique_ptr<FileSystem> Connect() {
-    auto fs = FileSystem::Connect(
-        {.namenodes = {cluster_->rpc_address()}, .transfer = {.packet_bytes = kPacket}});
+    auto fs = FileSystem::Connect({.namenodes = {cluster_->rpc_address()},
+                                   .short_circuit = false,  // over what is reset
+                                   .transfer = {.packet_bytes = kPacket}});
     EXPECT_TRUE(fs.ok()) << fs.status();
     return *std::move(fs);
   }

@@ -48,6 +48,7 @@ class RestoreTest : public ::testing::Test {
 
   // The daemon's directory as it is now; it must not run.
   void Save(Daemon& daemon) {
+    std::filesystem::remove(daemon.data_dir() + "/local.sock");  // no file that could be copied
     std::filesystem::copy(daemon.data_dir(), dir_ / "copy",
                           std::filesystem::copy_options::recursive);
   }

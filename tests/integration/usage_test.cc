@@ -85,6 +85,7 @@ TEST_F(UsageTest, DataNodeNamesTheWrongFlag) {
       {"--advertise", "0.0.0.0:9866"},
       {"--failed-volumes-tolerated", "1"},
       {"--transfer-memory", "1M"},
+      {"--local-socket", "relative"},
       {"--no-such-flag", "1"},
   };
   for (const std::vector<std::string>& flags : cases) {

@@ -46,7 +46,7 @@ std::map<std::string, std::string> Snapshot(const std::string& dir) {
   if (!std::filesystem::exists(dir)) return files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(dir)) {
     const std::string name = std::filesystem::relative(entry.path(), dir).string();
-    if (entry.path().filename() == "in_use.lock") continue;
+    if (entry.path().filename() == "in_use.lock" || entry.is_socket()) continue;
     if (entry.is_directory()) {
       files[name + "/"] = "";
     } else {

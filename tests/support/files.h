@@ -23,7 +23,7 @@ void WriteWholeFile(const std::string& path, std::string_view bytes);
 void FlipByte(const std::string& path, int64_t offset);
 
 // Every file below `dir` by its path from there, with its bytes; directories with a slash at the
-// end. Locks are left out: they say nothing about data.
+// end. Locks and sockets are left out: they say nothing about data.
 std::map<std::string, std::string> Snapshot(const std::string& dir);
 
 // The paths of all files below `dir` whose names satisfy `wanted`, sorted. A folder that changes

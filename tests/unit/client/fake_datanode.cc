@@ -362,6 +362,21 @@ grpc::Status FakeDataNode::ReadBlock(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
+void FakeDataNode::SetLocalSocket(std::string path, std::string instance) {
+  MutexLock lock(mu_);
+  local_socket_.set_path(std::move(path));
+  local_socket_.set_instance(std::move(instance));
+}
+
+grpc::Status FakeDataNode::GetLocalSocket(grpc::ServerContext* context,
+                                          const v1::GetLocalSocketRequest* request,
+                                          v1::GetLocalSocketReply* reply) {
+  MutexLock lock(mu_);
+  if (local_socket_.path().empty()) return {grpc::StatusCode::NOT_FOUND, "none"};
+  *reply = local_socket_;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeDataNode::VerifyBlock(grpc::ServerContext* context,
                                        const v1::VerifyBlockRequest* request,
                                        v1::VerifyBlockReply* reply) {

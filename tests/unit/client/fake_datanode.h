@@ -64,6 +64,8 @@ class FakeDataNode final : public v1::DataTransfer::Service {
   v1::NodeAddress Address() const;
   void SetPeers(std::vector<FakeDataNode*> peers);
   void SetFaults(Faults faults);
+  // What it says when it is asked for its local socket; an empty path: that there is none.
+  void SetLocalSocket(std::string path, std::string instance);
   // Nobody listens any more.
   void Stop() { server_->Shutdown(0); }
 
@@ -96,6 +98,9 @@ class FakeDataNode final : public v1::DataTransfer::Service {
                              v1::BlockChecksumReply* reply) override;
   grpc::Status TransferBlock(grpc::ServerContext* context, const v1::TransferBlockRequest* request,
                              v1::TransferBlockReply* reply) override;
+  grpc::Status GetLocalSocket(grpc::ServerContext* context,
+                              const v1::GetLocalSocketRequest* request,
+                              v1::GetLocalSocketReply* reply) override;
 
  private:
   using Stream = grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>;
@@ -139,6 +144,7 @@ class FakeDataNode final : public v1::DataTransfer::Service {
   int resent_packets_ ABSL_GUARDED_BY(mu_) = 0;
   int syncs_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<v1::WriteHeader> headers_ ABSL_GUARDED_BY(mu_);
+  v1::GetLocalSocketReply local_socket_ ABSL_GUARDED_BY(mu_);
 
   std::unique_ptr<RpcServer> server_;
 };

@@ -67,6 +67,14 @@ TEST_F(ClientConfigTest, UserRackAndTimeout) {
   EXPECT_EQ(Resolve({"--user=bob"}, {{"CAIRN_USER", "ann"}})->user, "bob");
 }
 
+TEST_F(ClientConfigTest, ShortCircuitReadsCanBeSwitchedOff) {
+  EXPECT_TRUE(Resolve({})->short_circuit);
+  EXPECT_FALSE(Resolve({"--no-short-circuit"})->short_circuit);
+  EXPECT_FALSE(Resolve({}, {{"CAIRN_NO_SHORT_CIRCUIT", "true"}})->short_circuit);
+  WriteFile("no-short-circuit = true\n");
+  EXPECT_FALSE(Resolve({})->short_circuit);
+}
+
 TEST_F(ClientConfigTest, ClustersHaveTheirOwnNameNodes) {
   WriteFile(
       "[clusters.archive]\nnamenode = \"a:1,b:2\"\n[clusters.empty]\n"
