@@ -1,12 +1,14 @@
-// `cairn bench get`: one large file read again and again, each time beside sendfile(2) of a local
-// file with the same bytes (raw_sendfile.h).
+// `cairn bench get`: one large file read again and again: over TCP ("warm"), each time beside
+// sendfile(2) of a local file with the same bytes, and, where all of its blocks have replicas on
+// this host, out of their files ("local"), beside pread(2) of that file (raw_sendfile.h).
 //
-// Both were read once before, so that both come from page caches, and both are checked by the same
-// CRC32C over all bytes. Not thread-safe.
+// All were read once before, so that all come from page caches, and are checked by the same CRC32C
+// over all bytes. Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -33,7 +35,13 @@ class GetBench {
   absl::Status Run(const std::function<void(const Row&)>& row);
 
  private:
-  absl::StatusOr<Rounds> RunRounds(const std::string& path);
+  struct Variants {
+    Rounds warm;
+    std::optional<Rounds> local;
+  };
+  absl::StatusOr<Variants> RunRounds(const std::string& path);
+  // One read of all through `fs`.
+  absl::StatusOr<Measured> ReadAll(FileSystem* fs, const std::string& path, uint32_t crc) const;
 
   const GetOptions options_;
   const Target target_;

@@ -50,8 +50,9 @@ class Stopwatch {
 // The cluster that is measured. All must outlive the benchmark.
 struct Target {
   FileSystem* fs = nullptr;
-  CpuMeter cpu;        // of all processes whose CPU can be known
-  std::string cpu_of;  // which: "client" or "all"
+  FileSystem* tcp_fs = nullptr;  // the same, without short-circuit reads
+  CpuMeter cpu;                  // of all processes whose CPU can be known
+  std::string cpu_of;            // which: "client" or "all"
   Stopped stopped;
   Progress* progress = nullptr;
 };

@@ -1,7 +1,12 @@
 #include "client/bench/raw_sendfile.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -22,6 +27,10 @@ absl::StatusOr<uint32_t> ReceiveAll(RawSocket* from, uint64_t bytes, Progress* p
     progress->done.fetch_add(size, std::memory_order_relaxed);
   }
   return crc;
+}
+
+absl::Status Different(std::string_view how) {
+  return absl::DataLossError(fmt::format("{} brought other bytes than were written", how));
 }
 
 }  // namespace
@@ -60,7 +69,29 @@ absl::StatusOr<Measured> RawSendfile::Run(uint32_t crc, const Stopped& stopped,
   serving.join();
   RETURN_IF_ERROR(sent);
   RETURN_IF_ERROR(received.status());
-  if (*received != crc) return absl::DataLossError("sendfile brought other bytes than were sent");
+  if (*received != crc) return Different("sendfile");
+  return measured;
+}
+
+absl::StatusOr<Measured> RawSendfile::RunPread(uint32_t crc, const Stopped& stopped,
+                                               Progress* progress) {
+  const AlignedBuffer buffer(Content::kPieceBytes);
+  uint32_t read_crc = 0;
+  const Stopwatch watch(ProcessCpuMicros);
+  for (uint64_t offset = 0; offset < bytes_;) {
+    if (stopped()) return absl::CancelledError("interrupted");
+    const size_t wanted = std::min(Content::kPieceBytes, bytes_ - offset);
+    const ssize_t got =
+        pread(file_->fd(), buffer.span().data(), wanted, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus("pread", errno);
+    if (got == 0) return Different("pread");
+    read_crc = Crc32cExtend(read_crc, buffer.first(static_cast<size_t>(got)));
+    offset += static_cast<uint64_t>(got);
+    progress->done.fetch_add(static_cast<uint64_t>(got), std::memory_order_relaxed);
+  }
+  const Measured measured = watch.Read();
+  if (read_crc != crc) return Different("pread");
   return measured;
 }
 

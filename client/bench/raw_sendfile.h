@@ -1,7 +1,9 @@
-// A file sent from the page cache by sendfile(2): the baseline of `cairn bench get`.
+// A file in the page cache, sent by sendfile(2) or read by pread(2): the baselines of `cairn bench
+// get`.
 //
 // The file has the bytes of the one that is read from the cluster; the reader gets them from a TCP
-// connection over 127.0.0.1 and computes the same CRC32C over them. Not thread-safe.
+// connection over 127.0.0.1, or reads the file itself, and computes the same CRC32C over them. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +26,8 @@ class RawSendfile {
 
   // Moves it once. DATA_LOSS unless what came has that CRC32C.
   absl::StatusOr<Measured> Run(uint32_t crc, const Stopped& stopped, Progress* progress);
+  // The same by pread, on this thread.
+  absl::StatusOr<Measured> RunPread(uint32_t crc, const Stopped& stopped, Progress* progress);
 
  private:
   RawSendfile(std::unique_ptr<RawFile> file, uint64_t bytes)

@@ -45,9 +45,17 @@ std::string Shown(const bench::Progress& progress, ProgressUnit unit, int64_t el
 struct Measurement {
   std::unique_ptr<bench::OwnCluster> own;
   std::unique_ptr<FileSystem> own_fs;
+  std::unique_ptr<FileSystem> tcp_fs;
   std::string cluster_dir;
   bench::Target target;
 };
+
+absl::Status ConnectOverTcp(ClientOptions client, Measurement* measurement) {
+  client.short_circuit = false;
+  ASSIGN_OR_RETURN(measurement->tcp_fs, FileSystem::Connect(std::move(client)));
+  measurement->target.tcp_fs = measurement->tcp_fs.get();
+  return absl::OkStatus();
+}
 
 absl::Status StartOwnCluster(Context& context, const BenchOptions& options,
                              Measurement* measurement) {
@@ -60,6 +68,7 @@ absl::Status StartOwnCluster(Context& context, const BenchOptions& options,
                                 .programs = std::move(programs)},
                                measurement->target.stopped));
   client.namenodes = {measurement->own->address()};
+  RETURN_IF_ERROR(ConnectOverTcp(client, measurement));
   ASSIGN_OR_RETURN(measurement->own_fs, FileSystem::Connect(std::move(client)));
   measurement->target.fs = measurement->own_fs.get();
   measurement->target.cpu = [cluster = measurement->own.get()] {
@@ -80,6 +89,8 @@ absl::Status Prepare(Context& context, const BenchOptions& options, Measurement*
   }
   measurement->cluster_dir = path.path;
   if (options.own_cluster) return StartOwnCluster(context, options, measurement);
+  ASSIGN_OR_RETURN(ClientOptions client, context.OptionsOf(options.cluster_dir));
+  RETURN_IF_ERROR(ConnectOverTcp(std::move(client), measurement));
   measurement->target.fs = path.fs;
   measurement->target.cpu = bench::ProcessCpuMicros;
   measurement->target.cpu_of = "client";

@@ -110,7 +110,8 @@ void AddBenchGet(Cli& cli) {
   auto flags = std::make_shared<TransferFlags>();
   Command& command = cli.Add(
       "bench get", "", 0, 0,
-      "measure reading a large file from page caches, beside sendfile over a raw socket",
+      "measure reading a large file from page caches: over TCP, beside sendfile over a raw socket, "
+      "and out of replicas' files on this host, beside pread",
       [flags](Context& context, const Operands&) -> absl::Status {
         RETURN_IF_ERROR(CheckSize(flags->size));
         return RunOnCluster(context, *flags, ProgressUnit::kBytes, kTransferTable,

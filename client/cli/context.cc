@@ -36,6 +36,11 @@ absl::StatusOr<ClusterPath> Context::Resolve(std::string_view operand) {
   return result;
 }
 
+absl::StatusOr<ClientOptions> Context::OptionsOf(std::string_view operand) const {
+  ASSIGN_OR_RETURN(const ClientPath parsed, ParseClientPath(operand));
+  return config_.Resolve(parsed.cluster);
+}
+
 absl::StatusOr<std::vector<ClusterPath>> Context::ResolveAll(
     const std::vector<std::string>& operands) {
   std::vector<ClusterPath> paths;

@@ -55,6 +55,8 @@ class Context {
   absl::StatusOr<AdminClient*> Admin();
   // Of the default cluster: for a command that connects by itself.
   absl::StatusOr<ClientOptions> Options() const { return config_.Resolve(); }
+  // Of the operand's cluster.
+  absl::StatusOr<ClientOptions> OptionsOf(std::string_view operand) const;
 
   // Tells a failure: "cairn: put: WHAT: message". CANCELLED is silent once Continue
   // fails. When the cluster cannot be reached, it is told once, without `what`, and Continue fails

@@ -27,9 +27,13 @@ TEST(RawSendfileTest, BringsTheFileAndChecksIt) {
     ASSERT_TRUE(measured.ok()) << measured.status();
     EXPECT_GT(measured->seconds, 0);
   }
-  EXPECT_EQ(progress.done, 2 * bytes);
-  const auto wrong = (*raw)->Run(content.Crc(3, bytes), Never, &progress);
-  EXPECT_TRUE(absl::IsDataLoss(wrong.status())) << wrong.status();
+  const auto read = (*raw)->RunPread(content.Crc(2, bytes), Never, &progress);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(progress.done, 3 * bytes);
+  for (const auto& wrong : {(*raw)->Run(content.Crc(3, bytes), Never, &progress),
+                            (*raw)->RunPread(content.Crc(3, bytes), Never, &progress)}) {
+    EXPECT_TRUE(absl::IsDataLoss(wrong.status())) << wrong.status();
+  }
 }
 
 TEST(RawFolderTest, PutsAndGetsFilesAndGoesWithThem) {
