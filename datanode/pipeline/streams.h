@@ -29,7 +29,8 @@ class Upstream {
 class Downstream {
  public:
   virtual ~Downstream() = default;
-  // Waits until the transport has taken the packet: as long as the node takes none, until Cancel.
+  // Hands the packet to the transport, which may still be at work on it. Waits until the one before
+  // was taken: as long as the node takes none, until Cancel. An error may be of an earlier one.
   virtual absl::Status Send(const Packet& packet) = 0;
   // The next ack or sign of life; nullopt when none came within `wait_ms`. Once the stream has
   // ended, and all that came before it was received: why.

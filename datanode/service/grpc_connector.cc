@@ -54,16 +54,16 @@ class GrpcDownstream final : public Downstream,
   // Nobody watches the stream yet: bounded as connecting is.
   absl::Status SendHeader(const WriteHeader& header) {
     ToProto(header, outgoing_.fields.mutable_header());
-    const absl::Status sent = WriteOutgoing(/*last=*/false, kConnectMs);
+    RETURN_IF_ERROR(StartOutgoing(/*last=*/false));
+    const absl::Status sent = WaitForWrite(kConnectMs);
     outgoing_.fields.clear_header();
     return sent;
   }
 
   absl::Status Send(const Packet& packet) override {
+    RETURN_IF_ERROR(WaitForWrite(kStreamDeadlineMs));  // of the packet before
     ToProto(packet, &outgoing_);
-    const absl::Status sent = WriteOutgoing(packet.last, kStreamDeadlineMs);
-    outgoing_.payload.Clear();
-    return sent;
+    return StartOutgoing(packet.last);
   }
 
   absl::StatusOr<std::optional<Ack>> ReceiveAck(int64_t wait_ms) override {
@@ -87,8 +87,8 @@ class GrpcDownstream final : public Downstream,
   void Cancel() override { context_.TryCancel(); }
 
  private:
-  // Writes outgoing_ and waits until the transport has taken it.
-  absl::Status WriteOutgoing(bool last, int64_t limit_ms) {
+  // Starts to write outgoing_, which must stay as it is until WaitForWrite.
+  absl::Status StartOutgoing(bool last) {
     {
       MutexLock lock(mu_);
       if (base_released_) return absl::UnavailableError(fmt::format("{} ended the stream", peer_));
@@ -100,11 +100,11 @@ class GrpcDownstream final : public Downstream,
     } else {
       StartWrite(&outgoing_);
     }
-    const absl::Status written = WaitForWrite(limit_ms);
     RemoveHold();
-    return written;
+    return absl::OkStatus();
   }
 
+  // Until the transport has taken what was started last.
   absl::Status WaitForWrite(int64_t limit_ms) {
     const auto deadline = SteadyClock::now() + std::chrono::milliseconds(limit_ms);
     bool in_time;
