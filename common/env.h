@@ -42,11 +42,17 @@ class File {
   virtual int fd() const { return -1; }
 };
 
+// Of direct writes and reads: offset, size and memory are multiples of it.
+inline constexpr size_t kDirectAlignment = 4096;
+
 enum class OpenMode {
   kRead,       // must exist
   kReadWrite,  // must exist
   kCreate,     // read-write, must not exist (O_EXCL)
   kTruncate,   // read-write, created or emptied
+  // Read-write past the page cache (O_DIRECT), must exist. UNIMPLEMENTED where the file system has
+  // none, or is in memory and needs none; a write that it does not take either.
+  kDirect,
 };
 
 // An exclusive lock on a file (flock); released when destroyed or when the process ends.

@@ -1,10 +1,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,7 +47,8 @@ class Fd {
 
 class PosixFile final : public File {
  public:
-  PosixFile(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+  PosixFile(std::string path, Fd fd, bool direct)
+      : path_(std::move(path)), fd_(std::move(fd)), direct_(direct) {}
 
   absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
     size_t done = 0;
@@ -64,7 +67,7 @@ class PosixFile final : public File {
     while (!data.empty()) {
       const ssize_t n =
           Retry([&] { return pwrite(fd(), data.data(), data.size(), static_cast<off_t>(offset)); });
-      if (n < 0) return ErrnoStatus(path_, errno);
+      if (n < 0) return WriteError(errno);
       data.remove_prefix(static_cast<size_t>(n));
       offset += static_cast<uint64_t>(n);
     }
@@ -84,7 +87,7 @@ class PosixFile final : public File {
       const ssize_t n = Retry([&] {
         return pwritev(fd(), vectors.data(), static_cast<int>(count), static_cast<off_t>(offset));
       });
-      if (n < 0) return ErrnoStatus(path_, errno);
+      if (n < 0) return WriteError(errno);
       if (static_cast<size_t>(n) < total) {
         RETURN_IF_ERROR(FinishWriteV(offset, pieces.first(count), static_cast<size_t>(n)));
       }
@@ -132,6 +135,12 @@ class PosixFile final : public File {
   int fd() const override { return fd_.get(); }
 
  private:
+  absl::Status WriteError(int error_number) const {
+    if (!direct_ || error_number != EINVAL) return ErrnoStatus(path_, error_number);
+    return absl::UnimplementedError(
+        fmt::format("{}: the file system takes no direct write of this", path_));
+  }
+
   // Writes what is left of `pieces` after a write of `done` bytes of them at `offset`.
   absl::Status FinishWriteV(uint64_t offset, std::span<const std::string_view> pieces,
                             size_t done) {
@@ -146,6 +155,7 @@ class PosixFile final : public File {
 
   const std::string path_;
   const Fd fd_;
+  const bool direct_;
 };
 
 class PosixFileLock final : public FileLock {
@@ -166,8 +176,16 @@ int OpenFlags(OpenMode mode) {
       return O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
     case OpenMode::kTruncate:
       return O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC;
+    case OpenMode::kDirect:
+      return O_RDWR | O_DIRECT | O_CLOEXEC;
   }
   return O_RDONLY | O_CLOEXEC;
+}
+
+// tmpfs takes O_DIRECT from Linux 6.6 on, and copies all the same.
+bool IsInMemory(const Fd& fd) {
+  struct statfs info;
+  return fstatfs(fd.get(), &info) == 0 && info.f_type == TMPFS_MAGIC;
 }
 
 std::string ParentOf(std::string_view path) {
@@ -181,8 +199,13 @@ class PosixEnv final : public Env {
  public:
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
     Fd fd(Retry([&] { return open(path.c_str(), OpenFlags(mode), 0644); }));
+    const bool direct = mode == OpenMode::kDirect;
+    if ((!fd.valid() && direct && errno == EINVAL) || (fd.valid() && direct && IsInMemory(fd))) {
+      return absl::UnimplementedError(
+          fmt::format("{}: its file system has no direct writes", path));
+    }
     if (!fd.valid()) return ErrnoStatus(path, errno);
-    return std::make_unique<PosixFile>(path, std::move(fd));
+    return std::make_unique<PosixFile>(path, std::move(fd), direct);
   }
 
   absl::StatusOr<std::string> ReadFile(const std::string& path) override {

@@ -52,7 +52,8 @@ class DataNode::Impl {
                                                        .capacity_bytes = options_.capacity_bytes,
                                                        .reserved_bytes = options_.reserved_bytes,
                                                        .failed_volumes_tolerated =
-                                                           options_.failed_volumes_tolerated}));
+                                                           options_.failed_volumes_tolerated,
+                                                       .disk_writes = options_.disk_writes}));
     RETURN_IF_ERROR(StartLocalReads());
     LocalSocket local;
     if (local_reads_ != nullptr) local = {local_reads_->path(), local_reads_->instance()};

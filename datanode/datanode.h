@@ -14,6 +14,7 @@
 #include "common/env.h"
 #include "common/net/address.h"
 #include "common/status.h"
+#include "datanode/store/replica.h"
 
 namespace cairn::datanode {
 
@@ -31,6 +32,7 @@ struct DataNodeOptions {
   uint64_t transfer_memory_bytes = 512 << 20;
   bool local_reads = true;   // clients on this host may read the replicas' files
   std::string local_socket;  // where they get them; empty: "local.sock" in a data directory
+  DiskWrites disk_writes = DiskWrites::kAuto;
   // Called by the DataNode's threads; must be quick and must not call it back.
   std::function<void()> on_registered;         // at every registration
   std::function<void(absl::Status)> on_fatal;  // it cannot go on: stop it

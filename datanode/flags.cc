@@ -31,6 +31,11 @@ absl::StatusOr<std::vector<std::string>> Addresses(std::string_view flag,
   return out;
 }
 
+DiskWrites ToDiskWrites(std::string_view name) {  // one of the choices
+  if (name == "direct") return DiskWrites::kDirect;
+  return name == "buffered" ? DiskWrites::kBuffered : DiskWrites::kAuto;
+}
+
 absl::Status CheckDirs(const std::vector<std::string>& dirs) {
   if (dirs.empty()) {
     return UsageError("--data-dir is missing; give the directory (one per disk) for the blocks");
@@ -73,6 +78,9 @@ void DataNodeFlags::Declare(OptionTable& table) {
           "without a connection")
       .Value("PATH|off")
       .Default("local.sock in the first data directory");
+  table.AddChoice("disk-writes", &disk_writes, {"auto", "direct", "buffered"},
+                  "past the page cache (O_DIRECT) or through it; auto: streams past it, the rest "
+                  "through it");
 }
 
 absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
@@ -112,6 +120,7 @@ absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
     return UsageError(fmt::format("--local-socket: {} is neither an absolute path nor off",
                                   options.local_socket));
   }
+  options.disk_writes = ToDiskWrites(disk_writes);
   return options;
 }
 

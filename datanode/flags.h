@@ -24,6 +24,7 @@ struct DataNodeFlags {
   int64_t failed_volumes_tolerated = -1;
   uint64_t transfer_memory = 512 << 20;
   std::string local_socket;
+  std::string disk_writes = "auto";
 
   void Declare(OptionTable& table);
   // Checks the values; kUsage with the flag's name.

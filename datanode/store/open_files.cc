@@ -7,14 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "common/crc32c.h"
-#include "common/strings.h"
 
 namespace cairn::datanode {
 namespace {
 
-constexpr uint64_t kWritebackBytes = 8 << 20;
 constexpr uint64_t kFirstPreallocation = 8 << 20;
 
 constexpr uint64_t ChunkStart(uint64_t offset) { return offset / kChunkBytes * kChunkBytes; }
@@ -51,21 +48,25 @@ absl::StatusOr<std::vector<uint32_t>> ReadChecksums(File& file, uint64_t offset,
 absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Create(Env* env, const std::string& data,
                                                              const std::string& checksums,
                                                              BlockId id,
-                                                             std::shared_ptr<OpenReplica> open) {
+                                                             std::shared_ptr<OpenReplica> open,
+                                                             const DataWriting& writing) {
   ASSIGN_OR_RETURN(auto checksum_file, env->Open(checksums, OpenMode::kTruncate));
   RETURN_IF_ERROR(checksum_file->WriteAt(0, EncodeChecksumHeader(id)));
   ASSIGN_OR_RETURN(auto data_file, env->Open(data, OpenMode::kTruncate));
-  return std::unique_ptr<OpenFiles>(
-      new OpenFiles(std::move(data_file), std::move(checksum_file), std::move(open)));
+  auto writer = MakeDataWriter(env, data, data_file.get(), writing, /*fresh=*/true);
+  return std::unique_ptr<OpenFiles>(new OpenFiles(std::move(data_file), std::move(checksum_file),
+                                                  std::move(open), std::move(writer)));
 }
 
 absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Open(Env* env, const std::string& data,
                                                            const std::string& checksums,
-                                                           std::shared_ptr<OpenReplica> open) {
+                                                           std::shared_ptr<OpenReplica> open,
+                                                           const DataWriting& writing) {
   ASSIGN_OR_RETURN(auto data_file, env->Open(data, OpenMode::kReadWrite));
   ASSIGN_OR_RETURN(auto checksum_file, env->Open(checksums, OpenMode::kReadWrite));
-  std::unique_ptr<OpenFiles> files(
-      new OpenFiles(std::move(data_file), std::move(checksum_file), std::move(open)));
+  auto writer = MakeDataWriter(env, data, data_file.get(), writing, /*fresh=*/false);
+  std::unique_ptr<OpenFiles> files(new OpenFiles(std::move(data_file), std::move(checksum_file),
+                                                 std::move(open), std::move(writer)));
   ASSIGN_OR_RETURN(files->torn_, files->DoFilesDiffer());
   RETURN_IF_ERROR(files->Trim());
   return files;
@@ -74,7 +75,6 @@ absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Open(Env* env, const std::
 // Whether the files end otherwise than open_ says.
 absl::StatusOr<bool> OpenFiles::DoFilesDiffer() {
   const OpenReplica::Extent end = open_->written();
-  writeback_from_ = end.length;
   ASSIGN_OR_RETURN(const uint64_t data_bytes, data_->Size());
   ASSIGN_OR_RETURN(const uint64_t checksum_bytes, checksums_->Size());
   if (data_bytes != end.length || checksum_bytes != ChecksumFileBytes(end.length)) return true;
@@ -101,29 +101,14 @@ absl::Status OpenFiles::Append(uint64_t offset, const absl::Cord& payload,
   // A replica of one packet needs no room ahead of it.
   if (appended_ > 0 && end > preallocated_) RETURN_IF_ERROR(PreallocateFor(end, limit));
   torn_ = unsynced_ = true;
-  RETURN_IF_ERROR(WriteData(at.length, payload, at.length - offset));
-  RETURN_IF_ERROR(
-      WriteChecksums(ChunkStart(at.length), crcs.subspan((at.length - offset) / kChunkBytes)));
+  const uint64_t known = at.length - offset;
+  RETURN_IF_ERROR(writer_->Write(
+      at.length, known == 0 ? payload : payload.Subcord(known, payload.size() - known)));
+  RETURN_IF_ERROR(WriteChecksums(ChunkStart(at.length), crcs.subspan(known / kChunkBytes)));
   torn_ = false;
   open_->SetWritten({.length = end, .tail_crc = crcs.back()});
   appended_ += end - at.length;
-  if (end - writeback_from_ >= kWritebackBytes) {
-    data_->StartWriteback(writeback_from_, end - writeback_from_);
-    writeback_from_ = end;
-  }
   return absl::OkStatus();
-}
-
-absl::Status OpenFiles::WriteData(uint64_t offset, const absl::Cord& payload, size_t skip) {
-  absl::InlinedVector<std::string_view, 64> pieces;
-  for (const auto chunk : payload.Chunks()) {
-    std::string_view piece = ToStd(chunk);
-    const size_t skipped = std::min(skip, piece.size());
-    skip -= skipped;
-    piece.remove_prefix(skipped);
-    if (!piece.empty()) pieces.push_back(piece);
-  }
-  return data_->WriteVAt(offset, pieces);
 }
 
 // What of the payload lies before `end` must be what is there.

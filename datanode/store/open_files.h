@@ -14,6 +14,7 @@
 #include "common/env.h"
 #include "common/ids.h"
 #include "common/status.h"
+#include "datanode/store/data_writer.h"
 #include "datanode/store/open_replica.h"
 
 namespace cairn::datanode {
@@ -23,11 +24,13 @@ class OpenFiles {
   // New files, checksums first.
   static absl::StatusOr<std::unique_ptr<OpenFiles>> Create(Env* env, const std::string& data,
                                                            const std::string& checksums, BlockId id,
-                                                           std::shared_ptr<OpenReplica> open);
+                                                           std::shared_ptr<OpenReplica> open,
+                                                           const DataWriting& writing = {});
   // Those of a replica that is here.
   static absl::StatusOr<std::unique_ptr<OpenFiles>> Open(Env* env, const std::string& data,
                                                          const std::string& checksums,
-                                                         std::shared_ptr<OpenReplica> open);
+                                                         std::shared_ptr<OpenReplica> open,
+                                                         const DataWriting& writing = {});
 
   const std::shared_ptr<OpenReplica>& open() const { return open_; }
   uint64_t preallocated() const { return preallocated_; }
@@ -53,14 +56,15 @@ class OpenFiles {
 
  private:
   OpenFiles(std::unique_ptr<File> data, std::unique_ptr<File> checksums,
-            std::shared_ptr<OpenReplica> open)
-      : data_(std::move(data)), checksums_(std::move(checksums)), open_(std::move(open)) {}
+            std::shared_ptr<OpenReplica> open, std::unique_ptr<DataWriter> writer)
+      : data_(std::move(data)),
+        checksums_(std::move(checksums)),
+        open_(std::move(open)),
+        writer_(std::move(writer)) {}
 
   absl::StatusOr<bool> DoFilesDiffer();
   absl::Status Compare(uint64_t offset, const absl::Cord& payload, std::span<const uint32_t> crcs,
                        const OpenReplica::Extent& end);
-  // All of `payload` but its first `skip` bytes.
-  absl::Status WriteData(uint64_t offset, const absl::Cord& payload, size_t skip);
   absl::Status PreallocateFor(uint64_t length, uint64_t limit);
   absl::Status WriteChecksums(uint64_t offset, std::span<const uint32_t> crcs);
   absl::Status SyncOne(File& file);
@@ -71,10 +75,10 @@ class OpenFiles {
   const std::unique_ptr<File> data_;
   const std::unique_ptr<File> checksums_;
   const std::shared_ptr<OpenReplica> open_;
+  const std::unique_ptr<DataWriter> writer_;  // to data_
   uint64_t preallocated_ = 0;
   uint64_t appended_ = 0;  // by this object
-  uint64_t writeback_from_ = 0;
-  bool torn_ = false;  // the files may go further than open_ says: a write failed
+  bool torn_ = false;      // the files may go further than open_ says: a write failed
   bool unsynced_ = true;
   bool lost_ = false;
 };

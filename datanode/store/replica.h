@@ -16,6 +16,13 @@ enum class ReplicaState {
   kDeleting,   // to be removed: neither served nor reported, its files go soon
 };
 
+// How the bytes of replicas get to disk (data_writer.h).
+enum class DiskWrites {
+  kAuto,      // what streams in directly, all else through the page cache
+  kDirect,    // whatever has a whole page directly (O_DIRECT)
+  kBuffered,  // all through the page cache
+};
+
 // When a finalized replica is made durable.
 enum class Durability {
   kNow,    // before Finalize returns

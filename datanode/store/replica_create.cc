@@ -49,8 +49,9 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::CreateIn(
   Replica fresh{.block = block, .place = place, .volume = volume, .writer = true, .busy = true};
   fresh.open = std::make_shared<OpenReplica>(OpenReplica::Extent{}, 0, ChecksumSlot{});
   RETURN_IF_ERROR(Enter(fresh, may_replace));
-  auto files = OpenFiles::Create(env_, volume->DataFile(place, block.id),
-                                 volume->ChecksumFile(place, block), block.id, fresh.open);
+  auto files =
+      OpenFiles::Create(env_, volume->DataFile(place, block.id), volume->ChecksumFile(place, block),
+                        block.id, fresh.open, WritingTo(*volume));
   if (!files.ok()) {
     RemoveOwned(block.id);
     return volume->NoteWriteFailure(files.status());
@@ -58,6 +59,11 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::CreateIn(
   SetBusy(block.id, false);
   return std::make_unique<ReplicaWriter>(this, volume, block, *std::move(files),
                                          std::move(promise));
+}
+
+DataWriting ReplicaStore::WritingTo(const Volume& volume) {
+  if (!volume.takes_direct_writes()) return {};
+  return {.how = options_.disk_writes, .buffers = direct_buffers_.get()};
 }
 
 // The volume with the most room; those within 10% of it take turns, so that equal disks share the

@@ -106,7 +106,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(const Block&
     return NoteFailure(&claim, std::move(moved), /*lost=*/false);
   }
   auto files = OpenFiles::Open(env_, volume.DataFile(Place::kRbw, block.id),
-                               volume.ChecksumFile(Place::kRbw, stamped), open);
+                               volume.ChecksumFile(Place::kRbw, stamped), open, WritingTo(volume));
   const bool was_finalized = replica.state == ReplicaState::kFinalized;
   claim.End([&](Replica& entry) {
     if (was_finalized) volume.AddFinalized(-1);

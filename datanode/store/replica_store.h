@@ -29,6 +29,7 @@ class DataDir;
 
 namespace cairn::datanode {
 
+class AlignedBuffers;
 class OpenFiles;
 class OpenReplica;
 class ReplicaClaim;
@@ -38,6 +39,7 @@ class ReplicaWriter;
 class SpacePromise;
 class Volume;
 enum class Place;
+struct DataWriting;
 struct Replica;
 
 class ReplicaStore {
@@ -47,6 +49,7 @@ class ReplicaStore {
     uint64_t capacity_bytes = 0;        // of each data directory; 0: the disk's
     uint64_t reserved_bytes = 1 << 30;  // of each disk
     int failed_volumes_tolerated = -1;  // -1: all but one
+    DiskWrites disk_writes = DiskWrites::kAuto;
   };
 
   // Takes the data directories and loads what they hold. Fails with a clear message on a directory
@@ -179,6 +182,7 @@ class ReplicaStore {
   absl::Status CheckIdentity(const DataDir& dir);
   void FormatDirs(const std::string& cluster_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status LoadVolumes();
+  void LearnDirectWrites(Volume* volume);
   absl::Status LoadReplicas(Volume* volume);
   void LoadReplica(Replica loaded);
   absl::Status LoadHighest(Volume* volume) ABSL_LOCKS_EXCLUDED(mu_);
@@ -189,6 +193,7 @@ class ReplicaStore {
   // `may_replace`: whether a new replica may take the place of one that is not bad.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> CreateIn(
       const Block& block, Place place, const std::function<bool(const Replica&)>& may_replace);
+  DataWriting WritingTo(const Volume& volume);
   absl::Status Enter(Replica fresh, const std::function<bool(const Replica&)>& may_replace);
   bool ManyPending() ABSL_LOCKS_EXCLUDED(pending_mu_);
   void AddPending(const Block& block) ABSL_LOCKS_EXCLUDED(pending_mu_);
@@ -216,6 +221,7 @@ class ReplicaStore {
   std::string node_id_;
   std::vector<std::unique_ptr<DataDir>> dirs_;  // those that could be opened
   std::atomic<ReplicaObserver*> observer_ = nullptr;
+  const std::unique_ptr<AlignedBuffers> direct_buffers_;
   const std::unique_ptr<ReplicaMap> replicas_;
   std::vector<std::unique_ptr<Volume>> volumes_;  // in the order of dirs_, without failed ones
   std::atomic<bool> ready_ = false;               // the cluster is known, replicas are loaded

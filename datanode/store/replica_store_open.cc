@@ -11,12 +11,16 @@
 #include "common/data_dir.h"
 #include "common/logging.h"
 #include "common/strings.h"
+#include "datanode/store/data_writer.h"
 #include "datanode/store/replica_map.h"
 #include "datanode/store/replica_store.h"
 #include "datanode/store/volume.h"
 
 namespace cairn::datanode {
 namespace {
+
+// Each is 1 MiB. More writes than these at a time go through the page cache.
+constexpr size_t kDirectBuffers = 32;
 
 template <typename T>
 void RaiseTo(std::atomic<T>* highest, T value) {
@@ -34,7 +38,10 @@ bool IsRefusal(const absl::Status& status) {
 }  // namespace
 
 ReplicaStore::ReplicaStore(Env* env, Options options)
-    : env_(env), options_(std::move(options)), replicas_(std::make_unique<ReplicaMap>()) {}
+    : env_(env),
+      options_(std::move(options)),
+      direct_buffers_(std::make_unique<AlignedBuffers>(kDirectBuffers)),
+      replicas_(std::make_unique<ReplicaMap>()) {}
 
 ReplicaStore::~ReplicaStore() {
   if (!ready_.load()) return;
@@ -144,6 +151,7 @@ absl::Status ReplicaStore::LoadVolumes() {
     if (volume->failed()) continue;  // it could not be formatted
     threads.emplace_back([this, volume = volume.get()] {
       absl::Status loaded = volume->Prepare();
+      if (loaded.ok()) LearnDirectWrites(volume);
       if (loaded.ok()) loaded = LoadHighest(volume);
       if (loaded.ok()) loaded = LoadReplicas(volume);
       // Without all its replicas it is of no use, whatever the reason; CheckVolumes decides.
@@ -152,6 +160,19 @@ absl::Status ReplicaStore::LoadVolumes() {
   }
   for (std::thread& thread : threads) thread.join();
   return absl::OkStatus();
+}
+
+void ReplicaStore::LearnDirectWrites(Volume* volume) {
+  if (options_.disk_writes == DiskWrites::kBuffered) return;
+  const std::string path = volume->FolderOf(Place::kTmp, 0) + "/direct";
+  const absl::Status status = TryDirectWrite(env_, path, direct_buffers_.get());
+  // A full disk says nothing against it.
+  if (status.ok() || absl::IsResourceExhausted(status)) {
+    volume->SetTakesDirectWrites();
+  } else {
+    LogInfo("{}: no direct writes here, replicas are written through the page cache: {}",
+            volume->path(), MessageOf(status));
+  }
 }
 
 absl::Status ReplicaStore::LoadReplicas(Volume* volume) {

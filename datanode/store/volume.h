@@ -5,6 +5,7 @@
 // numbers, not the replicas' states (replica_store.h). Thread-safe. Used by the store alone.
 #pragma once
 
+#include <atomic>
 #include <bitset>
 #include <cstdint>
 #include <functional>
@@ -76,6 +77,9 @@ class Volume {
   size_t index() const { return index_; }
   const std::string& path() const { return path_; }
   const std::string& storage_id() const { return storage_id_; }
+  // Whether its file system takes direct writes; set by the store's start.
+  bool takes_direct_writes() const { return takes_direct_writes_.load(); }
+  void SetTakesDirectWrites() { takes_direct_writes_.store(true); }
 
   // Files. Generation and id are in decimal; finalized replicas are spread over 32 x 32 folders.
   std::string FolderOf(Place place, BlockId id) const;
@@ -147,6 +151,7 @@ class Volume {
   const std::string current_;
   const std::string storage_id_;
   const Limits limits_;
+  std::atomic<bool> takes_direct_writes_ = false;
 
   mutable Mutex mu_;
   uint64_t used_ ABSL_GUARDED_BY(mu_) = 0;

@@ -86,6 +86,7 @@ TEST_F(UsageTest, DataNodeNamesTheWrongFlag) {
       {"--failed-volumes-tolerated", "1"},
       {"--transfer-memory", "1M"},
       {"--local-socket", "relative"},
+      {"--disk-writes", "fast"},
       {"--no-such-flag", "1"},
   };
   for (const std::vector<std::string>& flags : cases) {

@@ -48,8 +48,8 @@ class FaultEnv::MemoryLock final : public FileLock {
 
 class FaultEnv::MemoryFile final : public File {
  public:
-  MemoryFile(FaultEnv* env, std::string path, INodePtr inode, uint64_t life)
-      : env_(env), path_(std::move(path)), inode_(std::move(inode)), life_(life) {}
+  MemoryFile(FaultEnv* env, std::string path, INodePtr inode, uint64_t life, bool direct)
+      : env_(env), path_(std::move(path)), inode_(std::move(inode)), life_(life), direct_(direct) {}
 
   absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
     MutexLock lock(env_->mu_);
@@ -66,13 +66,16 @@ class FaultEnv::MemoryFile final : public File {
   absl::Status WriteVAt(uint64_t offset, std::span<const std::string_view> pieces) override {
     MutexLock lock(env_->mu_);
     RETURN_IF_ERROR(Begin(FaultOp::kWrite));
-    Change change{.offset = offset, .bytes = "", .resize = false};
+    Change change{.offset = offset, .bytes = "", .resize = false, .direct = direct_};
     for (const std::string_view piece : pieces) change.bytes += piece;
+    if (direct_) RETURN_IF_ERROR(CheckDirect(change, pieces));
     const uint64_t end = offset + change.bytes.size();
     const uint64_t fits = env_->FitsUpTo(*inode_);
     if (end > fits) change.bytes.resize(fits > offset ? fits - offset : 0);
     if (!change.bytes.empty()) Do(std::move(change));
-    return end > fits ? ErrnoStatus(path_, ENOSPC) : absl::OkStatus();
+    if (end > fits) return ErrnoStatus(path_, ENOSPC);
+    if (direct_) ++env_->direct_writes_;
+    return absl::OkStatus();
   }
 
   absl::Status Sync() override {
@@ -116,6 +119,26 @@ class FaultEnv::MemoryFile final : public File {
     if (env_->life_ != life_) return ErrnoStatus(path_, EIO);  // from before a crash
     return env_->Begin(op, path_);
   }
+  absl::Status CheckDirect(const Change& change, std::span<const std::string_view> pieces) const {
+    uint64_t bits = change.offset;
+    for (const std::string_view piece : pieces) {
+      bits |= piece.size() | reinterpret_cast<uintptr_t>(piece.data());
+    }
+    if (bits % kDirectAlignment != 0) {
+      return absl::UnimplementedError(fmt::format("{}: not aligned for a direct write", path_));
+    }
+    const uint64_t end = change.offset + change.bytes.size();
+    for (const Change& other : inode_->unsynced) {
+      const uint64_t other_end = other.offset + other.bytes.size();
+      if (other.resize || other.direct || other.offset >= end || other_end <= change.offset) {
+        continue;
+      }
+      return absl::InternalError(
+          fmt::format("{}: a direct write at {} over what the page cache holds at {}", path_,
+                      change.offset, other.offset));
+    }
+    return absl::OkStatus();
+  }
   void Do(Change change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(env_->mu_) {
     Apply(change, inode_->data);
     inode_->unsynced.push_back(std::move(change));
@@ -125,6 +148,7 @@ class FaultEnv::MemoryFile final : public File {
   const std::string path_;
   const INodePtr inode_;
   const uint64_t life_;
+  const bool direct_;
 };
 
 FaultEnv::FaultEnv() : capacity_(std::numeric_limits<int64_t>::max()), dirs_{"/", "."} {}
@@ -150,6 +174,16 @@ void FaultEnv::CutPowerAfter(uint64_t changes) {
 void FaultEnv::SetCapacity(uint64_t bytes) {
   MutexLock lock(mu_);
   capacity_ = bytes;
+}
+
+void FaultEnv::SetDirect(bool has_direct) {
+  MutexLock lock(mu_);
+  has_direct_ = has_direct;
+}
+
+uint64_t FaultEnv::direct_writes() const {
+  MutexLock lock(mu_);
+  return direct_writes_;
 }
 
 void FaultEnv::Flip(const std::string& path, uint64_t offset, uint8_t mask) {
@@ -262,6 +296,10 @@ uint64_t FaultEnv::FitsUpTo(const INode& inode) const {
 absl::StatusOr<std::unique_ptr<File>> FaultEnv::Open(const std::string& path, OpenMode mode) {
   MutexLock lock(mu_);
   RETURN_IF_ERROR(Begin(FaultOp::kOpen, path));
+  const bool direct = mode == OpenMode::kDirect;
+  if (direct && !has_direct_) {
+    return absl::UnimplementedError(fmt::format("{}: no direct writes here", path));
+  }
   const bool may_create = mode == OpenMode::kCreate || mode == OpenMode::kTruncate;
   auto it = names_.find(path);
   if (it != names_.end() && mode == OpenMode::kCreate) return ErrnoStatus(path, EEXIST);
@@ -278,7 +316,7 @@ absl::StatusOr<std::unique_ptr<File>> FaultEnv::Open(const std::string& path, Op
     it->second->unsynced.push_back(change);
     it->second->reserved = 0;
   }
-  return std::make_unique<MemoryFile>(this, path, it->second, life_);
+  return std::make_unique<MemoryFile>(this, path, it->second, life_, direct);
 }
 
 absl::StatusOr<std::string> FaultEnv::ReadFile(const std::string& path) {

@@ -8,6 +8,11 @@
 //   - Crash drops everything else, or with a seed keeps a random part of it: any 512-byte sector of
 //     an unsynced write, any prefix of the unsynced changes of folders.
 //   - a write to a disk that gets full writes what fits.
+//   - a direct write (OpenMode::kDirect) reaches the disk by itself, but counts after a Sync too,
+//   as
+//     the disk's own memory and the file's size do. One that is not aligned fails, and so does one
+//     over bytes that were written through the page cache and not synced: Linux would bring both
+//     together, or fail when a reader comes between, so nobody is to rely on it.
 //   - a Sync that fails loses what it was to write, as Linux does: a later one that succeeds does
 //     not bring it back.
 // Thread-safe. Used by tests alone.
@@ -63,6 +68,10 @@ class FaultEnv final : public Env {
   void Kill();
   // All files together may take this much (with preallocation); then the disk is full.
   void SetCapacity(uint64_t bytes);
+  // Whether its file system has direct writes (it does).
+  void SetDirect(bool has_direct);
+  // Direct writes that succeeded.
+  uint64_t direct_writes() const;
   // Flips bits of a byte that is on the disk.
   void Flip(const std::string& path, uint64_t offset, uint8_t mask);
 
@@ -89,6 +98,7 @@ class FaultEnv final : public Env {
     uint64_t offset = 0;
     std::string bytes;
     bool resize = false;
+    bool direct = false;
   };
   struct INode {
     std::string data;     // what readers see
@@ -130,6 +140,8 @@ class FaultEnv final : public Env {
   Names durable_names_ ABSL_GUARDED_BY(mu_);
   std::vector<DirChange> unsynced_ ABSL_GUARDED_BY(mu_);
   std::set<std::string> locked_ ABSL_GUARDED_BY(mu_);
+  bool has_direct_ ABSL_GUARDED_BY(mu_) = true;
+  uint64_t direct_writes_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace cairn

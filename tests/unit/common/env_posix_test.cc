@@ -1,10 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -85,6 +88,43 @@ TEST_F(EnvPosixTest, Preallocate) {
   ASSERT_TRUE(file->Preallocate(100, /*keep_size=*/false).ok());
   EXPECT_EQ(*file->Size(), 4096u);
   EXPECT_TRUE(file->Preallocate(0, false).ok());
+}
+
+// On the disk that holds the build, which is more likely to have direct writes than /tmp.
+TEST_F(EnvPosixTest, DirectWritesPassThePageCache) {
+  std::string dir = std::filesystem::current_path().string() + "/env_posix_test-XXXXXX";
+  ASSERT_NE(mkdtemp(dir.data()), nullptr) << dir;
+  const std::string path = dir + "/f";
+  EXPECT_TRUE(absl::IsNotFound(env_->Open(path, OpenMode::kDirect).status()));
+  const auto file = *env_->Open(path, OpenMode::kTruncate);
+  const auto direct = env_->Open(path, OpenMode::kDirect);
+  if (direct.ok()) {
+    ASSERT_TRUE(file->Preallocate(1 << 20, /*keep_size=*/true).ok());
+    ASSERT_TRUE(file->WriteAt(0, std::string(kDirectAlignment, 'a')).ok());
+    alignas(kDirectAlignment) static std::array<char, 3 * kDirectAlignment> pages;
+    pages.fill('b');
+    ASSERT_TRUE((*direct)->WriteAt(kDirectAlignment, {pages.data(), pages.size()}).ok());
+    EXPECT_EQ(*file->Size(), 4 * kDirectAlignment);
+    ASSERT_TRUE(file->WriteAt(4 * kDirectAlignment, "tail").ok());
+    EXPECT_TRUE(file->Sync().ok());
+    EXPECT_EQ(Read(*file, 0, 1 << 20),
+              std::string(kDirectAlignment, 'a') + std::string(3 * kDirectAlignment, 'b') + "tail");
+  }
+  std::filesystem::remove_all(dir);
+  if (absl::IsUnimplemented(direct.status())) {
+    GTEST_SKIP() << "no direct writes on the file system of " << dir;
+  }
+  EXPECT_TRUE(direct.ok()) << direct.status();
+}
+
+TEST_F(EnvPosixTest, MemoryHasNoDirectWrites) {
+  struct statfs info;
+  if (statfs("/dev/shm", &info) != 0 || info.f_type != TMPFS_MAGIC) GTEST_SKIP() << "no tmpfs here";
+  std::string dir = "/dev/shm/cairn-test-XXXXXX";
+  ASSERT_NE(mkdtemp(dir.data()), nullptr);
+  ASSERT_TRUE(env_->Open(dir + "/f", OpenMode::kTruncate).ok());
+  EXPECT_TRUE(absl::IsUnimplemented(env_->Open(dir + "/f", OpenMode::kDirect).status()));
+  std::filesystem::remove_all(dir);
 }
 
 TEST_F(EnvPosixTest, WholeFilesAreReplacedAtomically) {

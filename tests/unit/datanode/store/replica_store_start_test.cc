@@ -227,5 +227,58 @@ TEST_F(StoreStartTest, KeepsTheHighestNumbersSeen) {
   EXPECT_EQ(store->highest().generation, 40u);
 }
 
+// --- direct writes -------------------------------------------------------------------------------
+
+class DiskWritesTest : public StoreTest {
+ protected:
+  // How many direct writes a replica of 300,000 bytes took, in packets of `piece`; it is right.
+  uint64_t DirectWritesOfPut(DiskWrites how, size_t piece) {
+    auto store = TryOpen(OptionsFor({"/d0"}, how));
+    EXPECT_TRUE(store.ok()) << store.status();
+    const std::string bytes = BytesOf(1, 300'000);
+    const uint64_t before = env_.direct_writes();
+    {
+      auto writer = (*store)->Create({9, 1, 1 << 20});
+      EXPECT_TRUE(writer.ok()) << writer.status();
+      EXPECT_TRUE(AppendAll(**writer, bytes, piece).ok());
+      EXPECT_TRUE((*writer)->Finalize().ok());
+    }
+    EXPECT_TRUE(Same(Get(**store, {9, 1, 0}), bytes));
+    EXPECT_TRUE((*env_.List("/d0/current/tmp")).empty());
+    return env_.direct_writes() - before;
+  }
+};
+
+TEST_F(DiskWritesTest, DirectTakesEveryPacket) {
+  EXPECT_EQ(DirectWritesOfPut(DiskWrites::kDirect, 64 << 10), 5u);
+}
+
+TEST_F(DiskWritesTest, AutoLeavesSmallPacketsToThePageCache) {
+  EXPECT_EQ(DirectWritesOfPut(DiskWrites::kAuto, 64 << 10), 0u);
+}
+
+TEST_F(DiskWritesTest, AutoTakesLargePackets) {
+  EXPECT_EQ(DirectWritesOfPut(DiskWrites::kAuto, 256 << 10), 1u);
+}
+
+TEST_F(DiskWritesTest, BufferedDoesNotEvenTry) {
+  EXPECT_EQ(DirectWritesOfPut(DiskWrites::kBuffered, 256 << 10), 0u);
+  EXPECT_EQ(env_.direct_writes(), 0u);
+}
+
+TEST_F(DiskWritesTest, AFileSystemWithoutThemIsFine) {
+  env_.SetDirect(false);
+  EXPECT_EQ(DirectWritesOfPut(DiskWrites::kDirect, 256 << 10), 0u);
+}
+
+// What a full disk refuses says nothing about how it can be written.
+TEST_F(DiskWritesTest, AFullDiskIsStillWrittenDirectly) {
+  env_.SetHook([](FaultOp op, const std::string& path) {
+    const bool probe = op == FaultOp::kWrite && path.ends_with("/direct");
+    return probe ? ErrnoStatus(path, ENOSPC) : absl::OkStatus();
+  });
+  EXPECT_EQ(DirectWritesOfPut(DiskWrites::kDirect, 256 << 10), 2u);
+}
+
 }  // namespace
 }  // namespace cairn::datanode

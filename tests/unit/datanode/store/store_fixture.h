@@ -117,8 +117,10 @@ class RecordingObserver final : public ReplicaObserver {
 
 class StoreTest : public testing::Test {
  protected:
-  static ReplicaStore::Options OptionsFor(std::vector<std::string> dirs) {
+  static ReplicaStore::Options OptionsFor(std::vector<std::string> dirs,
+                                          DiskWrites disk_writes = DiskWrites::kAuto) {
     ReplicaStore::Options options;
+    options.disk_writes = disk_writes;
     options.data_dirs = std::move(dirs);
     options.reserved_bytes = 0;
     return options;

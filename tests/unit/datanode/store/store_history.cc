@@ -40,8 +40,9 @@ std::string Describe(const Found& found) {
 
 }  // namespace
 
-StoreHistory::StoreHistory(FaultEnv* env, uint32_t seed, std::vector<std::string> dirs)
-    : env_(env), dirs_(std::move(dirs)), random_(seed) {
+StoreHistory::StoreHistory(FaultEnv* env, uint32_t seed, DiskWrites disk_writes,
+                           std::vector<std::string> dirs)
+    : env_(env), disk_writes_(disk_writes), dirs_(std::move(dirs)), random_(seed) {
   for (BlockId id = 1; id <= kBlocks; ++id) blocks_[id];
 }
 
@@ -51,6 +52,7 @@ void StoreHistory::Open() {
   ReplicaStore::Options options;
   options.data_dirs = dirs_;
   options.reserved_bytes = 0;
+  options.disk_writes = disk_writes_;
   auto store = ReplicaStore::Open(env_, options);
   ASSERT_TRUE(store.ok()) << store.status();
   store_ = *std::move(store);

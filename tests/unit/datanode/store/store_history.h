@@ -36,7 +36,8 @@ struct Found {
 
 class StoreHistory {
  public:
-  StoreHistory(FaultEnv* env, uint32_t seed, std::vector<std::string> dirs = {"/d0"});
+  StoreHistory(FaultEnv* env, uint32_t seed, DiskWrites disk_writes = DiskWrites::kAuto,
+               std::vector<std::string> dirs = {"/d0"});
   ~StoreHistory();
 
   void Open();
@@ -93,6 +94,7 @@ class StoreHistory {
   static constexpr int kBlocks = 4;
 
   FaultEnv* const env_;
+  const DiskWrites disk_writes_;
   const std::vector<std::string> dirs_;
   std::mt19937 random_;
   GenerationStamp stamp_ = 1;
