@@ -1,8 +1,9 @@
 // The call ids of one client (P5): each mutating call gets the next one, and `done_below` tells the
-// NameNode which answers it need not keep any more. Thread-safe; used by NameNodeClient alone.
+// NameNode which answers it need not keep any more. Thread-safe; used by NameNodeEndpoints alone.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 
 #include "common/mutex.h"
@@ -14,6 +15,14 @@ class CallIds {
   // A new id, under way from now on. They count up from 1.
   uint64_t Begin() ABSL_LOCKS_EXCLUDED(mu_) {
     MutexLock lock(mu_);
+    under_way_.insert(under_way_.end(), ++last_);
+    return last_;
+  }
+
+  // The same, unless it would be `max_ahead` or more above the oldest call under way.
+  std::optional<uint64_t> TryBegin(uint64_t max_ahead) ABSL_LOCKS_EXCLUDED(mu_) {
+    MutexLock lock(mu_);
+    if (!under_way_.empty() && last_ + 1 - *under_way_.begin() >= max_ahead) return std::nullopt;
     under_way_.insert(under_way_.end(), ++last_);
     return last_;
   }

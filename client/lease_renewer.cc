@@ -29,7 +29,7 @@ std::unique_ptr<LeaseRenewer::Hold> LeaseRenewer::Acquire() {
   MutexLock lock(mu_);
   ++holds_;
   if (!thread_.joinable()) thread_ = std::thread([this] { RunThread(); });
-  wake_.SignalAll();
+  if (idle_) wake_.SignalAll();
   return std::make_unique<Hold>(this);
 }
 
@@ -52,11 +52,11 @@ void LeaseRenewer::RunThread() {
 bool LeaseRenewer::WaitUntilDue(int64_t interval_ms) {
   MutexLock lock(mu_);
   while (!stopping_) {
-    if (holds_ == 0) {
+    idle_ = holds_ == 0;
+    if (idle_) {
       wake_.Wait(mu_);
       continue;
     }
-    // Every new file signals: the rest of the interval is waited for all the same.
     const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(interval_ms);
     while (!stopping_ && std::chrono::steady_clock::now() < due) {
       wake_.WaitFor(mu_, due - std::chrono::steady_clock::now());

@@ -46,6 +46,7 @@ class LeaseRenewer {
   Mutex mu_;
   CondVar wake_;
   int holds_ ABSL_GUARDED_BY(mu_) = 0;
+  bool idle_ ABSL_GUARDED_BY(mu_) = false;  // the thread waits for the first file
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_ ABSL_GUARDED_BY(mu_);
 };

@@ -1,37 +1,27 @@
 #include "client/namenode_client.h"
 
-#include <fmt/format.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
 #include <algorithm>
-#include <atomic>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
-#include "client/call_ids.h"
 #include "client/connect.h"
-#include "client/namenode_session.h"
+#include "client/namenode_endpoints.h"
+#include "client/session_caller.h"
 #include "common/background_task.h"
 #include "common/clock.h"
-#include "common/mutex.h"
 #include "common/net/channel.h"
 #include "common/net/rpc_status.h"
 #include "common/status.h"
-#include "common/strings.h"
-#include "common/units.h"
 #include "proto/admin.grpc.pb.h"
 #include "proto/namenode.grpc.pb.h"
 
 namespace cairn {
 namespace {
 
-constexpr int64_t kMinBackoffMs = 50;
-constexpr int64_t kMaxBackoffMs = 1'000;
-constexpr int64_t kConnectMs = 2'000;       // to one address, before another one's turn
-constexpr int64_t kMinAttemptMs = 5'000;    // a try waits for half of the time left, at least this
 constexpr int64_t kCheckpointMs = 600'000;  // an image of a large namespace takes minutes
 
 enum class CallType { kRead, kMutation };
@@ -39,45 +29,14 @@ enum class CallType { kRead, kMutation };
 using NameNodeStub = v1::NameNode::Stub;
 using AdminStub = v1::Admin::Stub;
 
-struct Endpoint {
-  std::string address;
-  std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<NameNodeSessions> sessions;
-  std::unique_ptr<NameNodeStub> namenode;  // where the NameNode has no Sessions
-  std::unique_ptr<AdminStub> admin;
-};
-
 template <typename Stub>
-Stub& StubOf(const Endpoint& endpoint) {
+Stub& StubOf(const NameNodeEndpoint& endpoint) {
   if constexpr (std::is_same_v<Stub, AdminStub>) {
     return *endpoint.admin;
   } else {
     return *endpoint.namenode;
   }
 }
-
-// What became of one try.
-struct Outcome {
-  absl::Status status;
-  bool on_the_way = false;  // it failed between us and the NameNode: unknown whether it happened
-  bool connected = true;
-
-  bool WorthRetrying() const {
-    if (on_the_way) return true;
-    switch (KindOf(status)) {
-      case ErrorKind::kSafeMode:
-      case ErrorKind::kNotActive:
-      case ErrorKind::kNotYetReplicated:
-      case ErrorKind::kRecoveryInProgress:
-        return true;
-      case ErrorKind::kNone:
-        return absl::IsUnavailable(status);
-      default:
-        return false;
-    }
-  }
-  bool WantsAnotherAddress() const { return on_the_way || KindOf(status) == ErrorKind::kNotActive; }
-};
 
 // The field of `Container`'s oneof that holds a `Message`.
 template <typename Container, typename Message>
@@ -92,10 +51,11 @@ const google::protobuf::FieldDescriptor* FieldOf() {
 }
 
 template <typename Request>
-std::unique_ptr<v1::SessionCall> ToSessionCall(const Request& request) {
-  auto call = std::make_unique<v1::SessionCall>();
-  call->GetReflection()
-      ->MutableMessage(call.get(), FieldOf<v1::SessionCall, Request>())
+std::shared_ptr<BlockingCall> ToCall(const Request& request) {
+  auto call = std::make_shared<BlockingCall>();
+  call->call()
+      .GetReflection()
+      ->MutableMessage(&call->call(), FieldOf<v1::SessionCall, Request>())
       ->CopyFrom(request);
   return call;
 }
@@ -103,13 +63,7 @@ std::unique_ptr<v1::SessionCall> ToSessionCall(const Request& request) {
 // Takes the reply out of an answer; a failure as the unary call would have had it.
 template <typename Reply>
 grpc::Status FromSessionAnswer(v1::SessionAnswer* answer, Reply* reply) {
-  if (answer->code() == static_cast<int>(absl::StatusCode::kDeadlineExceeded)) {
-    return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "");  // as if no answer had come
-  }
-  if (answer->code() != 0) {
-    const absl::Status status(static_cast<absl::StatusCode>(answer->code()), answer->message());
-    return ToRpcStatus(WithKind(status, static_cast<ErrorKind>(answer->kind())));
-  }
+  if (grpc::Status status = StatusOf(*answer); !status.ok()) return status;
   const google::protobuf::FieldDescriptor* field = FieldOf<v1::SessionAnswer, Reply>();
   const google::protobuf::Reflection& reflection = *answer->GetReflection();
   if (!reflection.HasField(*answer, field)) {
@@ -124,45 +78,34 @@ grpc::Status FromSessionAnswer(v1::SessionAnswer* answer, Reply* reply) {
 class NameNodeClient::Impl {
  public:
   Impl(Options options, ChannelCache* channels, Clock* clock)
-      : options_(std::move(options)), clock_(clock), client_id_(RandomBytes16()) {
-    for (const std::string& address : options_.addresses) {
-      Endpoint endpoint;
-      endpoint.address = address;
-      endpoint.channel = channels->Get(address, ChannelPurpose::kMetadata);
-      endpoint.sessions = std::make_unique<NameNodeSessions>(endpoint.channel, Identity());
-      endpoint.namenode = v1::NameNode::NewStub(endpoint.channel);
-      endpoint.admin = v1::Admin::NewStub(endpoint.channel);
-      endpoints_.push_back(std::move(endpoint));
-    }
-  }
+      : clock_(clock), endpoints_(std::move(options), channels) {}
 
-  const std::string& client_id() const { return client_id_; }
+  NameNodeEndpoints& endpoints() { return endpoints_; }
 
   template <typename Stub, typename Request, typename Reply>
   absl::StatusOr<Reply> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                           Reply*),
                              CallType type, Request request, int64_t timeout_ms = 0) {
     const std::optional<uint64_t> id =
-        type == CallType::kMutation ? std::optional(call_ids_.Begin()) : std::nullopt;
-    const uint64_t done_below = call_ids_.DoneBelow();
+        type == CallType::kMutation ? std::optional(endpoints_.call_ids().Begin()) : std::nullopt;
+    const uint64_t done_below = endpoints_.call_ids().DoneBelow();
     Reply reply;
-    const auto in_session = [&](const Endpoint& endpoint, int64_t timeout_ms,
+    const auto in_session = [&](const NameNodeEndpoint& endpoint, int64_t timeout_ms,
                                 absl::FunctionRef<bool()> connect) -> grpc::Status {
       if constexpr (std::is_same_v<Stub, NameNodeStub>) {
-        std::unique_ptr<v1::SessionCall> call = ToSessionCall(request);
-        call->set_call_id(id.value_or(0));
-        call->set_done_below(done_below);
+        const std::shared_ptr<BlockingCall> call = ToCall(request);
+        call->call().set_call_id(id.value_or(0));
+        call->call().set_done_below(done_below);
         v1::SessionAnswer answer;
-        const grpc::Status status =
-            endpoint.sessions->Call(std::move(call), timeout_ms, connect, &answer);
+        const grpc::Status status = endpoint.sessions->Call(call, timeout_ms, connect, &answer);
         return status.ok() ? FromSessionAnswer(&answer, &reply) : status;
       } else {
         return grpc::Status::OK;  // not called
       }
     };
-    const auto unary = [&](const Endpoint& endpoint, int64_t timeout_ms) {
+    const auto unary = [&](const NameNodeEndpoint& endpoint, int64_t timeout_ms) {
       Request named = request;
-      *named.mutable_caller() = Identity();
+      *named.mutable_caller() = endpoints_.Identity();
       named.mutable_caller()->set_call_id(id.value_or(0));
       named.mutable_caller()->set_done_below(done_below);
       grpc::ClientContext context;
@@ -172,50 +115,40 @@ class NameNodeClient::Impl {
     };
     const Attempts attempts{std::is_same_v<Stub, NameNodeStub>, in_session, unary};
     const absl::Status status =
-        RetryUntilAnswered(timeout_ms > 0 ? timeout_ms : options_.timeout_ms, attempts);
-    if (id) call_ids_.End(*id);
+        RetryUntilAnswered(timeout_ms > 0 ? timeout_ms : endpoints_.options().timeout_ms, attempts);
+    if (id) endpoints_.call_ids().End(*id);
     if (!status.ok()) return status;
     return reply;
   }
 
  private:
-  using Attempt = absl::FunctionRef<grpc::Status(const Endpoint&, int64_t timeout_ms)>;
+  using Attempt = absl::FunctionRef<grpc::Status(const NameNodeEndpoint&, int64_t timeout_ms)>;
   struct Attempts {
     bool has_session = false;
-    absl::FunctionRef<grpc::Status(const Endpoint&, int64_t timeout_ms,
+    absl::FunctionRef<grpc::Status(const NameNodeEndpoint&, int64_t timeout_ms,
                                    absl::FunctionRef<bool()> connect)>
         in_session;
     Attempt unary;
   };
 
-  v1::Caller Identity() const {
-    v1::Caller caller;
-    caller.set_user(options_.user);
-    caller.set_client_id(client_id_);
-    caller.set_host(options_.host);
-    caller.set_rack(options_.rack);
-    return caller;
-  }
-
   absl::Status RetryUntilAnswered(int64_t timeout_ms, const Attempts& attempts) {
     const int64_t deadline_ms = clock_->SteadyMs() + timeout_ms;
-    size_t index = active_;
+    size_t index = endpoints_.active();
     for (int failures = 1;; ++failures) {
-      const Outcome outcome =
-          TryOnce(endpoints_[index], deadline_ms - clock_->SteadyMs(), attempts);
-      if (!outcome.WantsAnotherAddress()) active_ = index;
+      const Outcome outcome = TryOnce(index, deadline_ms - clock_->SteadyMs(), attempts);
+      if (!outcome.WantsAnotherAddress()) endpoints_.SetActive(index);
       if (outcome.status.ok() || !outcome.WorthRetrying()) return outcome.status;
 
       const int64_t left_ms = deadline_ms - clock_->SteadyMs();
-      const double jitter = static_cast<double>(RandomU64() >> 11) * 0x1.0p-53;
-      const int64_t pause_ms = BackoffMs(failures, kMinBackoffMs, kMaxBackoffMs, jitter);
-      if (left_ms <= pause_ms) return GiveUp(outcome, endpoints_[index].address, timeout_ms);
-      if (outcome.WantsAnotherAddress()) index = (index + 1) % endpoints_.size();
+      const int64_t pause_ms = NameNodeEndpoints::PauseMs(failures);
+      if (left_ms <= pause_ms) return endpoints_.GiveUp(outcome, index, timeout_ms);
+      if (outcome.WantsAnotherAddress()) index = endpoints_.After(index);
       PauseForMs(pause_ms);
     }
   }
 
-  Outcome TryOnce(const Endpoint& endpoint, int64_t left_ms, const Attempts& attempts) {
+  Outcome TryOnce(size_t index, int64_t left_ms, const Attempts& attempts) {
+    const NameNodeEndpoint& endpoint = endpoints_.at(index);
     left_ms = std::max<int64_t>(left_ms, 1);
     const bool in_session = attempts.has_session && !endpoint.sessions->unsupported();
     bool connected = true;
@@ -223,59 +156,31 @@ class NameNodeClient::Impl {
       // With one address alone there is nothing better to do than to wait for it.
       const OnFailure on_failure =
           endpoints_.size() == 1 ? OnFailure::kKeepTrying : OnFailure::kGiveUp;
-      connected = WaitConnected(*endpoint.channel, std::min(left_ms, kConnectMs), on_failure);
+      connected =
+          WaitConnected(*endpoint.channel, std::min(left_ms, kNameNodeConnectMs), on_failure);
       return connected;
     };
-    const int64_t timeout_ms = std::min(left_ms, std::max(left_ms / 2, kMinAttemptMs));
+    const int64_t timeout_ms = NameNodeEndpoints::AttemptMs(left_ms);
     grpc::Status status;
     if (in_session) status = attempts.in_session(endpoint, timeout_ms, connect);
     // An older NameNode knows no Session, and says so at once.
     if ((!in_session || endpoint.sessions->unsupported()) && connected && connect()) {
       status = attempts.unary(endpoint, timeout_ms);
     }
-    if (!connected) {
-      return {absl::UnavailableError(fmt::format("cannot reach {}", endpoint.address)), true,
-              false};
-    }
-    return {FromRpcStatus(status, endpoint.address), IsTransportFailure(status), true};
+    return connected ? endpoints_.OutcomeOf(status, index) : endpoints_.NotConnected(index);
   }
 
-  // The error for a call whose time is over.
-  absl::Status GiveUp(const Outcome& last, std::string_view address, int64_t timeout_ms) const {
-    const std::string all = fmt::format("{}", fmt::join(options_.addresses, ", "));
-    if (last.on_the_way && !last.connected) {
-      return Unreachable(
-          fmt::format("cannot reach a NameNode at {}; is it running? (set --namenode or "
-                      "CAIRN_NAMENODE)",
-                      all));
-    }
-    if (last.on_the_way) {
-      return Unreachable(fmt::format("the NameNode at {} did not answer within {}", address,
-                                     FormatDurationMs(timeout_ms)));
-    }
-    if (KindOf(last.status) == ErrorKind::kNotActive) {
-      return Unreachable(fmt::format("no NameNode at {} is active", all));
-    }
-    return last.status;
-  }
-
-  static absl::Status Unreachable(const std::string& message) {
-    return WithKind(absl::UnavailableError(message), ErrorKind::kClusterUnreachable);
-  }
-
-  const Options options_;
   Clock* const clock_;
-  const std::string client_id_;
-  std::vector<Endpoint> endpoints_;  // constant after the constructor
-  std::atomic<size_t> active_{0};    // the one that answered last
-  CallIds call_ids_;
+  NameNodeEndpoints endpoints_;
 };
 
 NameNodeClient::NameNodeClient(Options options, ChannelCache* channels, Clock* clock)
     : impl_(std::make_unique<Impl>(std::move(options), channels, clock)) {}
 NameNodeClient::~NameNodeClient() = default;
 
-const std::string& NameNodeClient::client_id() const { return impl_->client_id(); }
+NameNodeEndpoints& NameNodeClient::endpoints() { return impl_->endpoints(); }
+
+const std::string& NameNodeClient::client_id() const { return impl_->endpoints().client_id(); }
 
 absl::StatusOr<v1::MkdirsReply> NameNodeClient::Mkdirs(v1::MkdirsRequest request) {
   return impl_->Call(&NameNodeStub::Mkdirs, CallType::kMutation, std::move(request));

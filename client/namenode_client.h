@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/namenode_options.h"
 #include "proto/admin.pb.h"
 #include "proto/namenode.pb.h"
 
@@ -24,16 +25,11 @@ namespace cairn {
 
 class ChannelCache;
 class Clock;
+class NameNodeEndpoints;
 
 class NameNodeClient {
  public:
-  struct Options {
-    std::vector<std::string> addresses;  // host:port, at least one
-    std::string user;
-    std::string host;
-    std::string rack;
-    int64_t timeout_ms = 30'000;
-  };
+  using Options = NameNodeOptions;
 
   // The cache and the clock must outlive it.
   NameNodeClient(Options options, ChannelCache* channels, Clock* clock);
@@ -43,6 +39,9 @@ class NameNodeClient {
 
   // 16 random bytes, for the life of this client; leases are held under it.
   const std::string& client_id() const;
+
+  // What calls that wait in no thread share with these (async_calls.h).
+  NameNodeEndpoints& endpoints();
 
   // Every call fills request.caller. `timeout_ms` 0: that of the options.
   absl::StatusOr<v1::MkdirsReply> Mkdirs(v1::MkdirsRequest request);

@@ -3,6 +3,7 @@
 #include <grpcpp/channel.h>
 
 #include <algorithm>
+#include <climits>
 #include <utility>
 
 #include "client/session_caller.h"
@@ -10,7 +11,7 @@
 namespace cairn {
 namespace {
 
-constexpr int kCallersPerStream = 64;
+constexpr int kCallersPerStream = 64;  // threads
 
 // gRPC's own status, for a method that the server does not have.
 bool SaysUnimplemented(const grpc::Status& status) {
@@ -34,40 +35,42 @@ NameNodeSessions::~NameNodeSessions() {
   for (const auto& stream : streams) stream->AwaitEnd();
 }
 
-grpc::Status NameNodeSessions::Call(std::unique_ptr<v1::SessionCall> call, int64_t timeout_ms,
+grpc::Status NameNodeSessions::Call(const std::shared_ptr<BlockingCall>& call, int64_t timeout_ms,
                                     absl::FunctionRef<bool()> connect, v1::SessionAnswer* answer) {
-  std::shared_ptr<SessionCaller> stream = Enter(/*may_open=*/false);
+  std::shared_ptr<SessionCaller> stream = Enter(CallKind::kBlocking, /*may_open=*/false);
   if (stream == nullptr) {
     if (!connect()) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not connected");
-    stream = Enter(/*may_open=*/true);
+    stream = Enter(CallKind::kBlocking, /*may_open=*/true);
   }
-  const grpc::Status status = stream->Call(std::move(call), timeout_ms, answer);
-  if (SaysUnimplemented(status)) unsupported_ = true;
-  Leave(stream);
+  const grpc::Status status = stream->Call(call, timeout_ms, answer);
+  Leave(stream, status);
   return status;
 }
 
-std::shared_ptr<SessionCaller> NameNodeSessions::Enter(bool may_open) {
+std::shared_ptr<SessionCaller> NameNodeSessions::Enter(CallKind kind, bool may_open) {
+  const int most = kind == CallKind::kBlocking ? kCallersPerStream : INT_MAX;
   MutexLock lock(mu_);
   for (Slot& slot : slots_) {
-    if (slot.callers >= kCallersPerStream || slot.stream->spent()) continue;
-    ++slot.callers;
+    if (slot.stream->kind() != kind || slot.calls >= most || slot.stream->spent()) continue;
+    ++slot.calls;
     return slot.stream;
   }
   if (!may_open) return nullptr;
   Retire();
-  auto opened = std::make_shared<SessionCaller>();
+  auto opened = std::make_shared<SessionCaller>(kind);
   slots_.push_back({opened, 1});
   opened->Start(*stub_, caller_);  // before another caller finds it
   return opened;
 }
 
-void NameNodeSessions::Leave(const std::shared_ptr<SessionCaller>& stream) {
+void NameNodeSessions::Leave(const std::shared_ptr<SessionCaller>& stream,
+                             const grpc::Status& status) {
+  if (SaysUnimplemented(status)) unsupported_ = true;
   MutexLock lock(mu_);
   const auto slot = std::find_if(slots_.begin(), slots_.end(),
                                  [&](const Slot& slot) { return slot.stream == stream; });
-  --slot->callers;
-  if (slot->callers == 0 && stream->spent()) Retire();
+  --slot->calls;
+  if (slot->calls == 0 && stream->spent()) Retire();
 }
 
 void NameNodeSessions::Retire() {
@@ -75,7 +78,7 @@ void NameNodeSessions::Retire() {
   std::vector<Slot> kept;
   for (Slot& slot : slots_) {
     // Asked once: a stream may break at any moment.
-    if (slot.callers > 0 || !slot.stream->spent()) {
+    if (slot.calls > 0 || !slot.stream->spent()) {
       kept.push_back(std::move(slot));
       continue;
     }

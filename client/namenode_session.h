@@ -1,13 +1,15 @@
-// The client's end of Sessions with one NameNode: many blocking callers, few streams.
+// The client's end of Sessions with one NameNode: many calls under way, few streams.
 //
 // Why: a unary RPC costs several times what its operation does. Callers of one stream share its
 // messages: what queues up while two messages wait for their first answers travels as the next
 // one, and what queued for 1 ms travels anyway, so that a slow answer delays nobody else. A lone
-// caller's calls leave at once. There is a stream for each 32 callers.
+// caller's calls leave at once. There is a stream for each 64 callers that wait in a thread. Calls
+// that wait in none (AsyncCalls) have a stream of their own, whatever their number; what is called
+// while answers are delivered travels together (session_caller.h).
 //
 // A stream that breaks fails its calls, with gRPC's status; the caller makes them again on another
 // one. A stream on which a call ran out of time takes no new calls. Thread-safe. Used by
-// NameNodeClient alone.
+// NameNodeClient and AsyncCalls alone.
 #pragma once
 
 #include <grpcpp/support/status.h>
@@ -28,7 +30,9 @@ class Channel;
 
 namespace cairn {
 
+class BlockingCall;
 class SessionCaller;
+enum class CallKind;
 
 class NameNodeSessions {
  public:
@@ -42,8 +46,16 @@ class NameNodeSessions {
   // at most `timeout_ms`. `connect` waits for the channel when a stream must be opened; UNAVAILABLE
   // when it gives up. Not OK when no answer came: as a unary call would have failed on the way, or
   // as the NameNode ended the stream.
-  grpc::Status Call(std::unique_ptr<v1::SessionCall> call, int64_t timeout_ms,
+  grpc::Status Call(const std::shared_ptr<BlockingCall>& call, int64_t timeout_ms,
                     absl::FunctionRef<bool()> connect, v1::SessionAnswer* answer)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // A stream for one call of the kind, until Leave. nullptr: none has room, and `may_open` is not
+  // set; connect first.
+  std::shared_ptr<SessionCaller> Enter(CallKind kind, bool may_open) ABSL_LOCKS_EXCLUDED(mu_);
+  // The call has ended. A stream's own status, where it ended without an answer, tells whether the
+  // NameNode has Sessions.
+  void Leave(const std::shared_ptr<SessionCaller>& stream, const grpc::Status& status)
       ABSL_LOCKS_EXCLUDED(mu_);
 
   // The NameNode is an older one and has no Sessions.
@@ -52,12 +64,9 @@ class NameNodeSessions {
  private:
   struct Slot {
     std::shared_ptr<SessionCaller> stream;
-    int callers = 0;
+    int calls = 0;  // under way
   };
 
-  // nullptr: there is no stream with room, and `may_open` is not set.
-  std::shared_ptr<SessionCaller> Enter(bool may_open) ABSL_LOCKS_EXCLUDED(mu_);
-  void Leave(const std::shared_ptr<SessionCaller>& stream) ABSL_LOCKS_EXCLUDED(mu_);
   // Takes streams that are spent and unused out, and forgets those that gRPC is done with.
   void Retire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

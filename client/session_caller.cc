@@ -13,11 +13,17 @@ constexpr int kMaxCallsPerMessage = 1024;       // the NameNode takes no more
 constexpr size_t kNumberBytes = 11;             // of a call, at most
 constexpr std::chrono::milliseconds kPushAfter(1);
 
+// As messages say it; 0 would mean for good.
+uint32_t MillisLeft(std::chrono::nanoseconds left) {
+  const int64_t left_ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+  return static_cast<uint32_t>(std::clamp<int64_t>(left_ms, 1, UINT32_MAX));
+}
+
 }  // namespace
 
 // --- Waiting --------------------------------------------------------------------------------
 
-bool SessionCaller::Waiter::WaitFor(std::chrono::nanoseconds timeout) {
+bool BlockingCall::WaitFor(std::chrono::nanoseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   MutexLock lock(mu_);
   while (!done_) {
@@ -28,12 +34,12 @@ bool SessionCaller::Waiter::WaitFor(std::chrono::nanoseconds timeout) {
   return true;
 }
 
-void SessionCaller::Waiter::Wait() {
+void BlockingCall::Wait() {
   MutexLock lock(mu_);
   while (!done_) cv_.Wait(mu_);
 }
 
-void SessionCaller::Waiter::Deliver(const grpc::Status& status, v1::SessionAnswer* answer) {
+void BlockingCall::Deliver(const grpc::Status& status, v1::SessionAnswer* answer) {
   {
     MutexLock lock(mu_);
     status_ = status;
@@ -43,7 +49,7 @@ void SessionCaller::Waiter::Deliver(const grpc::Status& status, v1::SessionAnswe
   cv_.Signal();
 }
 
-grpc::Status SessionCaller::Waiter::Take(v1::SessionAnswer* answer) {
+grpc::Status BlockingCall::Take(v1::SessionAnswer* answer) {
   MutexLock lock(mu_);
   answer->Swap(&answer_);
   return status_;
@@ -62,69 +68,82 @@ void SessionCaller::Start(v1::NameNode::Stub& stub, const v1::Caller& caller) {
   StartCall();
 }
 
-grpc::Status SessionCaller::Call(std::unique_ptr<v1::SessionCall> call, int64_t timeout_ms,
+grpc::Status SessionCaller::Call(const std::shared_ptr<BlockingCall>& call, int64_t timeout_ms,
                                  v1::SessionAnswer* answer) {
   const std::chrono::nanoseconds timeout = std::chrono::milliseconds(timeout_ms);
-  const auto waiter = std::make_shared<Waiter>();
-  call->set_deadline_ms(static_cast<uint32_t>(std::min<int64_t>(timeout_ms, UINT32_MAX)));
-  Queued queued{std::move(call), 0, 0};
-  queued.bytes = queued.call->ByteSizeLong() + kNumberBytes;
-  uint64_t number = 0;
-  bool write = false;
-  bool first_to_wait = false;
-  {
-    MutexLock lock(mu_);
-    if (end_.has_value()) return *end_;
-    number = ++last_number_;
-    queued.number = number;
-    queued.call->set_number(number);
-    waiters_.emplace(number, waiter);
-    first_to_wait = queue_.empty();
-    queue_.push_back(std::move(queued));
-    write = TakeMessage();
-  }
-  if (write) StartWrite(&out_);
+  bool queued_first = false;
+  if (const grpc::Status ended = Begin(call, timeout_ms, &queued_first); !ended.ok()) return ended;
   // One caller sees to it that what queued up behind it does not wait for long.
-  if (first_to_wait && !write) {
-    if (waiter->WaitFor(std::min<std::chrono::nanoseconds>(timeout, kPushAfter))) {
-      return waiter->Take(answer);
+  if (queued_first) {
+    if (call->WaitFor(std::min<std::chrono::nanoseconds>(timeout, kPushAfter))) {
+      return call->Take(answer);
     }
     Push();
   }
-  if (waiter->WaitFor(timeout)) return waiter->Take(answer);
+  if (call->WaitFor(timeout)) return call->Take(answer);
+  if (GiveUp(*call)) {
+    return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no answer in time");
+  }
+  call->Wait();  // the answer is just being delivered
+  return call->Take(answer);
+}
 
-  spent_ = true;  // whatever is wrong with it, the next try goes another way
+grpc::Status SessionCaller::Begin(std::shared_ptr<PendingCall> call, int64_t timeout_ms,
+                                  bool* queued_first) {
+  call->deadline_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  Queued queued{0, call->call_.ByteSizeLong() + kNumberBytes};
   {
     MutexLock lock(mu_);
-    if (waiters_.erase(number) > 0) {
-      return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no answer in time");
-    }
+    if (end_.has_value()) return *end_;
+    queued.number = ++last_number_;
+    call->call_.set_number(queued.number);
+    call->number_ = queued.number;
+    waiters_.emplace(queued.number, std::move(call));
+    const bool first = queue_.empty();
+    queue_.push_back(queued);
+    const bool write = dispatching_ == 0 && TakeMessage();
+    if (queued_first != nullptr) *queued_first = first && !write;
+    if (!write) return grpc::Status::OK;
   }
-  waiter->Wait();  // the answer is just being delivered
-  return waiter->Take(answer);
+  StartWrite(&out_);
+  return grpc::Status::OK;
+}
+
+bool SessionCaller::GiveUp(const PendingCall& call) {
+  spent_ = true;  // whatever is wrong with it, the next try goes another way
+  MutexLock lock(mu_);
+  const auto it = waiters_.find(call.number_.load());
+  if (it == waiters_.end() || it->second.get() != &call) return false;
+  waiters_.erase(it);
+  return true;
 }
 
 bool SessionCaller::TakeMessage() {
-  if (writing_ || reads_ended_) return false;
+  if (writing_ || reads_ended_ || queue_.empty()) return false;
+  const size_t max_unanswered = kind_ == CallKind::kBlocking ? kMaxUnanswered : SIZE_MAX;
+  const auto now = std::chrono::steady_clock::now();
   out_.clear_calls();
   size_t bytes = 0;
   uint64_t first = 0;
   uint64_t last = 0;
   while (!queue_.empty() && out_.calls_size() < kMaxCallsPerMessage) {
-    Queued& next = queue_.front();
-    if (first == 0 && next.number > pushed_ && unanswered_.size() >= kMaxUnanswered) break;
-    if (waiters_.contains(next.number)) {  // else its caller gave up
+    const Queued next = queue_.front();
+    if (first == 0 && next.number > pushed_ && unanswered_.size() >= max_unanswered) break;
+    // Else its caller gave up.
+    if (const auto it = waiters_.find(next.number); it != waiters_.end()) {
       if (first != 0 && bytes + next.bytes > kMaxMessageBytes) break;
       bytes += next.bytes;
       if (first == 0) first = next.number;
       last = next.number;
-      out_.mutable_calls()->AddAllocated(next.call.release());
+      v1::SessionCall& call = *out_.add_calls();
+      call = it->second->call_;  // a copy: it may have to be made again
+      call.set_deadline_ms(MillisLeft(it->second->deadline_ - now));
     }
     queue_.pop_front();
   }
   if (first == 0) return false;
   if (!queue_.empty()) pushed_ = queue_.back().number;  // too much for one message
-  unanswered_.emplace_back(first, last);
+  if (kind_ == CallKind::kBlocking) unanswered_.emplace_back(first, last);
   writing_ = true;
   return true;
 }
@@ -166,21 +185,35 @@ void SessionCaller::OnReadDone(bool ok) {
     reply.Swap(&in_);
   }
   StartRead(&in_);
-  absl::InlinedVector<std::pair<std::shared_ptr<Waiter>, v1::SessionAnswer*>, 64> found;
+  Dispatch(&reply);
+}
+
+void SessionCaller::Dispatch(v1::SessionReply* reply) {
+  absl::InlinedVector<std::pair<std::shared_ptr<PendingCall>, v1::SessionAnswer*>, 64> found;
   bool write = false;
   {
     MutexLock lock(mu_);
-    for (v1::SessionAnswer& answer : *reply.mutable_answers()) {
+    for (v1::SessionAnswer& answer : *reply->mutable_answers()) {
       Answered(answer.number());
       const auto it = waiters_.find(answer.number());
       if (it == waiters_.end()) continue;  // its caller gave up
       found.emplace_back(std::move(it->second), &answer);
       waiters_.erase(it);
     }
-    write = TakeMessage();
+    if (kind_ == CallKind::kAsync) {
+      ++dispatching_;
+    } else {
+      write = TakeMessage();
+    }
   }
   if (write) StartWrite(&out_);
-  for (const auto& [waiter, answer] : found) waiter->Deliver(grpc::Status::OK, answer);
+  for (const auto& [call, answer] : found) call->Deliver(grpc::Status::OK, answer);
+  if (kind_ == CallKind::kBlocking) return;
+  {
+    MutexLock lock(mu_);
+    write = --dispatching_ == 0 && TakeMessage();
+  }
+  if (write) StartWrite(&out_);
 }
 
 void SessionCaller::OnWriteDone(bool) {
@@ -202,7 +235,7 @@ void SessionCaller::OnDone(const grpc::Status& status) {
   const grpc::Status end =
       status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed") : status;
   spent_ = true;
-  absl::flat_hash_map<uint64_t, std::shared_ptr<Waiter>> left;
+  absl::flat_hash_map<uint64_t, std::shared_ptr<PendingCall>> left;
   {
     MutexLock lock(mu_);
     end_ = end;
