@@ -5,6 +5,8 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/server_context.h>
 
+#include <utility>
+
 #include "common/net/address.h"
 #include "common/net/channel.h"
 #include "common/net/rpc_server.h"
@@ -90,18 +92,42 @@ class EchoClient::Impl {
   absl::Status Call(grpc::Status (v1::NameNode::Stub::*method)(grpc::ClientContext*, const Request&,
                                                                Reply*),
                     const std::string& path) {
-    Request request;
-    request.mutable_caller()->set_user("root");
-    request.mutable_caller()->set_client_id(client_id_);
-    request.mutable_caller()->set_host("localhost");
-    request.set_path(path);
+    const auto request = RequestFor<Request>(path);
     Reply reply;
     grpc::ClientContext context;
     SetupContext(context, kCallMs);
     return FromRpcStatus(((*stub_).*method)(&context, request, &reply), address_);
   }
 
+  // `begin` is given gRPC's callback, and begins the call.
+  template <typename Request, typename Reply, typename Begin>
+  void BeginCall(const std::string& path, Done done, const Begin& begin) {
+    struct Call {
+      grpc::ClientContext context;
+      Request request;
+      Reply reply;
+      Done done;
+    };
+    auto call = std::make_shared<Call>();
+    call->request = RequestFor<Request>(path);
+    call->done = std::move(done);
+    SetupContext(call->context, kCallMs);
+    begin(*stub_->async(), call.get(), [this, call](const grpc::Status& status) {
+      call->done(FromRpcStatus(status, address_));
+    });
+  }
+
  private:
+  template <typename Request>
+  Request RequestFor(const std::string& path) const {
+    Request request;
+    request.mutable_caller()->set_user("root");
+    request.mutable_caller()->set_client_id(client_id_);
+    request.mutable_caller()->set_host("localhost");
+    request.set_path(path);
+    return request;
+  }
+
   const std::string address_;
   const std::string client_id_;
   const std::unique_ptr<v1::NameNode::Stub> stub_;
@@ -115,6 +141,19 @@ absl::Status EchoClient::GetFileInfo(const std::string& path) {
 }
 absl::Status EchoClient::List(const std::string& path) {
   return impl_->Call(&v1::NameNode::Stub::List, path);
+}
+
+void EchoClient::BeginGetFileInfo(const std::string& path, Done done) {
+  impl_->BeginCall<v1::GetFileInfoRequest, v1::GetFileInfoReply>(
+      path, std::move(done), [](auto& stub, auto* call, auto ended) {
+        stub.GetFileInfo(&call->context, &call->request, &call->reply, std::move(ended));
+      });
+}
+void EchoClient::BeginList(const std::string& path, Done done) {
+  impl_->BeginCall<v1::ListRequest, v1::ListReply>(
+      path, std::move(done), [](auto& stub, auto* call, auto ended) {
+        stub.List(&call->context, &call->request, &call->reply, std::move(ended));
+      });
 }
 
 }  // namespace cairn::bench

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "common/status.h"
 
 namespace cairn {
@@ -42,6 +43,10 @@ class EchoClient {
 
   absl::Status GetFileInfo(const std::string& path);
   absl::Status List(const std::string& path);
+  // The same, with a callback on a thread of gRPC's.
+  using Done = absl::AnyInvocable<void(absl::Status)>;
+  void BeginGetFileInfo(const std::string& path, Done done);
+  void BeginList(const std::string& path, Done done);
 
  private:
   class Impl;

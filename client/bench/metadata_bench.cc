@@ -54,6 +54,10 @@ absl::Status MetadataBench::Run(const std::function<void(const Row&)>& row) {
   echo_ = std::make_unique<EchoClient>(echo_server_->address());
   load_ = std::make_unique<MetadataLoad>(fs_, echo_.get());
   RETURN_IF_ERROR(load_->Connect());
+  if (options_.async != nullptr) {
+    async_disk_ = std::make_unique<AsyncCommit>(disk_.get());
+    RETURN_IF_ERROR(ConnectAsync());
+  }
 
   return InClusterFolder(fs_, options_.dir, "metadata",
                          [&](const std::string& dir) { return RunVariants(dir, row); });
@@ -62,8 +66,10 @@ absl::Status MetadataBench::Run(const std::function<void(const Row&)>& row) {
 absl::Status MetadataBench::RunVariants(const std::string& dir,
                                         const std::function<void(const Row&)>& row) {
   for (const int count : options_.callers) {
-    const std::unique_ptr<Callers> threads = MakeThreads(count, load_.get(), stopped_, &done_);
-    RETURN_IF_ERROR(RunVariant(threads.get(), fmt::format("{}/t{}", dir, count), row));
+    const std::unique_ptr<Callers> callers =
+        options_.async != nullptr ? MakeAsync(count, options_.async, echo_.get(), stopped_, &done_)
+                                  : MakeThreads(count, load_.get(), stopped_, &done_);
+    RETURN_IF_ERROR(RunVariant(callers.get(), fmt::format("{}/t{}", dir, count), row));
   }
   std::vector<std::string> args = options_.worker_args;
   args.push_back(echo_server_->address());
@@ -120,12 +126,40 @@ absl::Status MetadataBench::RunRound(Callers* callers, const std::string& dir, u
   return absl::OkStatus();
 }
 
+// So that no connection is made while something is measured.
+absl::Status MetadataBench::ConnectAsync() {
+  std::atomic<uint64_t> made{0};
+  return RunAsync(1, 1, stopped_, &made,
+                  [&](uint64_t, AsyncNamespace::Done done) {
+                    options_.async->GetFileInfo(
+                        "/", [done = std::move(done)](absl::StatusOr<FileStatus> info) mutable {
+                          done(info.status());
+                        });
+                  })
+      .status();
+}
+
+void MetadataBench::CommitFrom(const std::vector<size_t>& records, size_t index,
+                               AsyncNamespace::Done done) {
+  if (index + 1 == records.size()) return async_disk_->Commit(records[index], std::move(done));
+  async_disk_->Commit(records[index],
+                      [this, &records, index, done = std::move(done)](absl::Status status) mutable {
+                        if (!status.ok()) return done(std::move(status));
+                        CommitFrom(records, index + 1, std::move(done));
+                      });
+}
+
 absl::StatusOr<RoundResult> MetadataBench::Baseline(Callers* callers, Job job) {
   if (IsRead(job.operation)) {
     job.echo = true;
     return callers->Run(job);
   }
   const std::vector<size_t>& records = InfoOf(job.operation).records;
+  if (async_disk_ != nullptr) {
+    return RunAsync(
+        callers->count(), job.count, stopped_, &done_,
+        [&](uint64_t, AsyncNamespace::Done done) { CommitFrom(records, 0, std::move(done)); });
+  }
   return RunThreads(callers->count(), job.count, stopped_, &done_, [&](uint64_t) {
     absl::Status status;
     for (const size_t bytes : records) {

@@ -4,7 +4,8 @@
 // Five rounds; in each, every operation is followed by its baseline, so that a machine that is
 // slow for a while is so for both: for changes a bare group commit on a local disk from as many
 // threads (group_commit.h), for reads a bare gRPC server in this process, asked by the same
-// callers (echo.h). Not thread-safe; a progress line may read Progress.
+// callers (echo.h). Callers that are no threads have baselines that are none either
+// (async_callers.h). Not thread-safe; a progress line may read Progress.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "client/bench/async_callers.h"
 #include "client/bench/callers.h"
 #include "client/bench/echo.h"
 #include "client/bench/group_commit.h"
@@ -25,7 +27,8 @@
 namespace cairn::bench {
 
 struct MetadataOptions {
-  std::vector<int> callers;              // threads of this process; a variant each
+  std::vector<int> callers;              // of this process; a variant each
+  AsyncNamespace* async = nullptr;       // set: callers are no threads, and call through it
   std::vector<int> processes;            // separate processes; a variant each
   uint64_t files = 0;                    // operations of a kind in a variant
   std::vector<Operation> operations;     // what is measured; what they need is done too
@@ -60,6 +63,9 @@ class MetadataBench {
   absl::Status RunRound(Callers* callers, const std::string& dir, uint64_t files,
                         std::vector<Rounds>* rounds);
   absl::StatusOr<RoundResult> Baseline(Callers* callers, Job job);
+  absl::Status ConnectAsync();
+  // Commits the records from `index` on, one after the other.
+  void CommitFrom(const std::vector<size_t>& records, size_t index, AsyncNamespace::Done done);
 
   const MetadataOptions options_;
   FileSystem* const fs_;
@@ -71,6 +77,7 @@ class MetadataBench {
   std::unique_ptr<EchoClient> echo_;
   std::unique_ptr<MetadataLoad> load_;
   std::unique_ptr<GroupCommit> disk_;
+  std::unique_ptr<AsyncCommit> async_disk_;  // after disk_, which it uses
 };
 
 }  // namespace cairn::bench

@@ -40,26 +40,43 @@ absl::Status MetadataLoad::Connect() {
   return echo_->GetFileInfo("/");
 }
 
-absl::Status MetadataLoad::Do(const Job& job, uint64_t index) {
+JobPaths PathsOf(const Job& job, uint64_t index) {
   switch (job.operation) {
     case Operation::kMkdir:
-      return fs_->Mkdirs(fmt::format("{}/dirs/d{:019}", job.dir, index), false);
+      return {fmt::format("{}/dirs/d{:019}", job.dir, index), ""};
     case Operation::kCreate:
-      return Create(FilePath(job.dir, index, false));
+      return {FilePath(job.dir, index, false), ""};
     case Operation::kCreateBlock:
-      return CreateBlock(fmt::format("{}/blocks/f{:019}", job.dir, index));
-    case Operation::kGetFileInfo: {
-      const std::string path = FilePath(job.dir, Scattered(index, job.total), job.renamed);
-      return job.echo ? echo_->GetFileInfo(path) : fs_->GetFileInfo(path).status();
-    }
-    case Operation::kList: {
-      const std::string path = Directory(job.dir, index % DirectoriesFor(job.total));
-      return job.echo ? echo_->List(path) : fs_->List(path, "").status();
-    }
+      return {fmt::format("{}/blocks/f{:019}", job.dir, index), ""};
+    case Operation::kGetFileInfo:
+      return {FilePath(job.dir, Scattered(index, job.total), job.renamed), ""};
+    case Operation::kList:
+      return {Directory(job.dir, index % DirectoriesFor(job.total)), ""};
     case Operation::kRename:
-      return fs_->Rename(FilePath(job.dir, index, false), FilePath(job.dir, index, true));
+      return {FilePath(job.dir, index, false), FilePath(job.dir, index, true)};
     case Operation::kDelete:
-      return fs_->Delete(FilePath(job.dir, index, job.renamed), false);
+      return {FilePath(job.dir, index, job.renamed), ""};
+  }
+  return {};
+}
+
+absl::Status MetadataLoad::Do(const Job& job, uint64_t index) {
+  const JobPaths paths = PathsOf(job, index);
+  switch (job.operation) {
+    case Operation::kMkdir:
+      return fs_->Mkdirs(paths.path, false);
+    case Operation::kCreate:
+      return Create(paths.path);
+    case Operation::kCreateBlock:
+      return CreateBlock(paths.path);
+    case Operation::kGetFileInfo:
+      return job.echo ? echo_->GetFileInfo(paths.path) : fs_->GetFileInfo(paths.path).status();
+    case Operation::kList:
+      return job.echo ? echo_->List(paths.path) : fs_->List(paths.path, "").status();
+    case Operation::kRename:
+      return fs_->Rename(paths.path, paths.to);
+    case Operation::kDelete:
+      return fs_->Delete(paths.path, false);
   }
   return absl::InternalError("no such operation");
 }

@@ -25,6 +25,13 @@ struct Job {
   uint64_t total = 0;
 };
 
+// What an index of a job means: the operation's path, and where a rename moves it.
+struct JobPaths {
+  std::string path;
+  std::string to;
+};
+JobPaths PathsOf(const Job& job, uint64_t index);
+
 class MetadataLoad {
  public:
   // Both must outlive it.

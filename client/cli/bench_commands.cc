@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/async_namespace.h"
 #include "client/bench/metadata_bench.h"
 #include "client/cli/commands.h"
 #include "client/cli/json_text.h"
@@ -29,6 +31,7 @@ struct BenchFlags {
   std::string dir = "/bench";
   std::string sync_dir = "/var/tmp";
   bool json = false;
+  bool async = false;
   std::string worker;  // address of the echo server: be one of --processes
   Option* callers_option = nullptr;
 };
@@ -80,6 +83,13 @@ absl::StatusOr<bench::MetadataOptions> ToOptions(const BenchFlags& flags) {
   ASSIGN_OR_RETURN(options.processes, ParseCounts("processes", flags.processes));
   if (!options.processes.empty() && !flags.callers_option->is_set()) options.callers.clear();
   ASSIGN_OR_RETURN(options.operations, ParseOperations(flags.operations));
+  if (flags.async && !options.processes.empty()) {
+    return UsageError("--async is for callers of one process; leave --processes out");
+  }
+  if (flags.async && std::count(options.operations.begin(), options.operations.end(),
+                                bench::Operation::kCreateBlock) > 0) {
+    return UsageError("--operations create-block: not with --async");
+  }
   if (flags.files == 0) return UsageError("--files must be above 0");
   options.files = flags.files;
   options.sync_dir = flags.sync_dir;
@@ -104,6 +114,17 @@ absl::Status RunMetadata(Context& context, const BenchFlags& flags) {
   if (dir.path == "/") return UsageError("--dir must not be /; name a directory to be used");
   ASSIGN_OR_RETURN(bench::MetadataOptions options, ToOptions(flags));
   options.dir = dir.path;
+  std::unique_ptr<AsyncNamespace> names;
+  if (flags.async) {
+    if (!dir.prefix().empty()) {
+      return UsageError(
+          "--dir: with --async a path without cairn://; name the cluster by "
+          "--namenode");
+    }
+    ASSIGN_OR_RETURN(ClientOptions client, context.Options());
+    ASSIGN_OR_RETURN(names, AsyncNamespace::Connect(std::move(client)));
+    options.async = names.get();
+  }
   context.interrupt().set_grace_ms(kCleanUpMs);
 
   const std::unique_ptr<Env> env = NewPosixEnv();
@@ -136,11 +157,14 @@ void AddBench(Cli& cli) {
       "bench metadata", "", 0, 0, "measure operations on names, beside what this machine can do",
       [flags](Context& context, const Operands&) { return RunMetadata(context, *flags); });
   command.Example("cairn bench metadata --callers 64 --files 50K")
+      .Example("cairn bench metadata --callers 64 --async --files 200K")
       .Example("cairn bench metadata --processes 8 --operations create,getFileInfo --json");
   OptionTable& table = command.options();
   flags->callers_option =
       &table.AddList("callers", &flags->callers, "threads of this process; a row for each number")
            .Value("N[,N...]");
+  table.AddBool("async", &flags->async,
+                "callers that are no threads: as many operations under way");
   table.AddList("processes", &flags->processes, "separate processes of one caller each, instead")
       .Value("N[,N...]");
   table.AddCount("files", &flags->files, "operations of a kind for each row");

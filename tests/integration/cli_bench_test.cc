@@ -35,6 +35,23 @@ TEST_F(CliBenchTest, MetadataHasARowForEachOperationAndVariant) {
   EXPECT_TRUE(std::filesystem::is_empty(local_.path()));
 }
 
+TEST_F(CliBenchTest, MetadataOfCallersThatAreNoThreads) {
+  const Json rows =
+      MustJson({"bench", "metadata", "--json", "--async", "--files", "200", "--callers", "1,64",
+                "--dir", At("new"), "--sync-dir", local_.path()});
+  std::set<std::pair<std::string, std::string>> seen;
+  for (const Json& row : rows) {
+    EXPECT_EQ(row["ops"], row["name"] == "list" ? 20 : 200) << row;
+    EXPECT_GT(row["ops_per_s"], 0) << row;
+    EXPECT_GT(row["baseline"], 0) << row;
+    EXPECT_LE(row["p50_us"], row["p99_us"]) << row;
+    seen.emplace(row["name"], row["variant"]);
+  }
+  EXPECT_EQ(seen.size(), 12u);
+  EXPECT_TRUE(seen.contains({"create", "callers=64 async"}));
+  EXPECT_EQ(Must({"ls", base_}), "");
+}
+
 TEST_F(CliBenchTest, MetadataDoesWhatAnOperationNeedsAndShowsATable) {
   Must({"mkdir", At("kept")});
   const std::string table =
@@ -50,10 +67,14 @@ TEST_F(CliBenchTest, MetadataDoesWhatAnOperationNeedsAndShowsATable) {
 }
 
 TEST_F(CliBenchTest, AnInterruptCleansUp) {
-  for (const char* callers : {"--callers", "--processes"}) {
-    auto process =
-        cluster_->StartCairn({"bench", "metadata", callers, "2", "--files", "1M", "--operations",
-                              "create", "--dir", At("bench"), "--sync-dir", local_.path()});
+  const std::vector<std::vector<std::string>> kinds = {
+      {"--callers", "2"}, {"--processes", "2"}, {"--async"}};
+  for (const std::vector<std::string>& callers : kinds) {
+    std::vector<std::string> args = {"bench",        "metadata",   "--files", "1M",
+                                     "--operations", "create",     "--dir",   At("bench"),
+                                     "--sync-dir",   local_.path()};
+    args.insert(args.end(), callers.begin(), callers.end());
+    auto process = cluster_->StartCairn(args);
     ASSERT_TRUE(process.ok()) << process.status();
     ASSERT_TRUE(WaitUntil(60'000, [&] { return !Must({"find", base_, "-name", "f*"}).empty(); }));
     (*process)->Signal(SIGINT);
@@ -75,6 +96,12 @@ TEST_F(CliBenchTest, WrongUsage) {
   MustFail({"bench", "metadata", "--operations", "fly"}, 2,
            "cairn: bench metadata: --operations fly: not one of mkdir, create, create-block, "
            "getFileInfo, list, rename, delete; see cairn bench metadata --help\n");
+  MustFail({"bench", "metadata", "--async", "--processes", "2"}, 2,
+           "cairn: bench metadata: --async is for callers of one process; leave --processes out; "
+           "see cairn bench metadata --help\n");
+  MustFail({"bench", "metadata", "--async", "--operations", "create-block"}, 2,
+           "cairn: bench metadata: --operations create-block: not with --async; see cairn bench "
+           "metadata --help\n");
   const CommandResult no_disk = Run({"bench", "metadata", "--sync-dir", local_ / "none"});
   EXPECT_EQ(no_disk.code, 1);
   EXPECT_NE(no_disk.err.find("No such file"), std::string::npos) << no_disk.err;
