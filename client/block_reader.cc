@@ -15,6 +15,7 @@
 
 #include "client/client_core.h"
 #include "client/packet.h"
+#include "client/wakeup.h"
 #include "common/ids.h"
 #include "common/mutex.h"
 #include "common/net/channel.h"
@@ -22,13 +23,13 @@
 #include "common/net/rpc_status.h"
 #include "common/status.h"
 #include "common/strings.h"
-#include "common/units.h"
 #include "proto/data_transfer.grpc.pb.h"
 
 namespace cairn {
 namespace {
 
-constexpr size_t kPacketsAhead = 4;  // read and not yet asked for; packets are about 1 MiB
+constexpr size_t kPacketsAhead = 4;       // read and not yet asked for; packets are about 1 MiB
+constexpr uint64_t kSkipBytes = 4 << 20;  // about what is on its way anyway; a stream costs more
 // A slow reader may keep a stream open for long; a silent node is noticed by its missing packets.
 constexpr int64_t kStreamDeadlineMs = 24 * 3'600'000;
 constexpr int64_t kVerifyMs = 5'000;
@@ -43,12 +44,13 @@ using Packet = std::unique_ptr<ReadPacketMessage>;
 class BlockReader::Stream final
     : public grpc::ClientBidiReactor<v1::ReadBlockRequest, ReadPacketMessage> {
  public:
-  Stream(std::shared_ptr<grpc::Channel> channel, std::string node, Clock* clock, int64_t stall_ms)
+  Stream(std::shared_ptr<grpc::Channel> channel, std::string node, Clock* clock,
+         std::shared_ptr<Wakeup> wakeup)
       : channel_(std::move(channel)),
         stub_(channel_),
         node_(std::move(node)),
         clock_(clock),
-        stall_ms_(stall_ms) {}
+        wakeup_(std::move(wakeup)) {}
 
   ~Stream() override {
     context_.TryCancel();
@@ -65,6 +67,8 @@ class BlockReader::Stream final
       first = PrepareRead();
     }
     SetupContext(context_, kStreamDeadlineMs);
+    // Waits for the first try to connect, and fails with it: there are other replicas.
+    context_.set_wait_for_ready(false);
     stub_.PrepareBidiStreamingCall(&context_, kReadBlockMethod, {}, this);
     AddHold();  // reads are also started from outside of callbacks, until the stream ends
     StartWriteLast(&request_, grpc::WriteOptions());
@@ -81,27 +85,25 @@ class BlockReader::Stream final
     }
   }
 
-  // The next packet, in the place of `used`, whose memory is used again. OUT_OF_RANGE when the node
-  // has sent all it had.
-  absl::StatusOr<Packet> Next(Packet used) {
+  // Memory of a packet that may be used again.
+  void Reuse(Packet used) {
+    used->payload.Clear();
+    MutexLock lock(mu_);
+    spare_.push_back(std::move(used));
+  }
+
+  // The next packet if it is here, else null. OUT_OF_RANGE when the node has sent all it had.
+  absl::StatusOr<Packet> TryNext() {
     Packet packet;
     ReadPacketMessage* next = nullptr;
     {
       MutexLock lock(mu_);
-      if (used != nullptr) {
-        used->payload.Clear();
-        spare_.push_back(std::move(used));
-      }
-      const int64_t deadline_ms = clock_->SteadyMs() + stall_ms_;
-      while (ready_.empty() && !reads_ended_) {
-        const int64_t left_ms = deadline_ms - clock_->SteadyMs();
-        if (left_ms <= 0) return Stalled();
-        changed_.WaitFor(mu_, std::chrono::milliseconds(left_ms));
-      }
       if (!ready_.empty()) {
         packet = std::move(ready_.front());
         ready_.pop_front();
         next = PrepareRead();
+      } else if (!reads_ended_) {
+        return packet;
       }
     }
     if (packet == nullptr) return WhyItEnded();
@@ -128,14 +130,15 @@ class BlockReader::Stream final
     {
       MutexLock lock(mu_);
       changed_.SignalAll();
-      if (!ok) {
+      if (ok) {
+        ready_.push_back(std::move(reading_));
+        next = PrepareRead();
+      } else {
         reads_ended_ = true;
-        return;
       }
-      ready_.push_back(std::move(reading_));
-      next = PrepareRead();
     }
     if (next != nullptr) StartRead(next);
+    wakeup_->Notify();
   }
 
   void OnDone(const grpc::Status& status) override {
@@ -143,11 +146,6 @@ class BlockReader::Stream final
     status_ = FromRpcStatus(status, node_);
     done_ = true;
     changed_.SignalAll();
-  }
-
-  absl::Status Stalled() const {
-    return absl::DeadlineExceededError(
-        fmt::format("no answer for {} from {}", FormatDurationMs(stall_ms_), node_));
   }
 
   absl::Status WhyItEnded() {
@@ -166,7 +164,7 @@ class BlockReader::Stream final
   grpc::TemplatedGenericStub<v1::ReadBlockRequest, ReadPacketMessage> stub_;
   const std::string node_;  // for messages
   Clock* const clock_;
-  const int64_t stall_ms_;
+  const std::shared_ptr<Wakeup> wakeup_;
   grpc::ClientContext context_;
   v1::ReadBlockRequest request_;
   bool held_ = true;  // of the reader's thread alone
@@ -182,22 +180,23 @@ class BlockReader::Stream final
 };
 
 BlockReader::BlockReader(ClientCore* core, v1::LocatedBlock block, v1::NodeAddress node,
-                         uint64_t offset, uint64_t length, int64_t stall_ms)
+                         uint64_t offset, uint64_t length, std::shared_ptr<Wakeup> wakeup)
     : core_(core),
       block_(std::move(block)),
       node_(std::move(node)),
+      start_(offset),
       position_(offset),
       end_(offset + length),
-      stall_ms_(stall_ms) {}
+      wakeup_(std::move(wakeup)),
+      packets_end_(offset / kChunkBytes * kChunkBytes) {}
 
 BlockReader::~BlockReader() {
   if (stream_ != nullptr && bytes_left() == 0) stream_->WaitForEnd();
 }
 
 absl::Status BlockReader::Open() {
-  const TransferOptions& options = core_->options().transfer;
   ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
-                   core_->datanodes().Connect(node_, options.connect_ms));
+                   core_->datanodes().Begin(node_, core_->options().transfer.connect_ms));
   v1::ReadBlockRequest request;
   *request.mutable_block() = block_.block();
   request.set_offset(position_);
@@ -205,17 +204,23 @@ absl::Status BlockReader::Open() {
   request.set_token(block_.token());
   request.set_client(core_->name());
   stream_ = std::make_unique<Stream>(std::move(channel), fmt::format("DataNode {}", NameOf(node_)),
-                                     &core_->clock(), stall_ms_);
+                                     &core_->clock(), wakeup_);
   stream_->Start(request);
   return absl::OkStatus();
 }
 
-absl::StatusOr<size_t> BlockReader::Read(std::span<char> out) {
-  while (packet_ == nullptr || position_ >= packet_->fields.offset() + packet_->payload.size()) {
-    RETURN_IF_ERROR(NextPacket());
+bool BlockReader::HasBytes() const { return packet_ != nullptr && position_ < packets_end_; }
+
+absl::StatusOr<bool> BlockReader::Poll() {
+  while (!HasBytes()) {
+    ASSIGN_OR_RETURN(const bool taken, NextPacket());
+    if (!taken) return false;
   }
-  const uint64_t end = packet_->fields.offset() + packet_->payload.size();
-  const size_t count = std::min<uint64_t>({end - position_, bytes_left(), out.size()});
+  return true;
+}
+
+size_t BlockReader::Read(std::span<char> out) {
+  const size_t count = std::min<uint64_t>({packets_end_ - position_, bytes_left(), out.size()});
   for (size_t done = 0; done < count;) {
     const std::string_view piece =
         ToStd(absl::Cord::ChunkRemaining(next_byte_)).substr(0, count - done);
@@ -227,26 +232,39 @@ absl::StatusOr<size_t> BlockReader::Read(std::span<char> out) {
   return count;
 }
 
-// A packet that passed its checksums and holds the byte at position_, or lies before it.
-absl::Status BlockReader::NextPacket() {
-  const uint64_t expected = packet_ == nullptr ? position_ / kChunkBytes * kChunkBytes
-                                               : packet_->fields.offset() + packet_->payload.size();
+bool BlockReader::Seek(uint64_t offset) {
+  const uint64_t from = packet_ == nullptr ? position_ : packet_->fields.offset();
+  if (offset < std::max(from, start_) || offset >= end_) return false;
+  if (offset > position_ && offset - position_ > kSkipBytes) return false;
+  position_ = offset;
+  if (HasBytes()) PointToPosition();
+  return true;
+}
+
+// The packet, once it passed its checksums, may lie before position_.
+absl::StatusOr<bool> BlockReader::NextPacket() {
   next_byte_ = {};
-  ASSIGN_OR_RETURN(Packet packet, stream_->Next(std::move(packet_)));
+  if (packet_ != nullptr) stream_->Reuse(std::move(packet_));
+  ASSIGN_OR_RETURN(Packet packet, stream_->TryNext());
+  if (packet == nullptr) return false;
   const uint64_t offset = packet->fields.offset();
-  if (offset != expected || packet->payload.empty()) {
+  if (offset != packets_end_ || packet->payload.empty()) {
     return absl::InternalError(fmt::format("DataNode {} sent {} bytes at {} where {} was expected",
                                            NameOf(node_), packet->payload.size(), offset,
-                                           expected));
+                                           packets_end_));
   }
   if (const absl::Status status = VerifyChecksums(*packet); !status.ok()) {
     return Annotate(status, fmt::format("DataNode {}", NameOf(node_)));
   }
   packet_ = std::move(packet);
+  packets_end_ = offset + packet_->payload.size();
+  if (HasBytes()) PointToPosition();
+  return true;
+}
+
+void BlockReader::PointToPosition() {
   next_byte_ = packet_->payload.char_begin();
-  const uint64_t before = position_ - std::min(position_, offset);
-  absl::Cord::Advance(&next_byte_, std::min<uint64_t>(before, packet_->payload.size()));
-  return absl::OkStatus();
+  absl::Cord::Advance(&next_byte_, position_ - packet_->fields.offset());
 }
 
 void BlockReader::AskToVerify() {

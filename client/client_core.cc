@@ -42,6 +42,9 @@ absl::Status CheckTransfer(const TransferOptions& transfer) {
       transfer.retry_pause_ms <= 0) {
     return UsageError("window, times and attempts of transfers must be above 0");
   }
+  if (!(transfer.hedge_share >= 0 && transfer.hedge_share <= 1) || transfer.hedge_min_ms <= 0) {
+    return UsageError("the share of hedged reads must be 0 to 1, their least patience above 0");
+  }
   return absl::OkStatus();
 }
 
@@ -76,6 +79,8 @@ ClientCore::ClientCore(ClientOptions options)
                        .client = name_},
                       &datanodes_, clock_.get()),
       leases_(&namenode_),
-      packet_size_(options_.transfer.packet_bytes) {}
+      packet_size_(options_.transfer.packet_bytes),
+      hedging_({.share = options_.transfer.hedge_share,
+                .min_us = options_.transfer.hedge_min_ms * 1000}) {}
 
 }  // namespace cairn

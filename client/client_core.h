@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "client/connect.h"
 #include "client/file_system.h"
+#include "client/hedging.h"
 #include "client/lease_renewer.h"
 #include "client/local_replicas.h"
 #include "client/namenode_client.h"
@@ -35,6 +36,8 @@ class ClientCore {
   PipelineKeeper& pipelines() { return pipelines_; }
   PacketSize& packet_size() { return packet_size_; }
   ThreadCache& block_ends() { return block_ends_; }
+  Hedging& hedging() { return hedging_; }
+  ThreadCache& readers() { return readers_; }  // of vectored reads
   // How DataNodes' logs name this client: "user@host".
   const std::string& name() const { return name_; }
 
@@ -49,7 +52,9 @@ class ClientCore {
   LeaseRenewer leases_;
   PipelineKeeper pipelines_;
   PacketSize packet_size_;
+  Hedging hedging_;
   ThreadCache block_ends_{"block-end"};
+  ThreadCache readers_{"read"};
 };
 
 }  // namespace cairn

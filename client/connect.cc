@@ -48,14 +48,25 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> DataNodeChannels::Connect(
   return absl::UnavailableError(fmt::format("cannot connect to DataNode {}", NameOf(node)));
 }
 
-std::shared_ptr<grpc::Channel> DataNodeChannels::TryAddress(const std::string& address,
-                                                            int64_t timeout_ms) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> DataNodeChannels::Begin(const v1::NodeAddress& node,
+                                                                       int64_t timeout_ms) {
+  if (node.addresses_size() == 1) return FreshChannel(node.addresses(0));
+  return Connect(node, timeout_ms);
+}
+
+std::shared_ptr<grpc::Channel> DataNodeChannels::FreshChannel(const std::string& address) {
   std::shared_ptr<grpc::Channel> channel = channels_->Get(address, ChannelPurpose::kData);
   // A channel that failed earlier pauses between its tries; a new one tries now.
   if (channel->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
     channels_->Drop(address);
     channel = channels_->Get(address, ChannelPurpose::kData);
   }
+  return channel;
+}
+
+std::shared_ptr<grpc::Channel> DataNodeChannels::TryAddress(const std::string& address,
+                                                            int64_t timeout_ms) {
+  std::shared_ptr<grpc::Channel> channel = FreshChannel(address);
   return WaitConnected(*channel, timeout_ms, OnFailure::kGiveUp) ? channel : nullptr;
 }
 

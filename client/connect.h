@@ -39,8 +39,15 @@ class DataNodeChannels {
   absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const v1::NodeAddress& node,
                                                          int64_t timeout_ms)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // A channel for calls that fail when it cannot connect (wait_for_ready off), at once: they wait
+  // while it does. Only a node with several addresses is connected first, as by Connect, to find
+  // the one that answers.
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> Begin(const v1::NodeAddress& node,
+                                                       int64_t timeout_ms) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  // One that did not fail before.
+  std::shared_ptr<grpc::Channel> FreshChannel(const std::string& address);
   std::shared_ptr<grpc::Channel> TryAddress(const std::string& address, int64_t timeout_ms);
 
   ChannelCache* const channels_;

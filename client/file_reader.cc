@@ -3,28 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <utility>
+#include <vector>
 
-#include "client/connect.h"
-#include "client/convert.h"
-#include "common/logging.h"
+#include "common/mutex.h"
 #include "common/status.h"
+#include "common/thread_cache.h"
 
 namespace cairn {
 namespace {
 
-constexpr uint64_t kBlocksPerFetch = 32;  // locations asked for at once
-
-bool Holds(const v1::LocatedBlock& block, uint64_t offset) {
-  return block.offset() <= offset && offset < block.offset() + block.block().length();
-}
-
-// The replica itself is at fault, not its node.
-bool IsReplicasFault(const absl::Status& status) {
-  return KindOf(status) == ErrorKind::kChecksum || absl::IsNotFound(status) ||
-         absl::IsOutOfRange(status) || absl::IsFailedPrecondition(status) ||
-         absl::IsDataLoss(status);
-}
+constexpr size_t kReadsAtOnce = 8;  // of one vectored read
 
 absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) {
   const uint64_t id = block.block().id();
@@ -44,190 +35,149 @@ absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) 
   return absl::UnavailableError(message);
 }
 
+// Calls `call` for 0 .. count - 1, several at once, until one fails.
+absl::Status RunAtOnce(ThreadCache& threads, size_t count,
+                       const std::function<absl::Status(size_t)>& call) {
+  std::atomic<size_t> next{0};
+  Mutex mu;
+  absl::Status failed;
+  const auto run = [&] {
+    for (size_t i = next++; i < count; i = next++) {
+      const absl::Status status = call(i);
+      if (status.ok()) continue;
+      next = count;
+      MutexLock lock(mu);
+      failed.Update(status);
+    }
+  };
+  std::vector<ThreadCache::Task> tasks;
+  for (size_t i = 1; i < std::min(count, kReadsAtOnce); ++i) tasks.push_back(threads.Run(run));
+  run();
+  for (ThreadCache::Task& task : tasks) task.Join();
+  return failed;
+}
+
 }  // namespace
 
 FileReader::FileReader(std::shared_ptr<ClientCore> core, std::string path, const ReadableFile& file)
-    : core_(std::move(core)),
-      path_(std::move(path)),
-      status_(FromProto(file.located.status())),
-      length_(file.length) {
-  TakeLocations(file.located);
-}
+    : FileReader(core, std::make_shared<BlockLocations>(core.get(), std::move(path), file)) {}
 
-FileReader::FileReader(std::shared_ptr<ClientCore> core, std::string path, FileStatus status,
-                       uint64_t length, Locations blocks)
-    : core_(std::move(core)),
-      path_(std::move(path)),
-      status_(std::move(status)),
-      length_(length),
-      blocks_(std::move(blocks)) {}
+FileReader::FileReader(std::shared_ptr<ClientCore> core, std::shared_ptr<BlockLocations> locations)
+    : core_(std::move(core)), locations_(std::move(locations)) {}
 
 FileReader::~FileReader() = default;
 
 std::unique_ptr<InputStream> FileReader::Clone() {
-  MutexLock lock(mu_);
-  return std::unique_ptr<InputStream>(new FileReader(core_, path_, status_, length_, blocks_));
+  return std::unique_ptr<InputStream>(new FileReader(core_, locations_));
 }
 
 void FileReader::Close() {
   closed_ = true;
-  cursor_.reader.reset();
+  cursor_.race.reset();
 }
 
 absl::Status FileReader::Seek(uint64_t offset) {
-  if (offset > length_) {
-    return absl::OutOfRangeError(
-        fmt::format("offset {} is beyond the end of the file ({} bytes)", offset, length_));
-  }
   position_ = offset;
   return absl::OkStatus();
 }
 
 absl::StatusOr<size_t> FileReader::Read(std::span<char> out) {
   if (closed_) return absl::FailedPreconditionError("the stream is closed");
-  const size_t count = std::min<uint64_t>(out.size(), length_ - position_);
-  RETURN_IF_ERROR(ReadFully(cursor_, position_, out.first(count), ReadAhead::kToBlockEnd));
+  if (position_ >= length()) return size_t{0};
+  const size_t count = std::min<uint64_t>(out.size(), length() - position_);
+  RETURN_IF_ERROR(ReadFully(cursor_, position_, out.first(count)));
   position_ += count;
   return count;
 }
 
-absl::StatusOr<size_t> FileReader::ReadAt(uint64_t offset, std::span<char> out) {
-  if (offset >= length_) return size_t{0};
-  const size_t count = std::min<uint64_t>(out.size(), length_ - offset);
-  Cursor cursor;
-  RETURN_IF_ERROR(ReadFully(cursor, offset, out.first(count), ReadAhead::kNo));
+absl::StatusOr<size_t> FileReader::PRead(uint64_t offset, std::span<char> out) {
+  return PReadInTurn(offset, out, /*turn=*/0);
+}
+
+absl::StatusOr<size_t> FileReader::PReadInTurn(uint64_t offset, std::span<char> out, size_t turn) {
+  if (offset >= length()) return size_t{0};
+  const size_t count = std::min<uint64_t>(out.size(), length() - offset);
+  Cursor cursor{.window = nullptr, .turn = turn, .race = nullptr, .fetched_again = false};
+  RETURN_IF_ERROR(ReadFully(cursor, offset, out.first(count)));
   return count;
 }
 
-absl::Status FileReader::ReadFully(Cursor& cursor, uint64_t offset, std::span<char> out,
-                                   ReadAhead read_ahead) {
+absl::Status FileReader::PReadV(std::span<ReadRange> ranges) {
+  std::vector<std::pair<uint64_t, uint64_t>> wanted;
+  wanted.reserve(ranges.size());
+  for (ReadRange& range : ranges) {
+    range.count = range.offset >= length()
+                      ? 0
+                      : std::min<uint64_t>(range.out.size(), length() - range.offset);
+    wanted.emplace_back(range.offset, range.count);
+  }
+  const std::vector<MergedRead> reads = MergeRanges(wanted);
+  return RunAtOnce(core_->readers(), reads.size(),
+                   [&](size_t i) { return FetchMerged(reads[i], ranges, /*turn=*/i); });
+}
+
+absl::Status FileReader::FetchMerged(const MergedRead& read, std::span<ReadRange> ranges,
+                                     size_t turn) {
+  if (read.ranges.size() == 1) {
+    const ReadRange& range = ranges[read.ranges.front()];
+    return PReadInTurn(range.offset, range.out.first(range.count), turn).status();
+  }
+  const std::unique_ptr<char[]> buffer(new char[read.length]);  // not zeroed
+  RETURN_IF_ERROR(PReadInTurn(read.offset, {buffer.get(), read.length}, turn).status());
+  for (const size_t i : read.ranges) {
+    std::memcpy(ranges[i].out.data(), buffer.get() + (ranges[i].offset - read.offset),
+                ranges[i].count);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileReader::ReadFully(Cursor& cursor, uint64_t offset, std::span<char> out) {
   while (!out.empty()) {
-    if (cursor.reader == nullptr || cursor.offset != offset) {
-      RETURN_IF_ERROR(Position(cursor, offset, out.size(), read_ahead));
-    }
-    const absl::StatusOr<size_t> count = cursor.reader->Read(out);
+    RETURN_IF_ERROR(Position(cursor, offset, out.size()));
+    const absl::StatusOr<size_t> count = cursor.race->Read(out);
     if (!count.ok()) {
-      Failed(cursor, count.status());
+      RETURN_IF_ERROR(NoReplicaLeft(cursor, count.status()));
       continue;
     }
     offset += *count;
     out = out.subspan(*count);
-    cursor.offset = offset;
+    if (cursor.window != nullptr) cursor.window->MoveTo(offset);
     cursor.fetched_again = false;
-    cursor.asked_again = false;
-    if (cursor.reader->bytes_left() == 0) cursor.reader.reset();
   }
   return absl::OkStatus();
 }
 
-absl::Status FileReader::Position(Cursor& cursor, uint64_t offset, uint64_t want,
-                                  ReadAhead read_ahead) {
-  cursor.reader.reset();
-  while (true) {
-    ASSIGN_OR_RETURN(const v1::LocatedBlock block, Locate(offset));
-    const std::optional<v1::NodeAddress> node = Choose(block);
-    if (!node) {
-      Forget(block);
-      // The second time in a row it is an error; the next read starts anew.
-      cursor.fetched_again = !cursor.fetched_again;
-      if (!cursor.fetched_again) return NoReplica(block, cursor.last_failure);
-      continue;
+absl::Status FileReader::Position(Cursor& cursor, uint64_t offset, uint64_t want) {
+  if (cursor.race != nullptr) {
+    const uint64_t start = cursor.race->block().offset();
+    const bool stands_there = offset == start + cursor.race->position();
+    if (stands_there && cursor.race->bytes_left() > 0) return absl::OkStatus();
+    if (!stands_there && offset >= start && cursor.race->Seek(offset - start)) {
+      return absl::OkStatus();
     }
-    const uint64_t start = offset - block.offset();
-    uint64_t length = std::min(block.block().length() - start, length_ - offset);
-    if (read_ahead == ReadAhead::kNo) length = std::min(length, want);
-    // A node that is only slow is better than none.
-    const TransferOptions& transfer = core_->options().transfer;
-    const int64_t stall_ms = cursor.fetched_again ? transfer.max_progress_ms : transfer.stall_ms;
-    cursor.reader =
-        std::make_unique<LocalFirstReader>(core_.get(), block, *node, start, length, stall_ms);
-    cursor.offset = offset;
-    const absl::Status status = cursor.reader->Open();
-    if (status.ok()) return status;
-    Failed(cursor, status);
+    cursor.race.reset();
   }
-}
-
-void FileReader::Failed(Cursor& cursor, const absl::Status& status) {
-  const v1::LocatedBlock& block = cursor.reader->block();
-  const NodeNumber node = cursor.reader->node().number();
-  LogDebug("block {}: {}", block.block().id(), MessageOf(status));
-  cursor.last_failure = status;
-  if (KindOf(status) == ErrorKind::kIdleStream && !std::exchange(cursor.asked_again, true)) {
-    cursor.reader.reset();
-    return;
-  }
-  {
-    MutexLock lock(mu_);
-    if (IsReplicasFault(status)) {
-      bad_replicas_.emplace(block.block().id(), node);
-    } else {
-      bad_nodes_.insert(node);
-    }
-  }
-  if (KindOf(status) == ErrorKind::kChecksum) cursor.reader->AskToVerify();
-  cursor.reader.reset();
-}
-
-absl::StatusOr<v1::LocatedBlock> FileReader::Locate(uint64_t offset) {
-  for (bool fetched = false;; fetched = true) {
-    {
-      MutexLock lock(mu_);
-      auto it = blocks_.upper_bound(offset);
-      if (it != blocks_.begin() && Holds((--it)->second, offset)) return it->second;
-    }
-    if (fetched) break;
-    RETURN_IF_ERROR(FetchLocations(offset));
-  }
-  // A file that was being written when it was opened may have lost what was not flushed.
-  return absl::DataLossError(
-      fmt::format("the file ends before offset {}: it was cut while it was read", offset));
-}
-
-absl::Status FileReader::FetchLocations(uint64_t offset) {
-  v1::GetBlockLocationsRequest request;
-  request.set_path(path_);
-  request.set_offset(offset);
-  request.set_length(
-      std::min(length_ - offset, kBlocksPerFetch * std::max<uint64_t>(status_.block_size, 1)));
-  ASSIGN_OR_RETURN(const v1::GetBlockLocationsReply located,
-                   core_->namenode().GetBlockLocations(std::move(request)));
-  if (located.status().inode() != status_.inode) {
-    return absl::FailedPreconditionError("the file was replaced while it was read");
-  }
-  TakeLocations(located);
+  ASSIGN_OR_RETURN(v1::LocatedBlock block, locations_->Locate(offset));
+  const uint64_t start = offset - block.offset();
+  const uint64_t ask = cursor.window == nullptr ? want : cursor.window->Take(offset, want);
+  const uint64_t length =
+      std::min({ask, block.block().length() - start, locations_->length() - offset});
+  // A node that is only slow is better than none.
+  const TransferOptions& transfer = core_->options().transfer;
+  const int64_t stall_ms = cursor.fetched_again ? transfer.max_progress_ms : transfer.stall_ms;
+  cursor.race = std::make_unique<ReplicaRace>(
+      core_.get(), locations_.get(), std::move(block), start, length,
+      ReplicaRace::Options{.stall_ms = stall_ms, .turn = cursor.turn});
   return absl::OkStatus();
 }
 
-void FileReader::TakeLocations(const v1::GetBlockLocationsReply& located) {
-  MutexLock lock(mu_);
-  for (const v1::LocatedBlock& block : located.blocks()) {
-    v1::LocatedBlock& known = blocks_[block.offset()];
-    known = block;
-    if (!block.open() || block.offset() >= length_) continue;
-    // What may be read of it was asked when the file was opened.
-    known.mutable_block()->set_length(
-        std::min(length_ - block.offset(), std::max<uint64_t>(status_.block_size, 1)));
-  }
-}
-
-std::optional<v1::NodeAddress> FileReader::Choose(const v1::LocatedBlock& block) {
-  MutexLock lock(mu_);
-  for (const v1::NodeAddress& node : block.nodes()) {
-    if (!IsLive(node) || bad_nodes_.contains(node.number())) continue;
-    if (bad_replicas_.contains({block.block().id(), node.number()})) continue;
-    return node;
-  }
-  return std::nullopt;
-}
-
-void FileReader::Forget(const v1::LocatedBlock& block) {
-  MutexLock lock(mu_);
-  blocks_.erase(block.offset());
-  for (const v1::NodeAddress& node : block.nodes()) {
-    bad_nodes_.erase(node.number());
-    bad_replicas_.erase({block.block().id(), node.number()});
-  }
+absl::Status FileReader::NoReplicaLeft(Cursor& cursor, const absl::Status& last) {
+  const v1::LocatedBlock block = cursor.race->block();
+  cursor.race.reset();
+  locations_->Forget(block);
+  // The second time in a row it is an error; the next read starts anew.
+  cursor.fetched_again = !cursor.fetched_again;
+  return cursor.fetched_again ? absl::OkStatus() : NoReplica(block, last);
 }
 
 }  // namespace cairn

@@ -238,11 +238,15 @@ absl::StatusOr<std::vector<LocatedBlock>> FileSystem::GetBlockLocations(std::str
   return blocks;
 }
 
+ReadStatistics FileSystem::GetReadStatistics() const {
+  ReadStatistics statistics = core_->hedging().statistics();
+  core_->local_replicas().AddTo(&statistics);
+  return statistics;
+}
+
 absl::StatusOr<ServerDefaults> FileSystem::GetServerDefaults() {
   ASSIGN_OR_RETURN(const v1::GetServerDefaultsReply reply, core_->namenode().GetServerDefaults());
   return FromProto(reply);
 }
-
-ReadCounts FileSystem::read_counts() const { return core_->local_replicas().counts(); }
 
 }  // namespace cairn

@@ -48,6 +48,11 @@ struct TransferOptions {
   int64_t slow_window_ms = 2'000;  // judged by what it did for so long
   int write_attempts = 5;        // without a byte acknowledged, each with other nodes if there are
   int64_t retry_pause_ms = 500;  // before failed nodes get another chance; doubles with every try
+  // A DataNode that sends nothing for longer than 99 of 100 times it did, and no less than
+  // `hedge_min_ms`, gets company: another replica is read too, and the first to answer is read on.
+  // At most this share of reads, and ten at once, are hedged so. 0: none is.
+  double hedge_share = 0.05;
+  int64_t hedge_min_ms = 10;
 };
 
 struct ClientOptions {
@@ -159,7 +164,8 @@ class FileSystem {
                                                               uint64_t offset = 0,
                                                               uint64_t length = 0);
   absl::StatusOr<ServerDefaults> GetServerDefaults();
-  ReadCounts read_counts() const;
+  // Of everything that was read through this object.
+  ReadStatistics GetReadStatistics() const;
 
  private:
   explicit FileSystem(std::shared_ptr<ClientCore> core);

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "client/block_reader.h"
+#include "client/block_locations.h"
 #include "client/packet.h"
+#include "client/replica_race.h"
 #include "common/logging.h"
 #include "common/status.h"
 
@@ -183,25 +184,22 @@ absl::Status FileWriter::ReadTail(const v1::LocatedBlock& block, std::string* ta
   tail->resize(block_bytes_ % kChunkBytes);
   if (tail->empty()) return absl::OkStatus();
   const TransferOptions& transfer = core_->options().transfer;
-  absl::Status last = absl::UnavailableError("no live DataNode has a good replica");
+  absl::Status last;
   for (const int64_t patience_ms : {transfer.stall_ms, transfer.max_progress_ms}) {
-    for (const v1::NodeAddress& node : block.nodes()) {
-      last = ReadTailFrom(block, node, patience_ms, *tail);
-      if (last.ok()) return last;
-    }
+    last = ReadTailIn(block, patience_ms, *tail);
+    if (last.ok()) return last;
   }
   return Annotate(last, fmt::format("cannot read the end of block {}", block.block().id()));
 }
 
-absl::Status FileWriter::ReadTailFrom(const v1::LocatedBlock& block, const v1::NodeAddress& node,
-                                      int64_t stall_ms, std::span<char> tail) {
-  BlockReader reader(core_.get(), block, node, block_bytes_ - tail.size(), tail.size(), stall_ms);
-  RETURN_IF_ERROR(reader.Open());
+absl::Status FileWriter::ReadTailIn(const v1::LocatedBlock& block, int64_t stall_ms,
+                                    std::span<char> tail) {
+  BlockLocations locations(core_.get(), /*path=*/"", {});  // of which failures alone are kept
+  ReplicaRace race(core_.get(), &locations, block, block_bytes_ - tail.size(), tail.size(),
+                   {.stall_ms = stall_ms});
   while (!tail.empty()) {
-    const absl::StatusOr<size_t> count = reader.Read(tail);
-    if (KindOf(count.status()) == ErrorKind::kChecksum) reader.AskToVerify();
-    if (!count.ok()) return count.status();
-    tail = tail.subspan(*count);
+    ASSIGN_OR_RETURN(const size_t count, race.Read(tail));
+    tail = tail.subspan(count);
   }
   return absl::OkStatus();
 }

@@ -58,8 +58,7 @@ class FileWriter final : public OutputStream {
   // Goes on in the block that Append opened: reads the start of its last chunk.
   absl::Status ResumeBlock();
   absl::Status ReadTail(const v1::LocatedBlock& block, std::string* tail);
-  absl::Status ReadTailFrom(const v1::LocatedBlock& block, const v1::NodeAddress& node,
-                            int64_t stall_ms, std::span<char> tail);
+  absl::Status ReadTailIn(const v1::LocatedBlock& block, int64_t stall_ms, std::span<char> tail);
   void StartPacket();
   // The packet being filled, complete.
   FileBlocks::Packet Seal(bool sync, bool last);

@@ -12,13 +12,14 @@
 namespace cairn {
 
 LocalFirstReader::LocalFirstReader(ClientCore* core, v1::LocatedBlock block, v1::NodeAddress node,
-                                   uint64_t offset, uint64_t length, int64_t stall_ms)
+                                   uint64_t offset, uint64_t length,
+                                   std::shared_ptr<Wakeup> wakeup)
     : core_(core),
       block_(std::move(block)),
       node_(std::move(node)),
       position_(offset),
       end_(offset + length),
-      stall_ms_(stall_ms) {}
+      wakeup_(std::move(wakeup)) {}
 
 LocalFirstReader::~LocalFirstReader() = default;
 
@@ -29,32 +30,46 @@ absl::Status LocalFirstReader::Open() {
     if (local_->Open().ok()) return absl::OkStatus();
     local_.reset();
   }
-  return OpenRemote();
+  OpenRemote();
+  return remote_opened_;
 }
 
-absl::Status LocalFirstReader::OpenRemote() {
-  remote_ = std::make_unique<BlockReader>(core_, block_, node_, position_, bytes_left(), stall_ms_);
-  return remote_->Open();
+void LocalFirstReader::OpenRemote() {
+  remote_ = std::make_unique<BlockReader>(core_, block_, node_, position_, bytes_left(), wakeup_);
+  remote_opened_ = remote_->Open();
 }
 
-absl::StatusOr<size_t> LocalFirstReader::Read(std::span<char> out) {
-  if (local_ != nullptr) {
-    const absl::StatusOr<size_t> count = local_->Read(out);
-    if (count.ok()) {
-      position_ += *count;
-      core_->local_replicas().CountLocal(*count);
-      return count;
-    }
-    LogDebug("block {}: the files of the replica on this host fail, DataNode {} is asked: {}",
-             block_.block().id(), NameOf(node_), MessageOf(count.status()));
-    core_->local_replicas().CountFallback();
-    local_.reset();
-    RETURN_IF_ERROR(OpenRemote());
+absl::StatusOr<bool> LocalFirstReader::Poll() {
+  if (local_ != nullptr) return true;
+  RETURN_IF_ERROR(remote_opened_);
+  return remote_->Poll();
+}
+
+size_t LocalFirstReader::Read(std::span<char> out) {
+  if (local_ == nullptr) {
+    const size_t count = remote_->Read(out);
+    position_ += count;
+    core_->local_replicas().CountRemote(count);
+    return count;
   }
-  ASSIGN_OR_RETURN(const size_t count, remote_->Read(out));
-  position_ += count;
-  core_->local_replicas().CountRemote(count);
-  return count;
+  const absl::StatusOr<size_t> count = local_->Read(out);
+  if (count.ok()) {
+    position_ += *count;
+    core_->local_replicas().CountLocal(*count);
+    return *count;
+  }
+  LogDebug("block {}: the files of the replica on this host fail, DataNode {} is asked: {}",
+           block_.block().id(), NameOf(node_), MessageOf(count.status()));
+  core_->local_replicas().CountFallback();
+  local_.reset();
+  OpenRemote();
+  return 0;
+}
+
+bool LocalFirstReader::Seek(uint64_t offset) {
+  if (!(local_ != nullptr ? local_->Seek(offset) : remote_->Seek(offset))) return false;
+  position_ = offset;
+  return true;
 }
 
 void LocalFirstReader::AskToVerify() {

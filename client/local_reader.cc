@@ -80,6 +80,12 @@ absl::StatusOr<size_t> LocalReader::Read(std::span<char> out) {
   return count;
 }
 
+bool LocalReader::Seek(uint64_t offset) {
+  if (offset > end_) return false;
+  position_ = offset;
+  return true;
+}
+
 absl::Status LocalReader::ReadChunks(uint64_t offset, std::span<char> out) {
   const uint64_t first = offset / kChunkBytes;
   const uint64_t count = CountChunks(out.size());

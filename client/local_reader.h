@@ -12,7 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "client/block_source.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/fd.h"
 
 namespace cairn {
@@ -26,15 +27,20 @@ struct LocalReplica {
   uint32_t tail_crc = 0;          // of the last chunk, where it is not a whole one
 };
 
-class LocalReader final : public BlockSource {
+class LocalReader {
  public:
   // Bytes [offset, offset + length) of the block.
   LocalReader(LocalReplica replica, uint64_t offset, uint64_t length);
 
   // OUT_OF_RANGE when the replica is shorter than the range.
-  absl::Status Open() override;
-  absl::StatusOr<size_t> Read(std::span<char> out) override;
-  uint64_t bytes_left() const override { return end_ - position_; }
+  absl::Status Open();
+  // The next bytes, at least one and at most out.size(); never called beyond the range. kChecksum
+  // for bytes that fail their checksum. After an error `out` may hold anything, and nothing more
+  // can be read.
+  absl::StatusOr<size_t> Read(std::span<char> out);
+  // Moves within the range; false beyond its end.
+  bool Seek(uint64_t offset);
+  uint64_t bytes_left() const { return end_ - position_; }
 
  private:
   // Chunks from `offset`, a chunk's border, on; `out` ends at a border or at the replica's end.

@@ -77,11 +77,11 @@ absl::StatusOr<LocalReplica> Take(const v1::LocalReadReply& reply, const v1::Blo
 LocalReplicas::LocalReplicas(Options options, DataNodeChannels* datanodes, Clock* clock)
     : options_(std::move(options)), datanodes_(datanodes), clock_(clock) {}
 
-ReadCounts LocalReplicas::counts() const {
-  return {.local_bytes = local_bytes_.load(std::memory_order_relaxed),
-          .remote_bytes = remote_bytes_.load(std::memory_order_relaxed),
-          .local_opens = opens_.load(std::memory_order_relaxed),
-          .local_fallbacks = fallbacks_.load(std::memory_order_relaxed)};
+void LocalReplicas::AddTo(ReadStatistics* statistics) const {
+  statistics->local_bytes += local_bytes_.load(std::memory_order_relaxed);
+  statistics->remote_bytes += remote_bytes_.load(std::memory_order_relaxed);
+  statistics->local_opens += opens_.load(std::memory_order_relaxed);
+  statistics->local_fallbacks += fallbacks_.load(std::memory_order_relaxed);
 }
 
 absl::StatusOr<LocalReplica> LocalReplicas::Open(const v1::LocatedBlock& block,

@@ -40,12 +40,12 @@ class LocalReplicas {
   absl::StatusOr<LocalReplica> Open(const v1::LocatedBlock& block, const v1::NodeAddress& node)
       ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Where read bytes came from, for ReadCounts.
+  // Where read bytes came from, for ReadStatistics.
   void CountLocal(uint64_t bytes) { local_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   void CountRemote(uint64_t bytes) { remote_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   // A stream that began with local files and went on over TCP.
   void CountFallback() { fallbacks_.fetch_add(1, std::memory_order_relaxed); }
-  ReadCounts counts() const;
+  void AddTo(ReadStatistics* statistics) const;
 
  private:
   struct Node {

@@ -77,9 +77,14 @@ struct FileChecksum {
   uint64_t length = 0;  // bytes under it
 };
 
-// Where the bytes came from that a client has read from DataNodes since it connected.
-struct ReadCounts {
-  uint64_t local_bytes = 0;      // out of replicas' files on this host
+// Of all reads of a client so far. A read is a range of a block that a DataNode is asked for: a
+// positional read is one or two, a sequential one a few for each block.
+struct ReadStatistics {
+  uint64_t reads = 0;
+  uint64_t hedged = 0;           // another replica was asked, because the first one was late
+  uint64_t hedge_won = 0;        // and answered first
+  uint64_t failures = 0;         // replicas that could not be read, and were left for another
+  uint64_t local_bytes = 0;      // that came out of replicas' files on this host
   uint64_t remote_bytes = 0;     // over TCP
   uint64_t local_opens = 0;      // replicas whose files it was given
   uint64_t local_fallbacks = 0;  // of these, went on over TCP, because something was wrong

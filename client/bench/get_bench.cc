@@ -51,9 +51,9 @@ absl::StatusOr<GetBench::Variants> GetBench::RunRounds(const std::string& path) 
     ASSIGN_OR_RETURN(const Measured warm, ReadAll(target_.tcp_fs, path, crc));
     const absl::StatusOr<Measured> sent = baseline->Run(crc, target_.stopped, target_.progress);
     if (!sent.ok()) return Annotate(sent.status(), "baseline");
-    const uint64_t local_before = target_.fs->read_counts().local_bytes;
+    const uint64_t local_before = target_.fs->GetReadStatistics().local_bytes;
     ASSIGN_OR_RETURN(const Measured local, ReadAll(target_.fs, path, crc));
-    const bool all_local = target_.fs->read_counts().local_bytes - local_before == options_.bytes;
+    const bool all_local = target_.fs->GetReadStatistics().local_bytes - local_before == options_.bytes;
     const absl::StatusOr<Measured> read =
         baseline->RunPread(crc, target_.stopped, target_.progress);
     if (!read.ok()) return Annotate(read.status(), "baseline");

@@ -146,7 +146,7 @@ absl::Status TailOf(Context& context, const CountOptions& options, TailCount wan
     start = in.length() - std::min(wanted.count, in.length());
   } else {
     const auto read_at = [&](uint64_t offset, std::span<char> out) {
-      return in.ReadAt(offset, out);
+      return in.PRead(offset, out);
     };
     ASSIGN_OR_RETURN(start, FindLastLines(read_at, in.length(), wanted.count));
   }

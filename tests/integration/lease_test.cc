@@ -206,7 +206,7 @@ TEST_F(LeaseTest, ReadersSeeWhatWasFlushed) {
     ASSERT_GE((*in)->length(), acked) << "round " << i;
     const uint64_t from = acked - std::min<uint64_t>(acked, 300'000);
     std::string bytes((*in)->length() - from, '\0');
-    const auto read = (*in)->ReadAt(from, {bytes.data(), bytes.size()});
+    const auto read = (*in)->PRead(from, {bytes.data(), bytes.size()});
     ASSERT_TRUE(read.ok()) << read.status();
     ASSERT_EQ(*read, bytes.size());
     EXPECT_TRUE(bytes == PatternBytes(from, bytes.size())) << "round " << i;

@@ -105,7 +105,7 @@ TEST_F(LocalReadTest, AKillInTheMiddleOfARead) {
   const auto fs = Connect();
   const auto in = *fs->Open("/f");
   Read(*in, 300'000);
-  const uint64_t local = fs->read_counts().local_bytes;
+  const uint64_t local = fs->GetReadStatistics().local_bytes;
   EXPECT_EQ(local, 300'000u);
   // Both may have passed the first block; one stays for the others.
   cluster_->datanode(0).Kill();
@@ -147,7 +147,7 @@ TEST_F(LocalReadTest, ABadReplicaIsReportedAndHealed) {
   EXPECT_TRUE(WaitUntil(kPatienceMs, [&] {
     const auto in = *fs->Open("/f");
     Read(*in, kSize);
-    return fs->read_counts().local_fallbacks > 0;
+    return fs->GetReadStatistics().local_fallbacks > 0;
   }));
   EXPECT_TRUE(WaitUntil(kPatienceMs, [&] {
     const CommandResult get = cluster_->Cairn({"cat", "/f"});

@@ -139,7 +139,7 @@ absl::Status RecordedClient::Read(const std::string& path, uint64_t offset) {
   }
   const uint64_t length = (*in)->length();
   std::string bytes(length - std::min(length, offset), '\0');
-  const auto got = (*in)->ReadAt(offset, {bytes.data(), bytes.size()});
+  const auto got = (*in)->PRead(offset, {bytes.data(), bytes.size()});
   if (got.ok()) {
     bytes.resize(*got);
     op.pieces = DecodePattern(offset, bytes);

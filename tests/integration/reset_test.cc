@@ -68,7 +68,7 @@ class ResetTest : public ::testing::Test {
     const auto in = fs.Open(path);
     ASSERT_TRUE(in.ok()) << in.status();
     std::string bytes(content.size(), '\0');
-    const auto read = (*in)->ReadAt(0, {bytes.data(), bytes.size()});
+    const auto read = (*in)->PRead(0, {bytes.data(), bytes.size()});
     ASSERT_TRUE(read.ok()) << path << ": " << read.status();
     EXPECT_TRUE(bytes == content) << path << " has other bytes";
   }

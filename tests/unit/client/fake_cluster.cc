@@ -23,7 +23,8 @@ TransferOptions FakeCluster::FastTransfer() {
           .stall_ms = 20'000,
           .max_progress_ms = 20'000,
           .connect_ms = 5'000,
-          .retry_pause_ms = 10};
+          .retry_pause_ms = 10,
+          .hedge_share = 0};
 }
 
 std::unique_ptr<FileSystem> FakeCluster::Connect(TransferOptions transfer) {

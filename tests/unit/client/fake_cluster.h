@@ -21,7 +21,7 @@ class FakeCluster {
   FakeDataNode& datanode(int index) { return *datanodes_[index]; }
   int size() const { return static_cast<int>(datanodes_.size()); }
 
-  // Small packets and short limits. The cluster must outlive it.
+  // Small packets and short limits; reads are not hedged. The cluster must outlive it.
   static TransferOptions FastTransfer();
   std::unique_ptr<FileSystem> Connect(TransferOptions transfer = FastTransfer());
 

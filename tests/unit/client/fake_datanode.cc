@@ -74,8 +74,14 @@ v1::NodeAddress FakeDataNode::Address() const {
   v1::NodeAddress address;
   address.set_number(number_);
   address.set_id(fmt::format("node-{}", number_));
-  address.add_addresses(server_->address().ToString());
+  MutexLock lock(mu_);
+  address.add_addresses(advertised_.empty() ? server_->address().ToString() : advertised_);
   return address;
+}
+
+void FakeDataNode::AdvertiseAs(std::string address) {
+  MutexLock lock(mu_);
+  advertised_ = std::move(address);
 }
 
 void FakeDataNode::SetPeers(std::vector<FakeDataNode*> peers) {
@@ -133,6 +139,7 @@ CAIRN_COUNT(setups)
 CAIRN_COUNT(recoveries)
 CAIRN_COUNT(copies)
 CAIRN_COUNT(reads)
+CAIRN_COUNT(broken_off_reads)
 CAIRN_COUNT(verifies)
 CAIRN_COUNT(heartbeats)
 CAIRN_COUNT(resent_packets)
@@ -142,6 +149,11 @@ CAIRN_COUNT(syncs)
 std::vector<v1::WriteHeader> FakeDataNode::headers() const {
   MutexLock lock(mu_);
   return headers_;
+}
+
+std::vector<v1::ReadBlockRequest> FakeDataNode::read_requests() const {
+  MutexLock lock(mu_);
+  return read_requests_;
 }
 
 v1::NodeAck FakeDataNode::NewAck() const {
@@ -315,6 +327,13 @@ grpc::Status FakeDataNode::WriteBlock(grpc::ServerContext* context, Stream* stre
   return grpc::Status::OK;
 }
 
+grpc::Status FakeDataNode::StallRead(grpc::ServerContext* context) {
+  const grpc::Status ended = WaitForCancel(context);
+  MutexLock lock(mu_);
+  ++broken_off_reads_;
+  return ended;
+}
+
 grpc::Status FakeDataNode::ReadBlock(grpc::ServerContext* context,
                                      const v1::ReadBlockRequest* request,
                                      grpc::ServerWriter<v1::ReadPacket>* writer) {
@@ -324,6 +343,7 @@ grpc::Status FakeDataNode::ReadBlock(grpc::ServerContext* context,
   {
     MutexLock lock(mu_);
     ++reads_;
+    read_requests_.push_back(*request);
     const auto it = replicas_.find(request->block().id());
     if (it == replicas_.end() || faults.lost_replicas) {
       return ToRpcStatus(absl::NotFoundError("no such replica"));
@@ -337,7 +357,7 @@ grpc::Status FakeDataNode::ReadBlock(grpc::ServerContext* context,
       return ToRpcStatus(absl::OutOfRangeError("a short replica"));
     }
   }
-  if (faults.stall_reads) return WaitForCancel(context);
+  if (faults.stall_reads) return StallRead(context);
   if (!PauseFor(context, faults.read_delay_ms)) return grpc::Status::OK;
   const uint64_t length = request->length() == 0 ? bytes.size() : request->length();
   const uint64_t end = std::min<uint64_t>(
@@ -348,6 +368,7 @@ grpc::Status FakeDataNode::ReadBlock(grpc::ServerContext* context,
     if (Reached(faults.idle_after_packets, count)) {
       return ToRpcStatus(WithKind(absl::AbortedError("idle"), ErrorKind::kIdleStream));
     }
+    if (Reached(faults.stall_after_read_packets, count)) return StallRead(context);
     v1::ReadPacket packet;
     packet.set_offset(offset);
     if (count == 0) packet.set_replica_length(bytes.size());
@@ -356,7 +377,9 @@ grpc::Status FakeDataNode::ReadBlock(grpc::ServerContext* context,
       packet.add_crcs(Crc32c(std::string_view(packet.payload()).substr(at, kChunkBytes)));
     }
     offset += packet.payload().size();
-    if (faults.corrupt_reads) packet.mutable_payload()->back() ^= 1;
+    if (faults.corrupt_reads || faults.corrupt_read_packet == count) {
+      packet.mutable_payload()->back() ^= 1;
+    }
     if (!writer->Write(packet) || faults.short_reads) break;
   }
   return grpc::Status::OK;

@@ -45,14 +45,16 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     bool no_storage = false;           // does not say which storage has the replica
     bool cancels = false;              // its errors are CANCELLED, as those of a node that stops
     bool lost_replicas = false;
-    bool restarted = false;       // cannot tell what was acknowledged
-    bool refuse_copies = false;   // as the target of a transfer
-    bool corrupt_copies = false;  // as the source of one: its bytes fail their checksums
-    bool stall_copies = false;    // as the source: says nothing any more, to anybody
-    bool corrupt_reads = false;   // a byte of what it sends is wrong
+    bool restarted = false;        // cannot tell what was acknowledged
+    bool refuse_copies = false;    // as the target of a transfer
+    bool corrupt_copies = false;   // as the source of one: its bytes fail their checksums
+    bool stall_copies = false;     // as the source: says nothing any more, to anybody
+    bool corrupt_reads = false;    // a byte of what it sends is wrong
+    int corrupt_read_packet = -1;  // a byte of this one is wrong, counted from 0
     int die_after_read_packets = -1;
     bool stall_reads = false;
-    bool short_reads = false;     // ends a stream after its first packet
+    int stall_after_read_packets = -1;  // and says nothing any more
+    bool short_reads = false;           // ends a stream after its first packet
     int idle_after_packets = -1;  // takes the reader for idle after this many, and ends the stream
     int read_delay_ms = 0;        // before the first packet
   };
@@ -62,6 +64,8 @@ class FakeDataNode final : public v1::DataTransfer::Service {
   NodeNumber number() const { return number_; }
   StorageNumber storage() const { return number_ * 10; }
   v1::NodeAddress Address() const;
+  // Others are told this address from now on.
+  void AdvertiseAs(std::string address);
   void SetPeers(std::vector<FakeDataNode*> peers);
   void SetFaults(Faults faults);
   // What it says when it is asked for its local socket; an empty path: that there is none.
@@ -76,10 +80,12 @@ class FakeDataNode final : public v1::DataTransfer::Service {
   uint64_t Generation(BlockId id) const;  // 0: no replica
   void CutReplica(BlockId id, uint64_t length);
 
-  int setups() const;          // pipelines that reached it
-  int recoveries() const;      // of these, with a replica that is there
-  int copies() const;          // replicas that it was given by another node
-  int reads() const;           // streams
+  int setups() const;            // pipelines that reached it
+  int recoveries() const;        // of these, with a replica that is there
+  int copies() const;            // replicas that it was given by another node
+  int reads() const;             // streams
+  int broken_off_reads() const;  // that were silent until their reader left
+  std::vector<v1::ReadBlockRequest> read_requests() const;
   int verifies() const;        // VerifyBlock calls
   int heartbeats() const;      // packets without bytes, as the first node
   int resent_packets() const;  // that began before the end of what was there
@@ -103,6 +109,8 @@ class FakeDataNode final : public v1::DataTransfer::Service {
                               v1::GetLocalSocketReply* reply) override;
 
  private:
+  // A read that is never answered.
+  grpc::Status StallRead(grpc::ServerContext* context);
   using Stream = grpc::ServerReaderWriter<v1::WriteAck, v1::WritePacket>;
   struct Replicated {
     uint64_t generation = 0;
@@ -132,6 +140,7 @@ class FakeDataNode final : public v1::DataTransfer::Service {
   const NodeNumber number_;
 
   mutable Mutex mu_;
+  std::string advertised_ ABSL_GUARDED_BY(mu_);  // empty: its own address
   std::vector<FakeDataNode*> peers_ ABSL_GUARDED_BY(mu_);
   Faults faults_ ABSL_GUARDED_BY(mu_);
   std::map<BlockId, Replicated> replicas_ ABSL_GUARDED_BY(mu_);
@@ -139,6 +148,8 @@ class FakeDataNode final : public v1::DataTransfer::Service {
   int recoveries_ ABSL_GUARDED_BY(mu_) = 0;
   int copies_ ABSL_GUARDED_BY(mu_) = 0;
   int reads_ ABSL_GUARDED_BY(mu_) = 0;
+  int broken_off_reads_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<v1::ReadBlockRequest> read_requests_ ABSL_GUARDED_BY(mu_);
   int verifies_ ABSL_GUARDED_BY(mu_) = 0;
   int heartbeats_ ABSL_GUARDED_BY(mu_) = 0;
   int resent_packets_ ABSL_GUARDED_BY(mu_) = 0;

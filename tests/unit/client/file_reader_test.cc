@@ -5,6 +5,8 @@
 
 #include <random>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "common/status.h"
 #include "tests/unit/client/fake_cluster.h"
@@ -45,10 +47,10 @@ class FileReaderTest : public ::testing::Test {
   }
 
   // A fault of the nearest node: every byte arrives all the same.
-  void ExpectSurvives(FakeDataNode::Faults faults) {
+  void ExpectSurvives(FakeDataNode::Faults faults, size_t piece = 10'000) {
     cluster_.datanode(0).SetFaults(faults);
     const auto in = Open();
-    const auto all = ReadAll(*in, 10'000);
+    const auto all = ReadAll(*in, piece);
     ASSERT_TRUE(all.ok()) << all.status();
     EXPECT_TRUE(*all == bytes_);
   }
@@ -58,17 +60,43 @@ class FileReaderTest : public ::testing::Test {
   const std::string bytes_ = Bytes(kSize);
 };
 
-TEST_F(FileReaderTest, ReadsInSequenceWithOneStreamABlock) {
-  for (const size_t piece : {size_t{1000}, size_t{64 << 10}, size_t{kSize + 1}}) {
+TEST_F(FileReaderTest, ReadsInSequenceWithFewStreams) {
+  for (const auto& [piece, streams] :
+       {std::pair<size_t, int>{1000, 6}, {64 << 10, 5}, {kSize + 1, 4}}) {
     const int before = cluster_.datanode(0).reads();
     const auto in = Open();
     const auto all = ReadAll(*in, piece);
     ASSERT_TRUE(all.ok()) << all.status();
     EXPECT_TRUE(*all == bytes_);
-    EXPECT_EQ(cluster_.datanode(0).reads() - before, 4);
+    EXPECT_EQ(cluster_.datanode(0).reads() - before, streams);
     EXPECT_EQ(in->position(), kSize);
     EXPECT_EQ(in->length(), kSize);
   }
+}
+
+TEST_F(FileReaderTest, ReadsThatJumpAskForNoMoreThanTheyWant) {
+  const auto in = Open();
+  std::string buffer(5'000, '\0');
+  for (const uint64_t offset : {uint64_t{kBlock + 100}, uint64_t{7}, uint64_t{2 * kBlock}}) {
+    ASSERT_TRUE(in->Seek(offset).ok());
+    ASSERT_EQ(in->Read(buffer).value(), buffer.size());
+    ASSERT_EQ(in->PRead(offset + 50'000, buffer).value(), buffer.size());
+  }
+  const auto requests = cluster_.datanode(0).read_requests();
+  ASSERT_EQ(requests.size(), 6u);
+  for (const v1::ReadBlockRequest& request : requests) EXPECT_EQ(request.length(), 5'000u);
+}
+
+TEST_F(FileReaderTest, AJumpWithinWhatWasReadAheadNeedsNoStream) {
+  const auto in = Open();
+  std::string buffer(200, '\0');
+  ASSERT_EQ(in->Read(buffer).value(), buffer.size());  // 64 KiB are asked for
+  for (const uint64_t offset : {60'000, 30'000, 0, 65'000}) {
+    ASSERT_TRUE(in->Seek(offset).ok());
+    ASSERT_EQ(in->Read(buffer).value(), buffer.size());
+    EXPECT_TRUE(buffer == bytes_.substr(offset, buffer.size()));
+  }
+  EXPECT_EQ(cluster_.datanode(0).reads(), 1);
 }
 
 TEST_F(FileReaderTest, SeeksAndReadsAnywhere) {
@@ -85,17 +113,73 @@ TEST_F(FileReaderTest, SeeksAndReadsAnywhere) {
       ASSERT_TRUE(count.ok()) << count.status();
       ASSERT_TRUE(buffer.substr(0, *count) == expected);
     } else {
-      const auto count = in->ReadAt(offset, std::span<char>(buffer).first(want));
+      const auto count = in->PRead(offset, std::span<char>(buffer).first(want));
       ASSERT_TRUE(count.ok()) << count.status();
       ASSERT_TRUE(buffer.substr(0, *count) == expected);
     }
   }
-  EXPECT_EQ(in->ReadAt(kSize, buffer).value(), 0u);
-  EXPECT_EQ(in->ReadAt(kSize + 5, buffer).value(), 0u);
-  EXPECT_TRUE(absl::IsOutOfRange(in->Seek(kSize + 1)));
 }
 
-TEST_F(FileReaderTest, ReadAtFromSeveralThreadsBesideACursor) {
+TEST_F(FileReaderTest, BeyondTheEndIsNothingAsInPosix) {
+  const auto in = Open();
+  std::string buffer(100, '\0');
+  EXPECT_EQ(in->PRead(kSize, buffer).value(), 0u);
+  EXPECT_EQ(in->PRead(UINT64_MAX, buffer).value(), 0u);
+  EXPECT_EQ(in->PRead(kSize - 1, buffer).value(), 1u);
+  for (const uint64_t offset : {uint64_t{kSize}, uint64_t{kSize + 1}, UINT64_MAX}) {
+    ASSERT_TRUE(in->Seek(offset).ok());
+    EXPECT_EQ(in->position(), offset);
+    EXPECT_EQ(in->Read(buffer).value(), 0u);
+    EXPECT_EQ(in->position(), offset);
+  }
+  ASSERT_TRUE(in->Seek(kSize - 3).ok());
+  EXPECT_EQ(in->Read(buffer).value(), 3u);
+}
+
+TEST_F(FileReaderTest, VectoredReadsFillEveryRange) {
+  const auto in = Open();
+  std::vector<std::string> buffers = {std::string(300'000, '\0'), std::string(100, '\0'),
+                                      std::string(50, '\0'),      std::string(4'000, '\0'),
+                                      std::string(0, '\0'),       std::string(100, '\0'),
+                                      std::string(100, '\0'),     std::string(9'000, '\0')};
+  const std::vector<uint64_t> offsets = {kBlock - 1'000, 5'000,     5'050, 4'900, 17, 0,
+                                         kSize + 1,      kSize - 10};
+  std::vector<ReadRange> ranges;
+  for (size_t i = 0; i < offsets.size(); ++i) ranges.push_back({offsets[i], buffers[i], 77});
+  const absl::Status status = in->PReadV(ranges);
+  ASSERT_TRUE(status.ok()) << status;
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    const std::string expected =
+        offsets[i] >= kSize ? "" : bytes_.substr(offsets[i], buffers[i].size());
+    EXPECT_EQ(ranges[i].count, expected.size()) << i;
+    EXPECT_TRUE(buffers[i].substr(0, ranges[i].count) == expected) << i;
+  }
+  // The one over three blocks; the three near 5,000, which lie near each other; 0; the end.
+  int streams = 0;
+  for (int i = 0; i < 3; ++i) streams += cluster_.datanode(i).reads();
+  EXPECT_EQ(streams, 3 + 1 + 1 + 1);
+  EXPECT_TRUE(in->PReadV({}).ok());
+}
+
+TEST_F(FileReaderTest, VectoredReadsAreSpreadOverReplicas) {
+  const auto in = Open();
+  std::vector<std::string> buffers(6, std::string(1'000, '\0'));
+  std::vector<ReadRange> ranges;
+  for (size_t i = 0; i < buffers.size(); ++i) ranges.push_back({i * 20'000, buffers[i]});
+  ASSERT_TRUE(in->PReadV(ranges).ok());
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster_.datanode(i).reads(), 2) << i;
+}
+
+TEST_F(FileReaderTest, AVectoredReadThatFailsSaysSo) {
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.lost_replicas = true});
+  const auto in = Open();
+  std::string one(1'000, '\0');
+  std::string other(1'000, '\0');
+  std::vector<ReadRange> ranges = {{0, one}, {kBlock, other}};
+  EXPECT_TRUE(absl::IsUnavailable(in->PReadV(ranges)));
+}
+
+TEST_F(FileReaderTest, PReadFromSeveralThreadsBesideACursor) {
   cluster_.datanode(1).SetFaults({.corrupt_reads = true});
   const auto in = Open();
   std::vector<std::thread> threads;
@@ -105,7 +189,7 @@ TEST_F(FileReaderTest, ReadAtFromSeveralThreadsBesideACursor) {
       std::string buffer(20'000, '\0');
       for (int i = 0; i < 20; ++i) {
         const uint64_t offset = random() % kSize;
-        const auto count = in->ReadAt(offset, buffer);
+        const auto count = in->PRead(offset, buffer);
         ASSERT_TRUE(count.ok()) << count.status();
         ASSERT_TRUE(buffer.substr(0, *count) == bytes_.substr(offset, buffer.size()));
       }
@@ -142,7 +226,7 @@ TEST_F(FileReaderTest, WrongBytesAreNeverHandedOutAndTheirNodeIsAskedToVerify) {
 }
 
 TEST_F(FileReaderTest, SurvivesANodeThatDiesInTheMiddle) {
-  ExpectSurvives({.die_after_read_packets = 2});
+  ExpectSurvives({.die_after_read_packets = 2}, kSize);
   EXPECT_EQ(cluster_.datanode(0).reads(), 1);  // left out from then on
 }
 

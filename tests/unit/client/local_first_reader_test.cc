@@ -69,7 +69,7 @@ class LocalFirstReaderTest : public ::testing::Test {
     ASSERT_EQ(in.Read(start).value(), count);
     EXPECT_TRUE(start == bytes_.substr(0, count));
   }
-  ReadCounts counts() { return fs_->read_counts(); }
+  ReadStatistics counts() { return fs_->GetReadStatistics(); }
 
   const std::string bytes_ = Bytes(kSize);
   FakeCluster cluster_{3};
@@ -103,7 +103,7 @@ TEST_F(LocalFirstReaderTest, AnyRangeFromSeveralThreads) {
       for (int i = 0; i < 40; ++i) {
         const uint64_t offset = random() % kSize;
         const size_t want = random() % buffer.size() + 1;
-        const auto count = in->ReadAt(offset, std::span<char>(buffer).first(want));
+        const auto count = in->PRead(offset, std::span<char>(buffer).first(want));
         ASSERT_TRUE(count.ok()) << count.status();
         ASSERT_TRUE(buffer.substr(0, *count) == bytes_.substr(offset, want));
       }

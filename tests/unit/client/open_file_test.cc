@@ -155,7 +155,7 @@ TEST_F(OpenFileTest, AReaderGoesOnWhenTheFileGrowsAndItsNodesChange) {
   ASSERT_TRUE(out_->Close().ok());
   cluster_.datanode(0).SetFaults({.lost_replicas = true});
   (*in)->Close();
-  const auto again = (*in)->ReadAt(10, buffer);
+  const auto again = (*in)->PRead(10, buffer);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(*again, 99'990u);
   EXPECT_TRUE(buffer.substr(0, *again) == bytes_.substr(10, *again));
