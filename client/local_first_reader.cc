@@ -12,8 +12,7 @@
 namespace cairn {
 
 LocalFirstReader::LocalFirstReader(ClientCore* core, v1::LocatedBlock block, v1::NodeAddress node,
-                                   uint64_t offset, uint64_t length,
-                                   std::shared_ptr<Wakeup> wakeup)
+                                   uint64_t offset, uint64_t length, std::shared_ptr<Wakeup> wakeup)
     : core_(core),
       block_(std::move(block)),
       node_(std::move(node)),

@@ -20,6 +20,9 @@ absl::Status GetBench::Run(const std::function<void(const Row&)>& row) {
                          [&](const std::string& dir) -> absl::Status {
                            ASSIGN_OR_RETURN(Variants rounds, RunRounds(dir + "/file"));
                            Row result = ToRow("get", "warm", std::move(rounds.warm));
+                           const ReadStatistics reads = target_.tcp_fs->GetReadStatistics();
+                           result.hedged = reads.hedged;
+                           result.hedge_won = reads.hedge_won;
                            result.cpu_of = target_.cpu_of;
                            row(result);
                            if (!rounds.local) return absl::OkStatus();
@@ -53,7 +56,8 @@ absl::StatusOr<GetBench::Variants> GetBench::RunRounds(const std::string& path) 
     if (!sent.ok()) return Annotate(sent.status(), "baseline");
     const uint64_t local_before = target_.fs->GetReadStatistics().local_bytes;
     ASSIGN_OR_RETURN(const Measured local, ReadAll(target_.fs, path, crc));
-    const bool all_local = target_.fs->GetReadStatistics().local_bytes - local_before == options_.bytes;
+    const bool all_local =
+        target_.fs->GetReadStatistics().local_bytes - local_before == options_.bytes;
     const absl::StatusOr<Measured> read =
         baseline->RunPread(crc, target_.stopped, target_.progress);
     if (!read.ok()) return Annotate(read.status(), "baseline");

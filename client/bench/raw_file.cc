@@ -64,6 +64,19 @@ absl::Status RawFile::Sync() {
   return absl::OkStatus();
 }
 
+absl::Status RawFile::Fill(const Content& content, uint64_t file, uint64_t bytes,
+                           const Stopped& stopped) {
+  const AlignedBuffer buffer(Content::kPieceBytes);
+  for (uint64_t offset = 0; offset < bytes;) {
+    if (stopped()) return absl::CancelledError("interrupted");
+    const std::string_view piece = content.Piece(file, offset, bytes);
+    std::memcpy(buffer.span().data(), piece.data(), piece.size());
+    RETURN_IF_ERROR(Write(offset, buffer, piece.size()));
+    offset += piece.size();
+  }
+  return Sync();
+}
+
 absl::Status RawFile::Verify(const Content& content, uint64_t file, uint64_t bytes,
                              const Stopped& stopped) {
   const AlignedBuffer buffer(Content::kPieceBytes);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -40,15 +39,7 @@ absl::StatusOr<std::unique_ptr<RawSendfile>> RawSendfile::Open(const std::string
                                                                uint64_t file, uint64_t bytes,
                                                                const Stopped& stopped) {
   ASSIGN_OR_RETURN(std::unique_ptr<RawFile> raw, RawFile::Create(dir, bytes, /*direct=*/false));
-  const AlignedBuffer buffer(Content::kPieceBytes);
-  for (uint64_t offset = 0; offset < bytes;) {
-    if (stopped()) return absl::CancelledError("interrupted");
-    const std::string_view piece = content.Piece(file, offset, bytes);
-    std::memcpy(buffer.span().data(), piece.data(), piece.size());
-    RETURN_IF_ERROR(raw->Write(offset, buffer, piece.size()));
-    offset += piece.size();
-  }
-  RETURN_IF_ERROR(raw->Sync());
+  RETURN_IF_ERROR(raw->Fill(content, file, bytes, stopped));
   return std::unique_ptr<RawSendfile>(new RawSendfile(std::move(raw), bytes));
 }
 

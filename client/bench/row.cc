@@ -133,6 +133,10 @@ std::string RowJson(const Row& row) {
   if (row.cpu_us_per_op.has_value()) json["cpu_us_per_op"] = Rounded(*row.cpu_us_per_op);
   json["cpu_of"] = nullptr;
   if (!row.cpu_of.empty()) json["cpu_of"] = row.cpu_of;
+  json["hedged"] = nullptr;
+  if (row.hedged.has_value()) json["hedged"] = *row.hedged;
+  json["hedge_won"] = nullptr;
+  if (row.hedge_won.has_value()) json["hedge_won"] = *row.hedge_won;
   return json.dump();
 }
 

@@ -33,6 +33,9 @@ struct Row {
   std::optional<Spread> gb_per_s;
   std::optional<Spread> cpu_s_per_gb;
   std::optional<Spread> baseline_cpu_s_per_gb;
+  // Of operations that read: hedged reads, and those whose second replica answered first.
+  std::optional<uint64_t> hedged;
+  std::optional<uint64_t> hedge_won;
   std::string cpu_of;  // whose CPU counts: "client", or "all" processes; empty: not told
 };
 

@@ -2,11 +2,13 @@
 // machine gives without one.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "client/bench/get_bench.h"
+#include "client/bench/pread_bench.h"
 #include "client/bench/put_bench.h"
 #include "client/bench/small_files_bench.h"
 #include "client/cli/bench_options.h"
@@ -17,10 +19,18 @@ namespace {
 
 constexpr uint64_t kBlockUnit = 4096;  // what sizes of blocks are multiples of
 constexpr int64_t kMaxCallers = 1024;
+constexpr uint64_t kMostPiece = 64 << 20;
 
 struct TransferFlags : BenchOptions {
   uint64_t size = 1 << 30;
   std::vector<std::string> consistencies = {"strong", "eventual"};
+};
+
+struct PReadFlags : BenchOptions {
+  uint64_t size = 256 << 20;
+  uint64_t piece = 4 << 10;
+  uint64_t reads = 20'000;
+  int64_t callers = 16;
 };
 
 struct SmallFilesFlags : BenchOptions {
@@ -166,11 +176,53 @@ void AddBenchSmallFiles(Cli& cli) {
   flags->Declare(table);
 }
 
+absl::StatusOr<bench::PReadOptions> ToPReadOptions(const PReadFlags& flags) {
+  RETURN_IF_ERROR(CheckSize(flags.size));
+  if (flags.piece == 0 || flags.piece > std::min(flags.size, kMostPiece)) {
+    return UsageError("--piece must be above 0 and at most --size and 64M");
+  }
+  if (flags.reads == 0) return UsageError("--reads must be above 0");
+  return bench::PReadOptions{.bytes = flags.size,
+                             .piece_bytes = flags.piece,
+                             .reads = flags.reads,
+                             .callers = static_cast<int>(flags.callers),
+                             .replication = static_cast<uint32_t>(flags.replication),
+                             .rounds = static_cast<int>(flags.rounds),
+                             .cluster_dir = "",
+                             .local_dir = flags.dir};
+}
+
+void AddBenchPReads(Cli& cli) {
+  auto flags = std::make_shared<PReadFlags>();
+  Command& command = cli.Add(
+      "bench preads", "", 0, 0,
+      "measure reading small pieces of a file at random places, beside pread of a local file",
+      [flags](Context& context, const Operands&) -> absl::Status {
+        ASSIGN_OR_RETURN(bench::PReadOptions options, ToPReadOptions(*flags));
+        return RunOnCluster(context, *flags, ProgressUnit::kOperations, kOperationTable,
+                            [&options](const bench::Target& target, const std::string& dir,
+                                       const std::function<void(const bench::Row&)>& row) {
+                              options.cluster_dir = dir;
+                              return bench::PReadBench(options, target).Run(row);
+                            });
+      });
+  command.Example("cairn bench preads --own-cluster")
+      .Example("cairn bench preads --piece 64K --callers 64 --json");
+  OptionTable& table = command.options();
+  table.AddSize("size", &flags->size, "of the file, in bytes");
+  table.AddSize("piece", &flags->piece, "of each read, in bytes");
+  table.AddCount("reads", &flags->reads, "of each row, in all rounds together");
+  table.AddInt("callers", &flags->callers, 1, kMaxCallers,
+               "threads of the second row; the first one has one");
+  flags->Declare(table);
+}
+
 }  // namespace
 
 void AddBenchTransfers(Cli& cli) {
   AddBenchPut(cli);
   AddBenchGet(cli);
+  AddBenchPReads(cli);
   AddBenchPipeline(cli);
   AddBenchSmallFiles(cli);
 }

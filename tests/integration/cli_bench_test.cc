@@ -86,7 +86,7 @@ TEST_F(CliBenchTest, AnInterruptCleansUp) {
 }
 
 TEST_F(CliBenchTest, WrongUsage) {
-  const std::string names = "bench needs one of metadata, put, get, pipeline, smallfiles";
+  const std::string names = "bench needs one of metadata, put, get, preads, pipeline, smallfiles";
   MustFail({"bench"}, 2, "cairn: " + names + "; see cairn --help\n");
   MustFail({"bench", "fly"}, 2,
            "cairn: unknown command 'bench fly'; " + names + "; see cairn --help\n");

@@ -1,5 +1,5 @@
-// cairn bench put|get|pipeline|smallfiles, tiny, over a real cluster and one of their own: what
-// they print, and that they leave nothing behind.
+// cairn bench put|get|preads|pipeline|smallfiles, tiny, over a real cluster and one of their own:
+// what they print, and that they leave nothing behind.
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
@@ -77,6 +77,19 @@ TEST_F(CliBenchTransferTest, Get) {
   EXPECT_GE(rows["local"]["ops"], 1);
   rows = Rows(Here("get", {"--size", "100K", "-r", "1", "--no-short-circuit"}), "get");
   EXPECT_EQ(rows.size(), 1u);
+  ExpectNothingLeft();
+}
+
+TEST_F(CliBenchTransferTest, PReads) {
+  auto rows = Rows(
+      Here("preads", {"--size", "2500001", "--piece", "5000", "--reads", "101", "--callers", "3"}),
+      "preads");
+  ASSERT_EQ(rows.size(), 2u);
+  for (const char* variant : {"callers=1", "callers=3"}) {
+    EXPECT_EQ(rows[variant]["ops"], 101);
+    EXPECT_EQ(rows[variant]["bytes"], 101 * 5'000);
+    EXPECT_LE(rows[variant]["hedge_won"], rows[variant]["hedged"]);
+  }
   ExpectNothingLeft();
 }
 
@@ -168,6 +181,11 @@ TEST_F(CliBenchTransferTest, WrongUsage) {
   MustFail(
       {"bench", "put", "--own-cluster", "--cluster-dir", "cairn://other/a"}, 2,
       "cairn: bench put: unknown cluster other; client.toml needs a table [clusters.other]" + help);
+  MustFail({"bench", "preads", "--size", "1K"}, 2,
+           "cairn: bench preads: --piece must be above 0 and at most --size and 64M; see cairn "
+           "bench preads --help\n");
+  MustFail({"bench", "preads", "--reads", "0"}, 2,
+           "cairn: bench preads: --reads must be above 0; see cairn bench preads --help\n");
   MustFail({"bench", "smallfiles", "--files", "0"}, 2,
            "cairn: bench smallfiles: --files must be above 0; see cairn bench smallfiles --help\n");
 }
