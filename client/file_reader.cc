@@ -152,6 +152,9 @@ absl::Status FileReader::Position(Cursor& cursor, uint64_t offset, uint64_t want
     const uint64_t start = cursor.race->block().offset();
     const bool stands_there = offset == start + cursor.race->position();
     if (stands_there && cursor.race->bytes_left() > 0) return absl::OkStatus();
+    const uint64_t most =
+        std::min(cursor.race->block().block().length(), locations_->length() - start);
+    if (stands_there && offset < start + most && cursor.race->Extend(most)) return absl::OkStatus();
     if (!stands_there && offset >= start && cursor.race->Seek(offset - start)) {
       return absl::OkStatus();
     }

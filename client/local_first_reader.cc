@@ -71,6 +71,12 @@ bool LocalFirstReader::Seek(uint64_t offset) {
   return true;
 }
 
+bool LocalFirstReader::Extend(uint64_t end) {
+  if (local_ == nullptr || !local_->Extend(end)) return false;
+  end_ = end;
+  return true;
+}
+
 void LocalFirstReader::AskToVerify() {
   if (remote_ != nullptr) remote_->AskToVerify();
 }

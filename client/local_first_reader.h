@@ -35,6 +35,8 @@ class LocalFirstReader {
   // After Poll said true. 0: the local files failed, and the node is asked; Poll tells.
   size_t Read(std::span<char> out);
   bool Seek(uint64_t offset);
+  // Reads on to `end` in the block. False, and nothing happens, over TCP.
+  bool Extend(uint64_t end);
   uint64_t bytes_left() const { return end_ - position_; }
   const v1::NodeAddress& node() const { return node_; }
 
@@ -48,7 +50,7 @@ class LocalFirstReader {
   const v1::LocatedBlock block_;
   const v1::NodeAddress node_;
   uint64_t position_;  // in the block, of the next byte to hand out
-  const uint64_t end_;
+  uint64_t end_;
   const std::shared_ptr<Wakeup> wakeup_;
   std::unique_ptr<LocalReader> local_;  // one of the two is there once it is open
   std::unique_ptr<BlockReader> remote_;

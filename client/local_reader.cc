@@ -86,6 +86,12 @@ bool LocalReader::Seek(uint64_t offset) {
   return true;
 }
 
+bool LocalReader::Extend(uint64_t end) {
+  if (end > replica_.length) return false;
+  end_ = end;
+  return true;
+}
+
 absl::Status LocalReader::ReadChunks(uint64_t offset, std::span<char> out) {
   const uint64_t first = offset / kChunkBytes;
   const uint64_t count = CountChunks(out.size());

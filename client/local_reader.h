@@ -40,6 +40,8 @@ class LocalReader {
   absl::StatusOr<size_t> Read(std::span<char> out);
   // Moves within the range; false beyond its end.
   bool Seek(uint64_t offset);
+  // The range ends at `end` from now on; false beyond what the replica had when it was passed.
+  bool Extend(uint64_t end);
   uint64_t bytes_left() const { return end_ - position_; }
 
  private:
@@ -49,7 +51,7 @@ class LocalReader {
 
   const LocalReplica replica_;
   uint64_t position_;  // in the block, of the next byte to hand out
-  const uint64_t end_;
+  uint64_t end_;
   // What was read and checked of chunks that were wanted in part.
   std::vector<char> buffer_;
   uint64_t buffer_offset_ = 0;

@@ -57,6 +57,12 @@ bool ReplicaRace::Seek(uint64_t offset) {
   return true;
 }
 
+bool ReplicaRace::Extend(uint64_t end) {
+  if (runners_.size() != 1 || !runners_.front().reader->Extend(end)) return false;
+  end_ = end;
+  return true;
+}
+
 std::optional<v1::NodeAddress> ReplicaRace::Next() const {
   for (v1::NodeAddress& node : locations_->Candidates(block_, options_.turn)) {
     const auto is_it = [&](const Runner& runner) {

@@ -46,6 +46,9 @@ class ReplicaRace {
   // As BlockReader's, of the one that is read.
   bool Seek(uint64_t offset);
 
+  // Reads on to `end`, an offset in the block, where that costs nothing: out of local files.
+  bool Extend(uint64_t end);
+
   const v1::LocatedBlock& block() const { return block_; }
   uint64_t position() const { return position_; }  // in the block, of the next byte
   uint64_t bytes_left() const { return end_ - position_; }
@@ -75,7 +78,7 @@ class ReplicaRace {
   BlockLocations* const locations_;
   const v1::LocatedBlock block_;
   uint64_t position_;
-  const uint64_t end_;
+  uint64_t end_;
   const Options options_;
   const std::shared_ptr<Wakeup> wakeup_ = std::make_shared<Wakeup>();
   std::vector<Runner> runners_;  // in the order of their starts; one, but while it is waited for
