@@ -41,6 +41,7 @@ class HedgedReadsTest : public ::testing::Test {
     auto fs = FileSystem::Connect({.namenodes = {cluster_->rpc_address()},
                                    .rack = "/default-rack",
                                    .host = "elsewhere",
+                                   .short_circuit = false,  // it would read on without the node
                                    .transfer = transfer});
     ASSERT_TRUE(fs.ok()) << fs.status();
     fs_ = *std::move(fs);
