@@ -218,7 +218,8 @@ TEST_F(MisbehavingPeerTest, ANodeSaysThatItLives) {
 
 TEST_F(MisbehavingPeerTest, ASilentWriterIsEndedAndItsReplicaStays) {
   TestNode::Options options;
-  options.transfers.writer_silence_ms = 200;
+  options.transfers.writer_silence_ms =
+      2'000;  // the node is a writer to the next one, and may be slow
   Start(2, options);
   TestWriter writer(*nodes_[0]);
   WriteStart(writer, kBlock, BytesOf(1, 4'096));
@@ -232,16 +233,16 @@ TEST_F(MisbehavingPeerTest, ASilentWriterIsEndedAndItsReplicaStays) {
 
 TEST_F(MisbehavingPeerTest, AWriterThatShowsThatItLivesIsNot) {
   TestNode::Options options;
-  options.transfers.writer_silence_ms = 400;
+  options.transfers.writer_silence_ms = 2'000;
   Start(2, options);
   TestWriter writer(*nodes_[0]);
   WriteStart(writer, kBlock, BytesOf(1, 4'096));
-  for (uint64_t seq = 2; seq < 22; ++seq) {
+  for (uint64_t seq = 2; seq < 52; ++seq) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     writer.Send(TestWriter::Packet(seq, 4'096, "", false));
     EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk));
   }
-  writer.Send(TestWriter::Packet(22, 4'096, "", true));
+  writer.Send(TestWriter::Packet(52, 4'096, "", true));
   EXPECT_EQ(writer.ReadAck().nodes(1).durable_length(), 4'096u);
 }
 
