@@ -300,7 +300,7 @@ void AsyncCalls::Judge(Op* op, const Outcome& outcome) {
   if (!outcome.WorthRetrying()) return Finish(op, outcome.status, nullptr);
   const int64_t now_ms = clock_->SteadyMs();
   const int64_t pause_ms = NameNodeEndpoints::PauseMs(op->failures + 1);
-  if (op->deadline_ms - now_ms <= pause_ms) {
+  if (!NameNodeEndpoints::LeavesTime(op->deadline_ms - now_ms, pause_ms, op->timeout_ms)) {
     return Finish(op, endpoints_->GiveUp(outcome, op->index, op->timeout_ms), nullptr);
   }
   MutexLock lock(mu_);

@@ -141,7 +141,9 @@ class NameNodeClient::Impl {
 
       const int64_t left_ms = deadline_ms - clock_->SteadyMs();
       const int64_t pause_ms = NameNodeEndpoints::PauseMs(failures);
-      if (left_ms <= pause_ms) return endpoints_.GiveUp(outcome, index, timeout_ms);
+      if (!NameNodeEndpoints::LeavesTime(left_ms, pause_ms, timeout_ms)) {
+        return endpoints_.GiveUp(outcome, index, timeout_ms);
+      }
       if (outcome.WantsAnotherAddress()) index = endpoints_.After(index);
       PauseForMs(pause_ms);
     }

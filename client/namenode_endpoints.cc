@@ -18,6 +18,7 @@ namespace {
 
 constexpr int64_t kMinBackoffMs = 50;
 constexpr int64_t kMaxBackoffMs = 1'000;
+constexpr int64_t kLeastAttemptMs = 1'000;
 constexpr int64_t kMinAttemptMs = 5'000;  // a try waits for half of the time left, at least this
 
 absl::Status Unreachable(const std::string& message) {
@@ -83,6 +84,10 @@ int64_t NameNodeEndpoints::AttemptMs(int64_t left_ms) {
 int64_t NameNodeEndpoints::PauseMs(int failures) {
   const double jitter = static_cast<double>(RandomU64() >> 11) * 0x1.0p-53;
   return BackoffMs(failures, kMinBackoffMs, kMaxBackoffMs, jitter);
+}
+
+bool NameNodeEndpoints::LeavesTime(int64_t left_ms, int64_t pause_ms, int64_t timeout_ms) {
+  return left_ms >= pause_ms + std::min(timeout_ms / 4, kLeastAttemptMs);
 }
 
 absl::Status NameNodeEndpoints::GiveUp(const Outcome& last, size_t index,

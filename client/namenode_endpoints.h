@@ -71,6 +71,9 @@ class NameNodeEndpoints {
   static int64_t AttemptMs(int64_t left_ms);
   // The pause after so many failures in a row.
   static int64_t PauseMs(int failures);
+  // Whether so much time lets the NameNode answer another attempt after the pause. One that is cut
+  // short would replace the reason that is known by "did not answer".
+  static bool LeavesTime(int64_t left_ms, int64_t pause_ms, int64_t timeout_ms);
   // The error for a call whose time is over.
   absl::Status GiveUp(const Outcome& last, size_t index, int64_t timeout_ms) const;
 

@@ -33,8 +33,8 @@ std::shared_ptr<grpc::Channel> TryAddress(ChannelCache* channels, const std::str
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectTo(ChannelCache* channels,
-                                                         const Target& target) {
-  const auto deadline = WallClock::now() + std::chrono::milliseconds(kConnectMs);
+                                                         const Target& target, int64_t limit_ms) {
+  const auto deadline = WallClock::now() + std::chrono::milliseconds(limit_ms);
   size_t left = target.addresses.size();
   for (const std::string& address : target.addresses) {
     const auto now = WallClock::now();

@@ -4,6 +4,7 @@
 // pipeline or a recovery cannot reach it must know at once. Thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "common/status.h"
@@ -23,6 +24,7 @@ inline constexpr int64_t kConnectMs = 1'500;
 
 // UNAVAILABLE when no address answers.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectTo(ChannelCache* channels,
-                                                         const Target& target);
+                                                         const Target& target,
+                                                         int64_t limit_ms = kConnectMs);
 
 }  // namespace cairn::datanode

@@ -52,10 +52,10 @@ class GrpcDownstream final : public Downstream,
   }
 
   // Nobody watches the stream yet: bounded as connecting is.
-  absl::Status SendHeader(const WriteHeader& header) {
+  absl::Status SendHeader(const WriteHeader& header, int64_t limit_ms) {
     ToProto(header, outgoing_.fields.mutable_header());
     RETURN_IF_ERROR(StartOutgoing(/*last=*/false));
-    const absl::Status sent = WaitForWrite(kConnectMs);
+    const absl::Status sent = WaitForWrite(limit_ms);
     outgoing_.fields.clear_header();
     return sent;
   }
@@ -194,9 +194,9 @@ class GrpcDownstream final : public Downstream,
 
 absl::StatusOr<std::unique_ptr<Downstream>> GrpcConnector::Connect(const WriteHeader& header) {
   const Target& target = header.targets.front();
-  ASSIGN_OR_RETURN(auto channel, ConnectTo(channels_, target));
+  ASSIGN_OR_RETURN(auto channel, ConnectTo(channels_, target, connect_ms_));
   auto stream = std::make_unique<GrpcDownstream>(std::move(channel), target.name());
-  RETURN_IF_ERROR(stream->SendHeader(header));
+  RETURN_IF_ERROR(stream->SendHeader(header, connect_ms_));
   return stream;
 }
 

@@ -150,7 +150,7 @@ TEST_P(NameNodeClientTest, SafeModeIsWaitedFor) {
 TEST_P(NameNodeClientTest, SafeModeThatStaysIsTheError) {
   const auto server = Serve();
   server->Refuse("Mkdirs", 1000, SafeModeError());
-  const auto status = Client({server->address()}, 2'000)->Mkdirs(Mkdirs()).status();
+  const auto status = Client({server->address()}, 4'000)->Mkdirs(Mkdirs()).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kSafeMode);
   EXPECT_EQ(MessageOf(status), "the NameNode is in safe mode");
 }
@@ -180,7 +180,7 @@ TEST_P(NameNodeClientTest, NoActiveNameNodeIsAnUnreachableCluster) {
   const auto standby = Serve();
   standby->Refuse("Mkdirs", 1000,
                   WithKind(absl::UnavailableError("standby"), ErrorKind::kNotActive));
-  const auto status = Client({standby->address()}, 2'000)->Mkdirs(Mkdirs()).status();
+  const auto status = Client({standby->address()}, 4'000)->Mkdirs(Mkdirs()).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kClusterUnreachable);
   EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("is active"));
 }

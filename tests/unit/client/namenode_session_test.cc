@@ -149,8 +149,7 @@ TEST_F(NameNodeSessionTest, AnswersThatStayAwayDelayNoOtherCall) {
 
 TEST_F(NameNodeSessionTest, ACallThatRunsOutOfTimeLeavesItsStreamToTheOthers) {
   HoldingServer server;
-  const auto client = Client(server.address());
-  const auto hasty = Client(server.address(), 200);
+  const auto hasty = Client(server.address(), 3'000);  // time enough for a call that is answered
   const absl::Status late = Info(*hasty, "/held");
   EXPECT_EQ(KindOf(late), ErrorKind::kClusterUnreachable);
   EXPECT_THAT(std::string(MessageOf(late)), HasSubstr("did not answer within"));

@@ -89,7 +89,7 @@ TEST_F(OpenTransfersTest, WaitsUntilAllStreamsHaveEnded) {
 
 TEST(IdleTransfers, AreEndedOnceForEachSilence) {
   Metrics metrics;
-  OpenTransfers transfers({.writer_silence_ms = 60, .reader_idle_ms = 60}, &metrics);
+  OpenTransfers transfers({.writer_silence_ms = 500, .reader_idle_ms = 500}, &metrics);
   std::atomic<int> silent = 0;
   std::atomic<int> others = 0;
   const auto admit = [&](Kind kind, std::atomic<int>* counter) {
@@ -110,7 +110,7 @@ TEST(IdleTransfers, AreEndedOnceForEachSilence) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   EXPECT_EQ(silent, 2);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // some more looks
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));  // some more looks
   EXPECT_EQ(silent, 2);
   EXPECT_EQ(others, 0);
 }

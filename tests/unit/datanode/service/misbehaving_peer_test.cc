@@ -70,8 +70,8 @@ class MisbehavingPeerTest : public PipelineTest {
   static TestNode::Options Impatient() {
     TestNode::Options options;
     options.receiver.alive_ms = 20;
-    options.receiver.stall_ms = 200;
-    options.receiver.max_progress_ms = 600;
+    options.receiver.stall_ms = 2'000;
+    options.receiver.max_progress_ms = 4'000;
     return options;
   }
   // Writes a packet through node 1 and this one; the codes in the acks of setup and packet.
@@ -218,8 +218,7 @@ TEST_F(MisbehavingPeerTest, ANodeSaysThatItLives) {
 
 TEST_F(MisbehavingPeerTest, ASilentWriterIsEndedAndItsReplicaStays) {
   TestNode::Options options;
-  options.transfers.writer_silence_ms =
-      2'000;  // the node is a writer to the next one, and may be slow
+  options.transfers.writer_silence_ms = 5'000;  // a node is a writer to the next, and may be slow
   Start(2, options);
   TestWriter writer(*nodes_[0]);
   WriteStart(writer, kBlock, BytesOf(1, 4'096));
@@ -233,22 +232,22 @@ TEST_F(MisbehavingPeerTest, ASilentWriterIsEndedAndItsReplicaStays) {
 
 TEST_F(MisbehavingPeerTest, AWriterThatShowsThatItLivesIsNot) {
   TestNode::Options options;
-  options.transfers.writer_silence_ms = 2'000;
+  options.transfers.writer_silence_ms = 3'000;
   Start(2, options);
   TestWriter writer(*nodes_[0]);
   WriteStart(writer, kBlock, BytesOf(1, 4'096));
-  for (uint64_t seq = 2; seq < 52; ++seq) {
+  for (uint64_t seq = 2; seq < 82; ++seq) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     writer.Send(TestWriter::Packet(seq, 4'096, "", false));
     EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk));
   }
-  writer.Send(TestWriter::Packet(52, 4'096, "", true));
+  writer.Send(TestWriter::Packet(82, 4'096, "", true));
   EXPECT_EQ(writer.ReadAck().nodes(1).durable_length(), 4'096u);
 }
 
 TEST_F(MisbehavingPeerTest, AWriterWithoutAHeaderIsEndedToo) {
   TestNode::Options options;
-  options.transfers = {.memory_bytes = 2 * kMaxPacketBytes, .writer_silence_ms = 200};
+  options.transfers = {.memory_bytes = 2 * kMaxPacketBytes, .writer_silence_ms = 2'000};
   Start(1, options);
   TestWriter one(*nodes_[0]);
   TestWriter two(*nodes_[0]);

@@ -68,7 +68,7 @@ class TestNode {
       : number_(number),
         options_(options),
         transfers_(options.transfers, &metrics_),
-        connector_(&channels_),
+        connector_(&channels_, /*connect_ms=*/20'000),
         peers_(&channels_) {
     if (options.registered) numbers_.Set(number, {number * 10});
     Start();
