@@ -26,20 +26,24 @@ absl::StatusOr<std::string> StringField(const nlohmann::json& json, const std::s
   return field->get<std::string>();
 }
 
-absl::Status CheckLayout(const nlohmann::json& json, const std::string& file) {
+absl::StatusOr<int> ReadLayout(const nlohmann::json& json, const std::string& file,
+                               DataDirType type) {
   const auto layout = json.find("layout");
   if (layout == json.end() || !layout->is_number_integer()) {
     return Damaged(file, "the field \"layout\" is missing or not a number");
   }
   const auto number = layout->get<int64_t>();
-  if (number == kDataDirLayout) return absl::OkStatus();
-  if (number > kDataDirLayout) {
+  const int newest = type == DataDirType::kDataNode ? kDataDirLayoutWithLog : kDataDirLayout;
+  if (number > newest) {
     return absl::FailedPreconditionError(
         fmt::format("{}: layout {} is newer than this program knows ({}); start a newer Cairn",
-                    file, number, kDataDirLayout));
+                    file, number, newest));
   }
-  return absl::FailedPreconditionError(
-      fmt::format("{}: unknown layout {}; this program knows {}", file, number, kDataDirLayout));
+  if (number < kDataDirLayout) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: unknown layout {}; this program knows {}", file, number, newest));
+  }
+  return static_cast<int>(number);
 }
 
 // What the checksum is over: the fields that are read, as they are written.
@@ -62,14 +66,14 @@ absl::StatusOr<DataDirVersion> ParseVersion(std::string_view text, const std::st
                                             DataDirType type) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Damaged(file, "not a JSON object");
-  RETURN_IF_ERROR(CheckLayout(json, file));
+  DataDirVersion version;
+  ASSIGN_OR_RETURN(version.layout, ReadLayout(json, file, type));
   ASSIGN_OR_RETURN(const std::string type_name, StringField(json, file, "type"));
   if (type_name != ToString(type)) {
     return absl::FailedPreconditionError(fmt::format(
         "{}: this is the data directory of a {}, not of a {}; choose another --data-dir", file,
         type_name, ToString(type)));
   }
-  DataDirVersion version;
   version.type = type;
   ASSIGN_OR_RETURN(version.cluster_id, StringField(json, file, "cluster_id"));
   ASSIGN_OR_RETURN(version.node_id, StringField(json, file, "node_id"));
@@ -127,6 +131,14 @@ absl::Status DataDir::Format(DataDirVersion version) {
   version.type = type_;
   RETURN_IF_ERROR(env_->WriteFileAtomically(path_ + "/VERSION", VersionText(version)));
   RETURN_IF_ERROR(env_->CreateDirs(current_path()));
+  version_ = std::move(version);
+  return absl::OkStatus();
+}
+
+absl::Status DataDir::SetLayout(int layout) {
+  DataDirVersion version = *version_;
+  version.layout = layout;
+  RETURN_IF_ERROR(env_->WriteFileAtomically(path_ + "/VERSION", VersionText(version)));
   version_ = std::move(version);
   return absl::OkStatus();
 }

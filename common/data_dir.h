@@ -17,8 +17,11 @@
 
 namespace cairn {
 
-inline constexpr int kDataDirLayout =
-    1;  // raised when the files under current/ change incompatibly
+// Raised when the files under current/ change incompatibly.
+inline constexpr int kDataDirLayout = 1;
+// That of a DataNode's directory while its small-replica log may hold replicas: a program that does
+// not know the log would lose them.
+inline constexpr int kDataDirLayoutWithLog = 2;
 
 enum class DataDirType { kNameNode, kDataNode };
 std::string_view ToString(DataDirType type);  // "namenode", "datanode"
@@ -54,6 +57,8 @@ class DataDir {
 
   // Writes VERSION, then makes current/. Only for a directory that is not formatted.
   absl::Status Format(DataDirVersion version);
+  // Writes VERSION anew with another layout, durably. Only for a formatted directory.
+  absl::Status SetLayout(int layout);
   // Refuses a directory of another cluster. Only for a formatted one.
   absl::Status CheckCluster(std::string_view cluster_id) const;
 

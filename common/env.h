@@ -30,6 +30,10 @@ class File {
   virtual absl::Status WriteVAt(uint64_t offset, std::span<const std::string_view> pieces) = 0;
   // Makes data and size durable (fdatasync).
   virtual absl::Status Sync() = 0;
+  // Makes all files and folders of the file system that this file is on durable (syncfs). Fails,
+  // too, when a write to that file system has failed since this file was opened (Linux 5.8 and
+  // later).
+  virtual absl::Status SyncFileSystem() = 0;
   // Reserves disk space for [0, bytes). With keep_size the file's size stays (FALLOC_FL_KEEP_SIZE),
   // else it becomes at least `bytes`, zero-filled. A file system without fallocate is not an error;
   // a full disk is (kNoSpace).

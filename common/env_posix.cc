@@ -102,6 +102,11 @@ class PosixFile final : public File {
     return absl::OkStatus();
   }
 
+  absl::Status SyncFileSystem() override {
+    if (Retry([&] { return syncfs(fd()); }) < 0) return ErrnoStatus(path_, errno);
+    return absl::OkStatus();
+  }
+
   absl::Status Preallocate(uint64_t bytes, bool keep_size) override {
     if (bytes == 0) return absl::OkStatus();
     const int mode = keep_size ? FALLOC_FL_KEEP_SIZE : 0;

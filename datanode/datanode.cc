@@ -48,18 +48,26 @@ class DataNode::Impl {
     // Before a directory is touched: a start that cannot serve leaves no trace.
     RETURN_IF_ERROR(ResolveListenHost(options_.listen).status());
     RETURN_IF_ERROR(ResolveListenHost(options_.http).status());
-    ASSIGN_OR_RETURN(store_, ReplicaStore::Open(env_, {.data_dirs = options_.data_dirs,
-                                                       .capacity_bytes = options_.capacity_bytes,
-                                                       .reserved_bytes = options_.reserved_bytes,
-                                                       .failed_volumes_tolerated =
-                                                           options_.failed_volumes_tolerated,
-                                                       .disk_writes = options_.disk_writes}));
+    ASSIGN_OR_RETURN(
+        store_,
+        ReplicaStore::Open(env_, {.data_dirs = options_.data_dirs,
+                                  .capacity_bytes = options_.capacity_bytes,
+                                  .reserved_bytes = options_.reserved_bytes,
+                                  .failed_volumes_tolerated = options_.failed_volumes_tolerated,
+                                  .disk_writes = options_.disk_writes,
+                                  .small_replica_max_bytes = options_.small_replica_max_bytes}));
     RETURN_IF_ERROR(StartLocalReads());
     LocalSocket local;
     if (local_reads_ != nullptr) local = {local_reads_->path(), local_reads_->instance()};
     service_ =
         std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_, &transfers_,
                                               BlockReceiver::Options{}, std::move(local));
+    const auto sync = [this] {
+      store_->SyncPending();
+      return absl::OkStatus();
+    };
+    sync_ = std::make_unique<BackgroundTask>("sync-replicas", kSyncMs, sync, &metrics_);
+    store_->SetSyncWaker([this] { sync_->Wake(); });
     ASSIGN_OR_RETURN(rpc_, RpcServer::Start(options_.listen, {service_.get()}));
     ASSIGN_OR_RETURN(
         http_,
@@ -71,12 +79,7 @@ class DataNode::Impl {
     disk_check_ = std::make_unique<BackgroundTask>(
         "disk-check", kDiskCheckMs, [this] { return CheckDisks(); }, &metrics_);
     disk_check_->Start();
-    const auto sync = [this] {
-      store_->SyncPending();
-      return absl::OkStatus();
-    };
-    sync_ = std::make_unique<BackgroundTask>("sync-replicas", kSyncMs, sync, &metrics_);
-    sync_->Start();
+    sync_->Start();  // replicas that need not be durable at once, or are only in a log
 
     LogInfo("DataNode {} serves data on {}, pages on {}", store_->node_id(),
             rpc_->address().ToString(), http_->address().ToString());
@@ -210,9 +213,32 @@ class DataNode::Impl {
       set("cairn_datanode_volume_failed", "1 when the data directory is out of use.",
           volume.failed ? 1 : 0);
     }
+    for (const ReplicaStore::SmallLogInfo& log : store_->SmallLogs()) ShowSmallLog(log);
     absl::Status status = store_->CheckVolumes();
     if (!status.ok()) NoteFatal(status);
     return status;
+  }
+
+  void ShowSmallLog(const ReplicaStore::SmallLogInfo& log) {
+    const MetricLabels labels = {{"path", log.path}};
+    const auto count = [&](const char* name, const char* help, uint64_t value) {
+      Counter* const counter = metrics_.AddCounter(name, help, labels);
+      counter->Increment(static_cast<double>(value) - counter->Value());
+    };
+    const auto set = [&](const char* name, const char* help, uint64_t value) {
+      metrics_.AddGauge(name, help, labels)->Set(static_cast<double>(value));
+    };
+    count("cairn_datanode_small_log_records_total",
+          "Replicas that became durable in the small-replica log.", log.stats.records);
+    count("cairn_datanode_small_log_commits_total", "Syncs of the log for them.",
+          log.stats.commits);
+    count("cairn_datanode_small_log_bytes_total", "Bytes written to the log.", log.stats.bytes);
+    count("cairn_datanode_small_log_replayed_total",
+          "Replicas that the start wrote again from the log.", log.replayed);
+    set("cairn_datanode_small_log_pending", "Records whose replicas' files are not durable yet.",
+        log.stats.pending);
+    set("cairn_datanode_small_log_segment_bytes", "What the log takes from the disk.",
+        log.stats.segment_bytes);
   }
 
   const DataNodeOptions options_;

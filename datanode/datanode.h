@@ -33,6 +33,8 @@ struct DataNodeOptions {
   bool local_reads = true;   // clients on this host may read the replicas' files
   std::string local_socket;  // where they get them; empty: "local.sock" in a data directory
   DiskWrites disk_writes = DiskWrites::kAuto;
+  // Replicas of at most that many bytes become durable in a log of their disk; 0: each by itself.
+  uint64_t small_replica_max_bytes = 1 << 20;
   // Called by the DataNode's threads; must be quick and must not call it back.
   std::function<void()> on_registered;         // at every registration
   std::function<void(absl::Status)> on_fatal;  // it cannot go on: stop it

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "datanode/store/small_log_format.h"
+
 namespace cairn::datanode {
 namespace {
 
@@ -81,6 +83,8 @@ void DataNodeFlags::Declare(OptionTable& table) {
   table.AddChoice("disk-writes", &disk_writes, {"auto", "direct", "buffered"},
                   "past the page cache (O_DIRECT) or through it; auto: streams past it, the rest "
                   "through it");
+  table.AddSize("small-replica-max", &small_replica_max,
+                "replicas up to this are made durable together, in a log on each disk; 0: never");
 }
 
 absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
@@ -121,6 +125,10 @@ absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
                                   options.local_socket));
   }
   options.disk_writes = ToDiskWrites(disk_writes);
+  if (small_replica_max > kMaxSmallReplicaBytes) {
+    return UsageError("--small-replica-max: at most 4M; 0 turns the log off");
+  }
+  options.small_replica_max_bytes = small_replica_max;
   return options;
 }
 

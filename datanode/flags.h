@@ -25,6 +25,7 @@ struct DataNodeFlags {
   uint64_t transfer_memory = 512 << 20;
   std::string local_socket;
   std::string disk_writes = "auto";
+  uint64_t small_replica_max = 1 << 20;
 
   void Declare(OptionTable& table);
   // Checks the values; kUsage with the flag's name.

@@ -198,6 +198,13 @@ absl::Status OpenFiles::SyncWhole() {
   return SyncSlot(open_->written(), kWholeSequence);
 }
 
+absl::Status OpenFiles::WriteWholeSlot() {
+  const OpenReplica::Extent end = open_->written();
+  const ChecksumSlot slot{
+      .synced_length = end.length, .tail_crc = end.tail_crc, .sequence = kWholeSequence};
+  return checksums_->WriteAt(ChecksumSlotOffset(slot.sequence), EncodeChecksumSlot(slot));
+}
+
 absl::Status OpenFiles::SyncSlot(const OpenReplica::Extent& end, uint32_t sequence) {
   const ChecksumSlot slot{
       .synced_length = end.length, .tail_crc = end.tail_crc, .sequence = sequence};

@@ -48,6 +48,9 @@ class OpenFiles {
   // The same for files without a name that a start would look at, or soon to be finalized, in fewer
   // steps where there was no Sync before.
   absl::Status SyncWhole();
+  // Says in a slot that the files are whole, for whoever makes them durable by other means; until
+  // then the slot proves nothing. Only where there was no Sync before.
+  absl::Status WriteWholeSlot();
   // Makes the files durable as they are, without saying so in a slot.
   absl::Status SyncFiles();
   // Cuts the replica to `length` bytes, at most what was written, durably. The chunk that is cut is

@@ -142,21 +142,27 @@ absl::Status ReplicaStore::FinalizeWritten(ReplicaWriter* writer, Durability dur
   const Block whole{writer->block_.id, writer->block_.generation, writer->length()};
   const bool now = durability == Durability::kNow || ManyPending();
   RETURN_IF_ERROR(volume.NoteWriteFailure(writer->files_->Trim()));
-  if (now) RETURN_IF_ERROR(writer->NoteSync(writer->files_->SyncWhole()));
+  SmallLog::Ticket logged;  // until its files have their names
+  if (now) {
+    ASSIGN_OR_RETURN(logged, LogSmall(writer));
+    if (!logged.durable()) RETURN_IF_ERROR(writer->NoteSync(writer->files_->SyncWhole()));
+  }
+  const bool synced = now && !logged.durable();
   RETURN_IF_ERROR(RemoveReplaced(whole.id));
   RETURN_IF_ERROR(volume.NoteWriteFailure(volume.PrepareFinalizedDir(whole.id)));
-  RETURN_IF_ERROR(MoveWritten(writer, now ? Place::kFinalized : Place::kUnsynced));
+  RETURN_IF_ERROR(MoveWritten(writer, synced ? Place::kFinalized : Place::kUnsynced));
   writer->promise_.reset();
   RETURN_IF_ERROR(replicas_->WithShard(whole.id, [&](ReplicaMap::Shard& shard) -> absl::Status {
     Replica& replica = shard.at(whole.id);
     if (replica.delete_requested) return Deleted(whole);
     replica.state = ReplicaState::kFinalized;
+    replica.logged = logged.durable();
     replica.writer = replica.restarted = false;
     NoteSeen(whole);
     volume.AddUsed(whole.length);
     volume.AddFinalized(1);
     if (!now) return absl::OkStatus();
-    replica.open.reset();
+    if (synced) replica.open.reset();
     Notify(&ReplicaObserver::OnReceived, volume, whole);
     return absl::OkStatus();
   }));
@@ -223,6 +229,7 @@ absl::Status ReplicaStore::RemoveReplaced(BlockId id) {
       id, [&](const ReplicaMap::Shard& shard) { return shard.at(id).replaces; });
   if (old == nullptr) return absl::OkStatus();
   if (!old->volume->failed()) {
+    RETURN_IF_ERROR(ForgetRecord(*old));
     RETURN_IF_ERROR(old->volume->NoteWriteFailure(old->volume->Remove(old->place, old->block)));
   }
   replicas_->WithShard(id, [&](ReplicaMap::Shard& shard) {
@@ -283,8 +290,11 @@ Replica ReplicaStore::SetBusy(BlockId id, bool busy) {
 }
 
 void ReplicaStore::RemoveOwned(BlockId id) {
+  absl::Status gone = ForgetRecord(
+      replicas_->WithShard(id, [&](const ReplicaMap::Shard& shard) { return shard.at(id); }));
   const Replica replica = SetBusy(id, true);
-  if (const absl::Status gone = replica.volume->Remove(replica.place, replica.block); !gone.ok()) {
+  if (gone.ok()) gone = replica.volume->Remove(replica.place, replica.block);
+  if (!gone.ok()) {
     LogWarn("block {}: its unfinished replica was not removed: {}", id, MessageOf(gone));
   }
   replicas_->WithShard(id, [&](ReplicaMap::Shard& shard) {

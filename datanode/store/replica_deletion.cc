@@ -53,17 +53,20 @@ bool ReplicaStore::TakeBack(Replica* replica) {
   }
   if (replica->state != ReplicaState::kFinalized) return false;
   replica->volume->AddFinalized(1);
-  if (replica->place == Place::kUnsynced) return true;
+  if (!replica->durable()) return true;
   Notify(&ReplicaObserver::OnReceived, *replica->volume, replica->block);
   return false;
 }
 
 absl::Status ReplicaStore::RemoveMarked(const Block& block) {
+  Replica marked_one;
   const bool by_writer = replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
     const Replica* replica = FindExact(shard, block);
+    if (replica != nullptr) marked_one = *replica;
     return replica != nullptr && replica->writer && replica->delete_requested;
   });
   if (by_writer) return absl::OkStatus();
+  const absl::Status forgotten = ForgetRecord(marked_one);
   ASSIGN_OR_RETURN(ReplicaClaim claim, replicas_->Claim(block.id, [&](const Replica& replica) {
     const bool marked =
         replica.state == ReplicaState::kDeleting && replica.block.generation == block.generation;
@@ -71,7 +74,9 @@ absl::Status ReplicaStore::RemoveMarked(const Block& block) {
   }));
   const Replica& replica = claim.replica();
   Volume& volume = *replica.volume;
-  const absl::Status removed = volume.NoteWriteFailure(volume.Remove(replica.place, replica.block));
+  const absl::Status removed =
+      forgotten.ok() ? volume.NoteWriteFailure(volume.Remove(replica.place, replica.block))
+                     : forgotten;
   if (!removed.ok() && !volume.failed()) {
     bool unsynced = false;
     claim.End([&](Replica& entry) { unsynced = TakeBack(&entry); });

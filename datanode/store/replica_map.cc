@@ -84,6 +84,23 @@ absl::StatusOr<ReplicaClaim> ReplicaMap::Claim(BlockId id,
   }
 }
 
+absl::StatusOr<ReplicaClaim> ReplicaMap::TryClaim(
+    BlockId id, const std::function<absl::Status(Replica&)>& check) {
+  return WithShard(id, [&](Shard& shard) -> absl::StatusOr<ReplicaClaim> {
+    const auto it = shard.find(id);
+    if (it == shard.end()) {
+      return absl::NotFoundError(fmt::format("no replica of block {} here", id));
+    }
+    Replica& replica = it->second;
+    if (replica.owned()) {
+      return absl::UnavailableError(fmt::format("the replica of block {} here is busy", id));
+    }
+    RETURN_IF_ERROR(check(replica));
+    replica.busy = true;
+    return ReplicaClaim(this, replica);
+  });
+}
+
 bool ReplicaMap::WaitUntil(BlockId id, int64_t timeout_ms,
                            const std::function<bool(const Replica*)>& done) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);

@@ -35,6 +35,10 @@ struct Replica {
   bool writer = false;
   bool busy = false;
   bool restarted = false;  // open: found by a start, and not reopened since
+  // The use of the small-replica log's segment that has a record of it, perhaps of an earlier
+  // generation; 0: none.
+  uint64_t log_sequence = 0;
+  bool logged = false;  // finalized: by that record, as it is
   // To be removed as soon as its owner has noticed.
   bool delete_requested = false;
   ReplicaState state_before = ReplicaState::kFinalized;  // deleting: what it was
@@ -43,6 +47,8 @@ struct Replica {
   std::shared_ptr<const Replica> replaces;
 
   uint64_t length() const { return open != nullptr ? open->written().length : block.length; }
+  // Finalized: whether a power cut leaves it, by its files or by the log.
+  bool durable() const { return place != Place::kUnsynced || logged; }
   bool owned() const { return writer || busy; }
 };
 
@@ -94,6 +100,9 @@ class ReplicaMap {
   // is returned. NOT_FOUND without one, UNAVAILABLE when that takes too long.
   absl::StatusOr<ReplicaClaim> Claim(BlockId id,
                                      const std::function<absl::Status(Replica&)>& check);
+  // The same without waiting: UNAVAILABLE when somebody else has it.
+  absl::StatusOr<ReplicaClaim> TryClaim(BlockId id,
+                                        const std::function<absl::Status(Replica&)>& check);
   // Until done(entry or null) holds; false when `timeout_ms` have passed.
   bool WaitUntil(BlockId id, int64_t timeout_ms, const std::function<bool(const Replica*)>& done);
   // Until nobody is changing the names of its files.

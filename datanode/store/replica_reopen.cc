@@ -143,6 +143,7 @@ void ReplicaStore::AddPending(const Block& block) {
 }
 
 void ReplicaStore::SyncPending() {
+  RetireLogs();
   size_t count;
   {
     MutexLock lock(pending_mu_);
@@ -163,8 +164,7 @@ void ReplicaStore::SyncPending() {
 // Whether it is to be tried again.
 bool ReplicaStore::SyncOnePending(const Block& block) {
   auto claim = replicas_->Claim(block.id, [&](const Replica& replica) {
-    const bool waits = replica.state == ReplicaState::kFinalized &&
-                       replica.place == Place::kUnsynced &&
+    const bool waits = replica.state == ReplicaState::kFinalized && !replica.durable() &&
                        replica.block.generation == block.generation;
     return waits ? absl::OkStatus() : NotHere(block);
   });
@@ -204,9 +204,10 @@ absl::Status ReplicaStore::MakeDurable(ReplicaClaim* claim) {
   replica.open.reset();
   replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
     Replica& entry = shard.at(block.id);
+    const bool told = entry.durable();
     entry.place = Place::kFinalized;
     entry.open.reset();
-    Notify(&ReplicaObserver::OnReceived, volume, block);
+    if (!told) Notify(&ReplicaObserver::OnReceived, volume, block);
   });
   return absl::OkStatus();
 }

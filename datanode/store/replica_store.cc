@@ -25,7 +25,7 @@ std::vector<ReplicaInfo> ReplicaStore::Replicas(size_t volume) {
         replica.state == ReplicaState::kFinalized || replica.state == ReplicaState::kOpen;
     if (!reported || replica.delete_requested) return;
     if (replica.volume->index() != volume || replica.volume->failed()) return;
-    const bool open = replica.state == ReplicaState::kOpen || replica.place == Place::kUnsynced;
+    const bool open = replica.state == ReplicaState::kOpen || !replica.durable();
     const Block block{replica.block.id, replica.block.generation, replica.length()};
     found.push_back({.block = block,
                      .volume = volume,

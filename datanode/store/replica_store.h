@@ -21,6 +21,7 @@
 #include "common/mutex.h"
 #include "common/status.h"
 #include "datanode/store/replica.h"
+#include "datanode/store/small_log.h"
 
 namespace cairn {
 class Clock;
@@ -50,6 +51,11 @@ class ReplicaStore {
     uint64_t reserved_bytes = 1 << 30;  // of each disk
     int failed_volumes_tolerated = -1;  // -1: all but one
     DiskWrites disk_writes = DiskWrites::kAuto;
+    // Replicas of at most that many bytes (up to kMaxSmallReplicaBytes) become durable in a log of
+    // their volume; 0: none.
+    uint64_t small_replica_max_bytes = 0;
+    uint64_t small_log_segment_bytes = 16 << 20;
+    size_t small_log_segments = 16;  // the most of them, of each volume
   };
 
   // Takes the data directories and loads what they hold. Fails with a clear message on a directory
@@ -94,8 +100,19 @@ class ReplicaStore {
   // Until the block's replica has no writer (whose stream the caller has cancelled): false when
   // `timeout_ms` have passed.
   bool WaitForWriter(BlockId id, int64_t timeout_ms);
-  // Makes durable what was finalized for later, and tells the observer. To be called every second.
+  // Makes durable what was finalized for later, and tells the observer; and the files of replicas
+  // that only a log has. To be called every second, and when `wake` is.
   void SyncPending() ABSL_LOCKS_EXCLUDED(pending_mu_);
+
+  // Of what calls SyncPending; set before anything is written.
+  void SetSyncWaker(std::function<void()> wake) { wake_sync_ = std::move(wake); }
+  // Of each volume with a log of small replicas.
+  struct SmallLogInfo {
+    std::string path;
+    SmallLogStats stats;
+    uint64_t replayed = 0;  // replicas that the start wrote again
+  };
+  std::vector<SmallLogInfo> SmallLogs();
 
   // --- reading (replica_read.cc) ---
   // A replica of at least block.generation of which at least block.length bytes may be read; of an
@@ -177,6 +194,17 @@ class ReplicaStore {
   void RemoveOwned(BlockId id);
   Replica SetBusy(BlockId id, bool busy);
 
+  // The logs of small replicas (replica_small.cc).
+  void MakeSmallLog(size_t index);
+  absl::Status ReplaySmall(size_t index);
+  absl::StatusOr<SmallLog::Ticket> LogSmall(ReplicaWriter* writer);
+  absl::StatusOr<SmallRecord> ReadSmall(const Replica& replica);
+  absl::Status RetireLog(Volume* volume, bool all);
+  void RetireLogs();
+  void NameSettled(uint64_t sequence, const Block& block);
+  absl::Status ForgetRecord(const Replica& replica);
+  void CloseLogs();
+
   ReplicaStore(Env* env, Options options);
   absl::Status OpenDirs();
   absl::Status CheckIdentity(const DataDir& dir);
@@ -224,7 +252,9 @@ class ReplicaStore {
   const std::unique_ptr<AlignedBuffers> direct_buffers_;
   const std::unique_ptr<ReplicaMap> replicas_;
   std::vector<std::unique_ptr<Volume>> volumes_;  // in the order of dirs_, without failed ones
-  std::atomic<bool> ready_ = false;               // the cluster is known, replicas are loaded
+  std::function<void()> wake_sync_;
+  std::vector<std::atomic<uint64_t>> replayed_;  // of each volume
+  std::atomic<bool> ready_ = false;              // the cluster is known, replicas are loaded
   std::atomic<uint64_t> next_volume_ = 0;
   std::atomic<BlockId> highest_block_id_ = 0;
   std::atomic<GenerationStamp> highest_generation_ = 0;

@@ -45,6 +45,7 @@ ReplicaStore::ReplicaStore(Env* env, Options options)
 
 ReplicaStore::~ReplicaStore() {
   if (!ready_.load()) return;
+  CloseLogs();
   MutexLock lock(mu_);
   if (const absl::Status saved = SaveHighest(); !saved.ok()) {
     LogWarn("the highest block id seen was not kept: {}", MessageOf(saved));
@@ -147,11 +148,14 @@ void ReplicaStore::FormatDirs(const std::string& cluster_id) {
 absl::Status ReplicaStore::LoadVolumes() {
   std::vector<std::thread> threads;
   threads.reserve(volumes_.size());
-  for (const auto& volume : volumes_) {
+  replayed_ = std::vector<std::atomic<uint64_t>>(volumes_.size());
+  for (size_t i = 0; i < volumes_.size(); ++i) {
+    Volume* const volume = volumes_[i].get();
     if (volume->failed()) continue;  // it could not be formatted
-    threads.emplace_back([this, volume = volume.get()] {
+    threads.emplace_back([this, i, volume] {
       absl::Status loaded = volume->Prepare();
       if (loaded.ok()) LearnDirectWrites(volume);
+      if (loaded.ok()) loaded = ReplaySmall(i);
       if (loaded.ok()) loaded = LoadHighest(volume);
       if (loaded.ok()) loaded = LoadReplicas(volume);
       // Without all its replicas it is of no use, whatever the reason; CheckVolumes decides.

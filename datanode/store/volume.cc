@@ -7,9 +7,13 @@
 #include "common/logging.h"
 #include "common/units.h"
 #include "datanode/store/checksum_file.h"
+#include "datanode/store/small_log.h"
 
 namespace cairn::datanode {
 namespace {
+
+// Of what remains, the small-replica log may take one part in so many.
+constexpr uint64_t kLogShare = 16;
 
 absl::Status RemoveIfThere(Env* env, const std::string& path) {
   absl::Status status = env->Remove(path);
@@ -33,6 +37,8 @@ Volume::Volume(Env* env, size_t index, std::string path, std::string storage_id,
       current_(path_ + "/current"),
       storage_id_(std::move(storage_id)),
       limits_(limits) {}
+
+Volume::~Volume() = default;
 
 std::string Volume::FolderOf(Place place, BlockId id) const {
   if (place == Place::kRbw) return current_ + "/rbw";
@@ -59,6 +65,8 @@ std::string Volume::BadMark(Place place, const Block& block) const {
 }
 
 std::string Volume::HighestFile() const { return current_ + "/highest"; }
+
+std::string Volume::SmallLogFolder() const { return current_ + "/small_log"; }
 
 absl::Status Volume::Prepare() {
   RETURN_IF_ERROR(env_->CreateDirs(current_ + "/finalized"));
@@ -204,12 +212,29 @@ void Volume::AddFinalized(int64_t count) {
   finalized_ += static_cast<uint64_t>(count);
 }
 
+void Volume::SetSmallLog(std::unique_ptr<SmallLog> log) { small_log_ = std::move(log); }
+
+bool Volume::TakeForLog(uint64_t bytes) {
+  const absl::StatusOr<DiskSpace> space = env_->Space(path_);
+  MutexLock lock(mu_);
+  if (failed_ || !space.ok()) return false;
+  last_space_ = *space;
+  if (RemainingLocked(*space) / kLogShare < log_bytes_ + bytes) return false;
+  log_bytes_ += bytes;
+  return true;
+}
+
+void Volume::GiveBackOfLog(uint64_t bytes) {
+  MutexLock lock(mu_);
+  log_bytes_ -= bytes;
+}
+
 uint64_t Volume::RemainingLocked(const DiskSpace& disk) const {
   const auto less = [](uint64_t a, uint64_t b) { return a > b ? a - b : 0; };
   uint64_t remaining = less(disk.free_bytes, limits_.reserved_bytes);
   remaining = less(remaining, promised_ - allocated_);
   if (limits_.capacity_bytes > 0) {
-    remaining = std::min(remaining, less(limits_.capacity_bytes, used_ + promised_));
+    remaining = std::min(remaining, less(limits_.capacity_bytes, used_ + promised_ + log_bytes_));
   }
   return remaining;
 }

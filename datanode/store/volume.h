@@ -23,6 +23,7 @@
 
 namespace cairn::datanode {
 
+class SmallLog;
 class Volume;
 struct FilesOfBlock;
 
@@ -71,6 +72,7 @@ class Volume {
 
   // `current_path` is the data directory's current/.
   Volume(Env* env, size_t index, std::string path, std::string storage_id, Limits limits);
+  ~Volume();
   Volume(const Volume&) = delete;
   Volume& operator=(const Volume&) = delete;
 
@@ -87,6 +89,7 @@ class Volume {
   std::string ChecksumFile(Place place, const Block& block) const;  // kUnsynced: length as well
   std::string BadMark(Place place, const Block& block) const;  // the checksum file of a bad replica
   std::string HighestFile() const;
+  std::string SmallLogFolder() const;
 
   // Makes the folders and removes the copies that were coming in when the last run ended.
   absl::Status Prepare();
@@ -116,6 +119,14 @@ class Volume {
   void AddUsed(uint64_t length) ABSL_LOCKS_EXCLUDED(mu_);  // a replica of `length` bytes
   void SubtractUsed(uint64_t length) ABSL_LOCKS_EXCLUDED(mu_);
   void AddFinalized(int64_t count) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The log of its small replicas; null: there is none. Set once, before anything is written.
+  SmallLog* small_log() const { return small_log_.get(); }
+  void SetSmallLog(std::unique_ptr<SmallLog> log);
+  // Takes room for a segment of the log, which stays small beside what remains; false: there is
+  // too little.
+  bool TakeForLog(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  void GiveBackOfLog(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
 
   VolumeInfo Info() ABSL_LOCKS_EXCLUDED(mu_);
   bool failed() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -153,7 +164,10 @@ class Volume {
   const Limits limits_;
   std::atomic<bool> takes_direct_writes_ = false;
 
+  std::unique_ptr<SmallLog> small_log_;
+
   mutable Mutex mu_;
+  uint64_t log_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of the small-replica log's segments
   uint64_t used_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t finalized_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t promised_ ABSL_GUARDED_BY(mu_) = 0;

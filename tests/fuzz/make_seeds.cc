@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "datanode/store/checksum_file.h"
+#include "datanode/store/small_log_format.h"
 #include "namenode/codec/edit_codec.h"
 #include "namenode/codec/image.h"
 #include "namenode/journal/segment_format.h"
@@ -110,6 +111,21 @@ void AddChecksums(Seeds& seeds) {
   seeds.Add("fuzz_checksums", "blk_7_12_500.unsynced");
 }
 
+// Two whole records and a torn one, without the rest of the segment's header, which is zeros.
+void AddSmallLog(Seeds& seeds) {
+  using namespace cairn::datanode;
+  std::string segment = EncodeSmallSegmentHeader({.sequence = 3, .salt = 0});
+  for (const uint64_t length : {0, 9, 10}) {
+    SmallRecord record({.id = 5, .generation = 6, .length = length});
+    for (char& byte : record.data()) byte = 'x';
+    record.Seal();
+    record.Stamp(/*salt=*/0, segment.size());
+    seeds.Add("fuzz_small_log", std::string(record.bytes().substr(0, 100)));
+    segment += record.bytes();
+  }
+  seeds.Add("fuzz_small_log", segment.substr(0, segment.size() - 4096 + 70));
+}
+
 // The first byte says how fuzz_packet cuts the rest.
 void AddPackets(Seeds& seeds) {
   v1::WritePacket packet;
@@ -135,6 +151,7 @@ int main(int argc, char** argv) {
   cairn::namenode::AddEdits(seeds);
   cairn::namenode::AddTexts(seeds);
   cairn::namenode::AddChecksums(seeds);
+  cairn::namenode::AddSmallLog(seeds);
   cairn::namenode::AddPackets(seeds);
   return 0;
 }

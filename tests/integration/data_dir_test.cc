@@ -161,7 +161,7 @@ TEST_F(DataDirTest, AWrongVersionFileIsRefused) {
     const std::string intact = ReadWholeFile(path);
     ASSERT_NE(intact.find("\"layout\":1"), std::string::npos) << intact;
     std::string newer = intact;
-    newer.replace(newer.find("\"layout\":1"), 10, "\"layout\":2");
+    newer.replace(newer.find("\"layout\":1"), 10, "\"layout\":9");
     for (const std::string& text : {std::string("{"), std::string(), RandomBytes(3, 300),
                                     std::string("{\"layout\":1}"), newer}) {
       WriteWholeFile(path, text);

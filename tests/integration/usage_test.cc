@@ -87,6 +87,7 @@ TEST_F(UsageTest, DataNodeNamesTheWrongFlag) {
       {"--transfer-memory", "1M"},
       {"--local-socket", "relative"},
       {"--disk-writes", "fast"},
+      {"--small-replica-max", "5M"},
       {"--no-such-flag", "1"},
   };
   for (const std::vector<std::string>& flags : cases) {

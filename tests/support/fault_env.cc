@@ -89,6 +89,18 @@ class FaultEnv::MemoryFile final : public File {
     return begun;
   }
 
+  absl::Status SyncFileSystem() override {
+    MutexLock lock(env_->mu_);
+    RETURN_IF_ERROR(Begin(FaultOp::kSyncFileSystem));
+    for (const auto& [path, inode] : env_->names_) {
+      for (const Change& change : inode->unsynced) Apply(change, inode->durable);
+      inode->unsynced.clear();
+    }
+    for (const DirChange& change : env_->unsynced_) Apply(change, env_->durable_names_);
+    env_->unsynced_.clear();
+    return absl::OkStatus();
+  }
+
   absl::Status Preallocate(uint64_t bytes, bool keep_size) override {
     MutexLock lock(env_->mu_);
     RETURN_IF_ERROR(Begin(FaultOp::kPreallocate));

@@ -13,6 +13,8 @@
 //     the disk's own memory and the file's size do. One that is not aligned fails, and so does one
 //     over bytes that were written through the page cache and not synced: Linux would bring both
 //     together, or fail when a reader comes between, so nobody is to rely on it.
+//   - SyncFileSystem takes along everything. One that fails does nothing: whoever calls it must not
+//     go on with the disk.
 //   - a Sync that fails loses what it was to write, as Linux does: a later one that succeeds does
 //     not bring it back.
 // Thread-safe. Used by tests alone.
@@ -39,6 +41,7 @@ enum class FaultOp {
   kRead,
   kWrite,
   kSync,
+  kSyncFileSystem,
   kPreallocate,
   kTruncate,
   kRename,

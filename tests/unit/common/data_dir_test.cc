@@ -68,10 +68,28 @@ TEST_F(DataDirTest, AnotherType) {
               HasSubstr("the data directory of a datanode, not of a namenode"));
 }
 
+TEST_F(DataDirTest, ADataNodesLayoutComesAndGoes) {
+  Format();
+  for (const int layout : {kDataDirLayoutWithLog, kDataDirLayout}) {
+    {
+      const auto dir = Open();
+      ASSERT_TRUE(dir.ok()) << dir.status();
+      ASSERT_TRUE((*dir)->SetLayout(layout).ok());
+    }
+    env_.Crash();
+    const auto again = Open();
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ((*again)->version().layout, layout);
+  }
+}
+
 TEST_F(DataDirTest, Layouts) {
   Format();
-  WriteVersion(R"({"layout":2,"type":"datanode","strange":true})");
-  EXPECT_THAT(OpenError(), HasSubstr("layout 2 is newer than this program knows (1)"));
+  WriteVersion(R"({"layout":3,"type":"datanode","strange":true})");
+  EXPECT_THAT(OpenError(), HasSubstr("layout 3 is newer than this program knows (2)"));
+  WriteVersion(R"({"layout":2,"type":"namenode"})");
+  EXPECT_THAT(OpenError(DataDirType::kNameNode),
+              HasSubstr("layout 2 is newer than this program knows (1)"));
   WriteVersion(R"({"layout":0,"type":"datanode"})");
   EXPECT_THAT(OpenError(), HasSubstr("unknown layout 0"));
   WriteVersion(R"({"layout":-1})");

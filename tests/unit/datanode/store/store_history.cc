@@ -42,7 +42,11 @@ std::string Describe(const Found& found) {
 
 StoreHistory::StoreHistory(FaultEnv* env, uint32_t seed, DiskWrites disk_writes,
                            std::vector<std::string> dirs)
-    : env_(env), disk_writes_(disk_writes), dirs_(std::move(dirs)), random_(seed) {
+    : env_(env),
+      disk_writes_(disk_writes),
+      dirs_(std::move(dirs)),
+      small_log_(seed >= kWithLog),
+      random_(seed) {
   for (BlockId id = 1; id <= kBlocks; ++id) blocks_[id];
 }
 
@@ -53,6 +57,11 @@ void StoreHistory::Open() {
   options.data_dirs = dirs_;
   options.reserved_bytes = 0;
   options.disk_writes = disk_writes_;
+  if (small_log_) {
+    options.small_replica_max_bytes = 30'000;  // some are longer
+    options.small_log_segment_bytes = 80'000;
+    options.small_log_segments = 3;
+  }
   auto store = ReplicaStore::Open(env_, options);
   ASSERT_TRUE(store.ok()) << store.status();
   store_ = *std::move(store);

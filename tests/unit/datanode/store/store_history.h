@@ -36,6 +36,8 @@ struct Found {
 
 class StoreHistory {
  public:
+  // From this seed on the store has a log of small replicas.
+  static constexpr uint32_t kWithLog = 10'000;
   StoreHistory(FaultEnv* env, uint32_t seed, DiskWrites disk_writes = DiskWrites::kAuto,
                std::vector<std::string> dirs = {"/d0"});
   ~StoreHistory();
@@ -96,6 +98,7 @@ class StoreHistory {
   FaultEnv* const env_;
   const DiskWrites disk_writes_;
   const std::vector<std::string> dirs_;
+  const bool small_log_;
   std::mt19937 random_;
   GenerationStamp stamp_ = 1;
   uint64_t bytes_seed_ = 0;

@@ -86,6 +86,8 @@ TEST_P(StoreHistoryTest, TheDiskGetsFull) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, StoreHistoryTest, testing::Range(0u, 6u));
+INSTANTIATE_TEST_SUITE_P(WithLog, StoreHistoryTest,
+                         testing::Range(StoreHistory::kWithLog, StoreHistory::kWithLog + 6));
 
 // One operation fails, once.
 class StoreErrorTest : public testing::TestWithParam<std::tuple<int, uint32_t>> {
@@ -119,7 +121,7 @@ TEST_P(StoreErrorTest, AnErrorAtEveryOperation) {
     if (history.store_works()) {
       history.Settle(StoreHistory::Loss::kFailed, what);
       RunUntilCut(env, history, 5, what + ", then");
-    } else if (failed != FaultOp::kSyncDir) {
+    } else if (failed != FaultOp::kSyncDir && failed != FaultOp::kSyncFileSystem) {
       EXPECT_NE(error(), ENOSPC) << what;
     }
     if (failed == FaultOp::kSync) history.AllowBad();
@@ -129,6 +131,10 @@ TEST_P(StoreErrorTest, AnErrorAtEveryOperation) {
 
 INSTANTIATE_TEST_SUITE_P(Errors, StoreErrorTest,
                          testing::Combine(testing::Values(EIO, ENOSPC), testing::Range(0u, 6u)));
+INSTANTIATE_TEST_SUITE_P(ErrorsWithLog, StoreErrorTest,
+                         testing::Combine(testing::Values(EIO, ENOSPC),
+                                          testing::Range(StoreHistory::kWithLog,
+                                                         StoreHistory::kWithLog + 6)));
 
 }  // namespace
 }  // namespace cairn::datanode
