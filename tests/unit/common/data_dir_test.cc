@@ -76,7 +76,6 @@ TEST_F(DataDirTest, ADataNodesLayoutComesAndGoes) {
       ASSERT_TRUE(dir.ok()) << dir.status();
       ASSERT_TRUE((*dir)->SetLayout(layout).ok());
     }
-    env_.Crash();
     const auto again = Open();
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_EQ((*again)->version().layout, layout);
