@@ -42,8 +42,11 @@ class FileReader final : public InputStream {
   struct Cursor {
     ReadWindow* window = nullptr;  // null: nothing is read ahead
     size_t turn = 0;               // ReplicaRace's
-    std::unique_ptr<ReplicaRace> race;
-    bool fetched_again = false;  // the locations, since the last byte was read
+    std::unique_ptr<ReplicaRace> race = nullptr;
+    // Since the last byte was read:
+    bool fetched_again = false;  // the locations
+    int busy_tries = 0;          // that found no node with a stream to spare
+    int64_t busy_since_ms = 0;   // the first of them
   };
 
   // As PRead, beginning at the block's `turn`-th node.
@@ -53,8 +56,10 @@ class FileReader final : public InputStream {
   absl::Status ReadFully(Cursor& cursor, uint64_t offset, std::span<char> out);
   // Makes the cursor's race stand at `offset`; `want` bytes are needed there.
   absl::Status Position(Cursor& cursor, uint64_t offset, uint64_t want);
-  // OK if the block is to be tried again.
+  // OK if the block is to be tried again. Where a node only has too many readers, waits before.
   absl::Status NoReplicaLeft(Cursor& cursor, const absl::Status& last);
+  // False when it has waited for long enough.
+  bool WaitsForItsTurn(Cursor& cursor);
 
   const std::shared_ptr<ClientCore> core_;
   const std::shared_ptr<BlockLocations> locations_;
@@ -62,7 +67,7 @@ class FileReader final : public InputStream {
   // Of Read's caller alone.
   uint64_t position_ = 0;
   ReadWindow window_;
-  Cursor cursor_{.window = &window_, .turn = 0, .race = nullptr, .fetched_again = false};
+  Cursor cursor_{.window = &window_};
   bool closed_ = false;
 };
 

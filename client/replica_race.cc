@@ -167,7 +167,8 @@ void ReplicaRace::Win(size_t index) {
 void ReplicaRace::Failed(size_t index, const absl::Status& status) {
   const std::unique_ptr<LocalFirstReader> reader = std::move(runners_[index].reader);
   runners_.erase(runners_.begin() + static_cast<std::ptrdiff_t>(index));
-  last_failure_ = status;
+  // One that will have a stream to spare is something to wait for.
+  if (KindOf(last_failure_) != ErrorKind::kBusy) last_failure_ = status;
   if (KindOf(status) == ErrorKind::kIdleStream && !std::exchange(asked_again_, true)) return;
   core_->hedging().CountFailure();
   locations_->Failed(block_, reader->node().number(), status);

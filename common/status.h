@@ -53,6 +53,7 @@ enum class ErrorKind : int {
   kIdleStream = 15,     // ABORTED: a peer neither sent nor took anything for too long
   kSlowNode = 16,       // UNAVAILABLE: a DataNode far slower than the others of its pipeline
   kQuotaExceeded = 17,  // RESOURCE_EXHAUSTED: a directory's quota of names or space
+  kBusy = 18,           // RESOURCE_EXHAUSTED: a DataNode has as many streams as it may; retry
 };
 
 // `status` with `kind` attached (replaces an earlier one). An OK status is returned as it is.

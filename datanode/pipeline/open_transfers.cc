@@ -80,10 +80,12 @@ absl::StatusOr<std::unique_ptr<OpenTransfers::Ticket>> OpenTransfers::Admit(Kind
   ++(kind == Kind::kRead ? load_.read_requests : load_.write_requests);
   if (stopped_) return absl::UnavailableError("this DataNode is stopping");
   if (open_.size() >= limit_) {
-    return absl::ResourceExhaustedError(fmt::format(
-        "this DataNode serves {} block streams, as many as --transfer-memory allows; try another "
-        "node or later",
-        open_.size()));
+    return WithKind(
+        absl::ResourceExhaustedError(fmt::format("this DataNode serves {} block streams, as many "
+                                                 "as --transfer-memory allows; try another node "
+                                                 "or later",
+                                                 open_.size())),
+        ErrorKind::kBusy);
   }
   ++(kind == Kind::kRead ? load_.active_reads : load_.active_writes);
   const uint64_t id = next_id_++;

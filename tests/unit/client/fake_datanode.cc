@@ -344,6 +344,9 @@ grpc::Status FakeDataNode::ReadBlock(grpc::ServerContext* context,
     MutexLock lock(mu_);
     ++reads_;
     read_requests_.push_back(*request);
+    if (reads_ <= faults.busy_reads) {
+      return ToRpcStatus(WithKind(absl::ResourceExhaustedError("busy"), ErrorKind::kBusy));
+    }
     const auto it = replicas_.find(request->block().id());
     if (it == replicas_.end() || faults.lost_replicas) {
       return ToRpcStatus(absl::NotFoundError("no such replica"));

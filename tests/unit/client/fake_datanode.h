@@ -57,6 +57,7 @@ class FakeDataNode final : public v1::DataTransfer::Service {
     bool short_reads = false;           // ends a stream after its first packet
     int idle_after_packets = -1;  // takes the reader for idle after this many, and ends the stream
     int read_delay_ms = 0;        // before the first packet
+    int busy_reads = 0;           // its first reads find as many readers as it takes
   };
 
   explicit FakeDataNode(NodeNumber number);

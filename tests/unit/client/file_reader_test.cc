@@ -251,6 +251,28 @@ TEST_F(FileReaderTest, SurvivesANodeThatFallsSilent) {
   EXPECT_TRUE(*all == bytes_);
 }
 
+TEST_F(FileReaderTest, NodesThatAreBusyAreWaitedFor) {
+  cluster_.datanode(0).SetFaults({.lost_replicas = true});
+  for (int i = 1; i < 3; ++i) cluster_.datanode(i).SetFaults({.busy_reads = 4});
+  const auto in = Open();
+  const auto all = ReadAll(*in, 10'000);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_TRUE(*all == bytes_);
+}
+
+TEST_F(FileReaderTest, ButNotForEver) {
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.busy_reads = 1'000'000});
+  TransferOptions transfer = FakeCluster::FastTransfer();
+  transfer.max_progress_ms = 300;
+  const auto fs = cluster_.Connect(transfer);
+  auto in = fs->Open("/f");
+  ASSERT_TRUE(in.ok());
+  std::string buffer(100, '\0');
+  const auto count = (*in)->Read(buffer);
+  EXPECT_THAT(std::string(MessageOf(count.status())),
+              HasSubstr("none of its 3 replicas can be read: busy"));
+}
+
 TEST_F(FileReaderTest, WhenAllReplicasFailTheLocationsAreFetchedOnceMore) {
   for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.lost_replicas = true});
   const auto in = Open();
