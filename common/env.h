@@ -42,6 +42,8 @@ class File {
   virtual absl::StatusOr<uint64_t> Size() = 0;
   // Starts write-back of [offset, offset+bytes) without waiting (sync_file_range); a hint.
   virtual void StartWriteback(uint64_t offset, uint64_t bytes) {}
+  // Takes what is clean of it out of the page cache (POSIX_FADV_DONTNEED); a hint.
+  virtual void DropFromCache() {}
   // The file descriptor, or -1 where there is none.
   virtual int fd() const { return -1; }
 };

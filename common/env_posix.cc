@@ -137,6 +137,8 @@ class PosixFile final : public File {
                     SYNC_FILE_RANGE_WRITE);
   }
 
+  void DropFromCache() override { posix_fadvise(fd(), 0, 0, POSIX_FADV_DONTNEED); }
+
   int fd() const override { return fd_.get(); }
 
  private:

@@ -17,6 +17,7 @@
 #include "datanode/control/control_session.h"
 #include "datanode/pipeline/node_numbers.h"
 #include "datanode/pipeline/open_transfers.h"
+#include "datanode/scrubber/scrubber.h"
 #include "datanode/service/data_transfer_service.h"
 #include "datanode/service/grpc_connector.h"
 #include "datanode/service/grpc_recovery_peers.h"
@@ -80,6 +81,11 @@ class DataNode::Impl {
         "disk-check", kDiskCheckMs, [this] { return CheckDisks(); }, &metrics_);
     disk_check_->Start();
     sync_->Start();  // replicas that need not be durable at once, or are only in a log
+    scrubber_ =
+        std::make_unique<Scrubber>(Scrubber::Options{.scan_period_ms = options_.scan_period_ms,
+                                                     .scan_rate = options_.scan_rate},
+                                   store_.get(), clock_, &metrics_);
+    scrubber_->Start();  // scan-N for each volume: a slice every second
 
     LogInfo("DataNode {} serves data on {}, pages on {}", store_->node_id(),
             rpc_->address().ToString(), http_->address().ToString());
@@ -98,6 +104,7 @@ class DataNode::Impl {
       if (rpc_ != nullptr) rpc_->Shutdown(kStreamGraceMs);
     });
     if (local_reads_ != nullptr) local_reads_->Stop();
+    if (scrubber_ != nullptr) scrubber_->Stop();
     transfers_.WaitUntilNone(kStreamGraceMs);
     transfers_.Stop();  // copies that this node sends, too
     peers_.Stop();
@@ -260,6 +267,7 @@ class DataNode::Impl {
   std::atomic<bool> session_set_ = false;  // pages are served before there is a session
   std::unique_ptr<BackgroundTask> disk_check_;
   std::unique_ptr<BackgroundTask> sync_;
+  std::unique_ptr<Scrubber> scrubber_;
 
   Mutex mu_;
   CondVar changed_;

@@ -12,6 +12,8 @@ namespace {
 constexpr uint16_t kNameNodePort = 8020;
 constexpr uint16_t kDataPort = 9866;
 constexpr uint16_t kHttpPort = 9864;
+constexpr int64_t kMinScanPeriodMs = 1'000;
+constexpr uint64_t kMinScanRate = 4 << 10;
 
 template <typename T>
 absl::StatusOr<T> For(std::string_view flag, absl::StatusOr<T> value) {
@@ -85,6 +87,11 @@ void DataNodeFlags::Declare(OptionTable& table) {
                   "through it");
   table.AddSize("small-replica-max", &small_replica_max,
                 "replicas up to this are made durable together, in a log on each disk; 0: never");
+  table.AddDuration("scan-period", &scan_period,
+                    "every replica is read and verified once in this time; 0: none is");
+  table.AddSize("scan-rate", &scan_rate,
+                "bytes a second of each data directory that this may read; more where the period "
+                "would not be kept");
 }
 
 absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
@@ -129,6 +136,14 @@ absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
     return UsageError("--small-replica-max: at most 4M; 0 turns the log off");
   }
   options.small_replica_max_bytes = small_replica_max;
+  if (scan_period != 0 && scan_period < kMinScanPeriodMs) {
+    return UsageError("--scan-period: 0, or at least 1s");
+  }
+  options.scan_period_ms = scan_period;
+  if (scan_rate < kMinScanRate) {
+    return UsageError("--scan-rate: at least 4K; --scan-period 0 turns it off");
+  }
+  options.scan_rate = scan_rate;
   return options;
 }
 

@@ -26,6 +26,8 @@ struct DataNodeFlags {
   std::string local_socket;
   std::string disk_writes = "auto";
   uint64_t small_replica_max = 1 << 20;
+  int64_t scan_period = int64_t{21} * 24 * 3600 * 1000;
+  uint64_t scan_rate = 8 << 20;
 
   void Declare(OptionTable& table);
   // Checks the values; kUsage with the flag's name.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/ids.h"
 
@@ -71,6 +72,20 @@ struct RecoveryAnswer {
   };
   State state = kNone;
   Block block;  // as it is here
+};
+
+// Finalized replicas are spread over this many folders of a volume.
+inline constexpr size_t kFinalizedFolders = 1024;
+
+constexpr size_t FinalizedFolderOf(BlockId id) { return ((id >> 16) & 31) * 32 + ((id >> 8) & 31); }
+
+// What one of these folders has other than memory.
+struct FolderDifferences {
+  size_t blocks = 0;            // that have files there
+  std::vector<Block> vanished;  // in memory, their data file is not there
+  std::vector<Block> damaged;   // in memory; the data has another length, or no checksum file
+  std::vector<Block> found;     // not in memory: data and checksums that fit each other
+  std::vector<std::string> left_alone;  // not in memory, data or checksums alone: paths
 };
 
 // The highest numbers that this node's disks have seen: a NameNode below them runs on an older copy

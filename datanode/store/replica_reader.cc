@@ -132,6 +132,11 @@ absl::StatusOr<absl::Cord> ReplicaReader::ReadShared(uint64_t offset, uint64_t b
   return ShareInCord(read, [owned = std::move(buffer)] {});
 }
 
+void ReplicaReader::DropFromCache() {
+  data_->DropFromCache();
+  checksums_->DropFromCache();
+}
+
 absl::StatusOr<uint32_t> ReplicaReader::Checksum() {
   constexpr uint64_t kChunks = 16 << 10;  // at a time
   uint32_t checksum = 0;

@@ -50,6 +50,10 @@ class ReplicaReader {
   absl::StatusOr<absl::Cord> ReadShared(uint64_t offset, uint64_t bytes, bool verify,
                                         std::vector<uint32_t>* crcs);
 
+  // Takes both files out of the page cache: before, so that what is read comes from the disk; or
+  // after, because nobody will read it soon.
+  void DropFromCache();
+
   // For one who reads a finalized replica's files without this: open as long as this lives; -1
   // where the Env has no descriptors. No byte below the length of block() changes in them.
   struct Files {

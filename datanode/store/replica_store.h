@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/env.h"
@@ -41,6 +42,7 @@ class SpacePromise;
 class Volume;
 enum class Place;
 struct DataWriting;
+struct FilesOfBlock;
 struct Replica;
 
 class ReplicaStore {
@@ -159,6 +161,28 @@ class ReplicaStore {
   void UnmarkDeleting(const std::vector<Block>& blocks);
   bool IsDeleting(const Block& block);
 
+  // --- memory and disk (replica_reconcile.cc) ---
+  // Whether the replicas of this volume are loaded and its disk works.
+  bool InUse(size_t volume) const;
+  // f(block) for every replica of a volume that is finalized and durable, and that nobody changes
+  // or removes at the moment. Called under a lock: it must be quick and must not call the store.
+  void ForEachFinalized(size_t volume, const std::function<void(const Block&)>& f);
+  // Compares one of the folders of a volume's finalized replicas with `known`, which
+  // ForEachFinalized told of this folder. Changes nothing; what it finds is to be looked at again
+  // by what follows.
+  absl::StatusOr<FolderDifferences> CompareFolder(size_t volume, size_t folder,
+                                                  const std::vector<Block>& known);
+  // Forgets a finalized replica if its data file is not there any more, and tells the observer.
+  // Returns whether that was so; NOT_FOUND when there is no such replica, or it is being changed.
+  absl::StatusOr<bool> DropVanished(const Block& block);
+  // Takes in a replica that somebody has put under finalized/: all its bytes are verified and made
+  // durable, then the observer is told. ALREADY_EXISTS when the block has a replica in memory;
+  // DATA_LOSS when it is not whole. After an error its files are left alone.
+  absl::Status AddFound(size_t volume, const Block& block);
+  // How far the scrubber has come on this volume, in bytes of its own; NOT_FOUND: nothing is known.
+  absl::StatusOr<std::string> ReadScanFile(size_t volume);
+  absl::Status WriteScanFile(size_t volume, std::string_view bytes);
+
   // --- what there is ---
   std::vector<VolumeInfo> Volumes();
   // Finalized and open replicas of a volume; none when it failed. One that is finalized and not yet
@@ -239,6 +263,16 @@ class ReplicaStore {
   absl::Status Settle(ReplicaClaim* claim, const Block& settled);
   absl::Status SettleOpen(ReplicaClaim* claim, const Block& settled);
   absl::Status ReplaceByShorter(ReplicaClaim* claim, const Block& settled);
+  Volume* FindVolume(size_t index) const;
+  absl::StatusOr<Volume*> FindUsable(size_t index) const;
+  absl::StatusOr<uint64_t> DataBytes(const Volume& volume, BlockId id);
+  absl::Status JudgeKnown(const Volume& volume, const Block& block, const FilesOfBlock& files,
+                          FolderDifferences* out);
+  absl::Status JudgeUnknown(Volume& volume, BlockId id, const FilesOfBlock& files,
+                            FolderDifferences* out);
+  absl::Status CheckFound(Volume& volume, const Replica& found);
+  absl::Status SyncFound(Volume& volume, const Replica& found);
+  absl::Status CheckIsMounted(Volume& volume);
   bool MarkOne(const Block& block);
   bool TakeBack(Replica* replica);
   void Notify(void (ReplicaObserver::*event)(size_t, const Block&), const Volume& volume,

@@ -65,6 +65,7 @@ std::string Volume::BadMark(Place place, const Block& block) const {
 }
 
 std::string Volume::HighestFile() const { return current_ + "/highest"; }
+std::string Volume::ScanFile() const { return current_ + "/scan"; }
 
 std::string Volume::SmallLogFolder() const { return current_ + "/small_log"; }
 
@@ -85,7 +86,7 @@ absl::Status Volume::Prepare() {
 }
 
 absl::Status Volume::PrepareFinalizedDir(BlockId id) {
-  const size_t place = ((id >> 16) & 31) * 32 + ((id >> 8) & 31);
+  const size_t place = FinalizedFolderOf(id);
   {
     MutexLock lock(mu_);
     if (durable_folders_[place]) return absl::OkStatus();

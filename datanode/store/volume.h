@@ -90,6 +90,7 @@ class Volume {
   std::string BadMark(Place place, const Block& block) const;  // the checksum file of a bad replica
   std::string HighestFile() const;
   std::string SmallLogFolder() const;
+  std::string ScanFile() const;  // how far the scrubber has come
 
   // Makes the folders and removes the copies that were coming in when the last run ended.
   absl::Status Prepare();
@@ -101,6 +102,9 @@ class Volume {
   // synced or opened again. Removes checksum files without data (a cut creation or deletion); names
   // that are none of ours are logged and left alone.
   absl::StatusOr<std::vector<FoundReplica>> Scan();
+  // Whether the checksum file of data under finalized/ that has block.length bytes is for those, by
+  // its header and its size. DATA_LOSS with what is wrong.
+  absl::Status CheckLengths(const Block& block);
   // Removes a replica's files, data first, so that a cut leaves no data without checksums. Files
   // that are not there are fine. An error when it is still there.
   absl::Status Remove(Place place, const Block& block);
@@ -154,7 +158,6 @@ class Volume {
                             std::vector<FoundReplica>* found);
   absl::Status RemoveChecksums(const FilesOfBlock& files, const std::string& except);
   absl::Status ExamineUnsynced(const FilesOfBlock& files, std::vector<FoundReplica>* found);
-  absl::Status CheckLengths(const Block& block);
 
   Env* const env_;
   const size_t index_;
@@ -175,7 +178,7 @@ class Volume {
   DiskSpace last_space_ ABSL_GUARDED_BY(mu_);
   bool failed_ ABSL_GUARDED_BY(mu_) = false;
   // Folders of replicas whose names this run has made durable, by place among the 32 x 32.
-  std::bitset<1024> durable_folders_ ABSL_GUARDED_BY(mu_);
+  std::bitset<kFinalizedFolders> durable_folders_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::datanode

@@ -1,9 +1,10 @@
-// Any bytes as the header of a replica's checksum file, and as the name of a replica's file: an
-// error, or what gives the same bytes again.
+// Any bytes as the header of a replica's checksum file, as the scrubber's file, and as the name of
+// a replica's file: an error, or what gives the same bytes again.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
+#include "datanode/scrubber/scan_progress.h"
 #include "datanode/store/checksum_file.h"
 #include "datanode/store/replica_names.h"
 
@@ -19,6 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint64_t at = ChecksumSlotOffset(open->newest.sequence);
     if (bytes.substr(at, slot.size()) != slot) std::abort();
   }
+  const auto progress = DecodeScanProgress(bytes);
+  if (progress.ok() && EncodeScanProgress(*progress) != bytes) std::abort();
   (void)ParseReplicaFileName(bytes);
   return 0;
 }

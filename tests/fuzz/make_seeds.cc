@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "datanode/scrubber/scan_progress.h"
 #include "datanode/store/checksum_file.h"
 #include "datanode/store/small_log_format.h"
 #include "namenode/codec/edit_codec.h"
@@ -109,6 +110,7 @@ void AddChecksums(Seeds& seeds) {
   open.replace(ChecksumSlotOffset(kFirstSyncSequence), slot.size(), slot);
   seeds.Add("fuzz_checksums", open);
   seeds.Add("fuzz_checksums", "blk_7_12_500.unsynced");
+  seeds.Add("fuzz_checksums", EncodeScanProgress({.began_ms = 1'700'000'000'000, .done = 7}));
 }
 
 // Two whole records and a torn one, without the rest of the segment's header, which is zeros.

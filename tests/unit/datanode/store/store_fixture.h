@@ -93,6 +93,13 @@ inline testing::AssertionResult Same(const absl::StatusOr<std::string>& bytes,
                                      << ", different from " << at - bytes->begin() << " on";
 }
 
+// Gives a file of the Env these bytes, as somebody would who knows nothing of the store.
+inline void WriteByHand(Env& env, const std::string& path, std::string_view bytes) {
+  const auto file = env.Open(path, OpenMode::kTruncate);
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_TRUE((*file)->WriteAt(0, bytes).ok());
+}
+
 class RecordingObserver final : public ReplicaObserver {
  public:
   void OnReceived(size_t, const Block& b) override { Add("received", b); }

@@ -1,0 +1,49 @@
+// The scrubber and the directory scanner of a DataNode: a thread for each volume, with a scan of
+// its replicas' bytes and one of its folders.
+//
+// Why a thread a volume: disks fail and slow down one by one, and a slow one must not hold up the
+// others. Start and Stop are of one thread. Used by the composition root.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace cairn {
+class Clock;
+class Metrics;
+}  // namespace cairn
+
+namespace cairn::datanode {
+
+class ReplicaStore;
+
+class Scrubber {
+ public:
+  struct Options {
+    int64_t scan_period_ms = int64_t{21} * 24 * 3600 * 1000;  // 0: replicas are not read
+    uint64_t scan_rate = 8 << 20;  // bytes a second and volume, above 0; more where the period asks
+    // HDFS's. Where the period is shorter, so is this: who wants to know sooner wants to know all.
+    int64_t directory_interval_ms = int64_t{6} * 3600 * 1000;
+  };
+
+  // The store may not have joined its cluster yet: it is waited for.
+  Scrubber(const Options& options, ReplicaStore* store, Clock* clock, Metrics* metrics);
+  ~Scrubber();  // Stop()
+  Scrubber(const Scrubber&) = delete;
+  Scrubber& operator=(const Scrubber&) = delete;
+
+  void Start();
+  // Ends what is under way after the piece that is being read, and keeps how far it was. Before the
+  // store goes.
+  void Stop();
+
+ private:
+  struct OneVolume;
+
+  std::atomic<bool> stop_ = false;
+  std::vector<std::unique_ptr<OneVolume>> volumes_;
+};
+
+}  // namespace cairn::datanode
