@@ -88,6 +88,9 @@ TEST_F(UsageTest, DataNodeNamesTheWrongFlag) {
       {"--local-socket", "relative"},
       {"--disk-writes", "fast"},
       {"--small-replica-max", "5M"},
+      {"--scan-period", "5"},
+      {"--scan-period", "10ms"},
+      {"--scan-rate", "0"},
       {"--no-such-flag", "1"},
   };
   for (const std::vector<std::string>& flags : cases) {
@@ -156,7 +159,8 @@ TEST_F(UsageTest, HelpNamesEveryFlagWithItsDefault) {
       {"cairn-namenode",
        {"--data-dir", "--block-size", "128M", "--dead-after", "1m", "--ready-file"}},
       {"cairn-datanode",
-       {"--data-dir", "--namenode", "127.0.0.1:8020", "--capacity", "--reserved"}},
+       {"--data-dir", "--namenode", "127.0.0.1:8020", "--capacity", "--reserved", "--scan-period",
+        "21d"}},
       {"cairn", {"put", "get", "admin report", "--namenode", "--timeout", "30s"}}};
   for (const auto& [program, parts] : expected) {
     const CommandResult help = programs_.Run(program, {"--help"});
