@@ -61,9 +61,9 @@ void BlockManager::LoadBlock(const BlockChange& block) {
   state_->Apply(block);
 }
 
-void BlockManager::LoadNode(const NodeRegistration& node) {
+void BlockManager::LoadNode(const NodeRegistration& node, AdminState admin) {
   const Hold hold(*this);
-  state_->LoadNode(node);
+  state_->LoadNode(node, admin);
 }
 
 void BlockManager::FinishLoading() {
@@ -114,6 +114,11 @@ std::vector<NodeAddress> BlockManager::NodeAddresses(const std::vector<NodeNumbe
 }
 
 // --- DataNodes ------------------------------------------------------------------------------
+
+absl::StatusOr<NodeIdentity> BlockManager::FindNode(std::string_view name) {
+  const Hold hold(*this);
+  return state_->FindNode(name);
+}
 
 absl::Status BlockManager::Register(const NodeRegistration& registration) {
   while (true) {
@@ -232,9 +237,19 @@ void BlockManager::RunHeartbeatCheck() {
   RemoveLostReplicas();
   for (bool done = false; !done;) {
     const Hold hold(*this, Turn::kAfterOthers);
+    done = state_->JudgeNodes(kReplicasPerLock);
+    UpdateSafeMode();
+  }
+  for (bool done = false; !done;) {
+    const Hold hold(*this, Turn::kAfterOthers);
     done = state_->CheckOverdue(kReplicasPerLock);
   }
   FreeDropped();
+}
+
+std::vector<NodeNumber> BlockManager::FindDecommissioned() {
+  const Hold hold(*this);
+  return state_->FindDecommissioned();
 }
 
 void BlockManager::RunReplicationRound() {

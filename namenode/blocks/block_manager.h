@@ -53,8 +53,9 @@ class BlockManager {
   // A block of the loaded namespace: kOpened, kFinished (its file is open) or kFileClosed.
   void LoadBlock(const BlockChange& block) ABSL_LOCKS_EXCLUDED(mu_);
   // A DataNode that the registry knows: number, id, rack, and numbers and ids of its storages. It
-  // counts as failed until it registers; repairs wait for it for dead_after.
-  void LoadNode(const NodeRegistration& node) ABSL_LOCKS_EXCLUDED(mu_);
+  // counts as failed until it registers; repairs wait for it for dead_after, unless it is
+  // decommissioned.
+  void LoadNode(const NodeRegistration& node, AdminState admin) ABSL_LOCKS_EXCLUDED(mu_);
   // Safe mode ends from here on, as soon as its conditions are met (at once without blocks).
   void FinishLoading() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -96,6 +97,9 @@ class BlockManager {
 
   // --- DataNodes -----------------------------------------------------------------------------
 
+  // By its id, the beginning of one, or an address. NOT_FOUND, or INVALID_ARGUMENT where several
+  // fit.
+  absl::StatusOr<NodeIdentity> FindNode(std::string_view name) ABSL_LOCKS_EXCLUDED(mu_);
   // ALREADY_EXISTS: another process with the same id, at another address, still sends heartbeats.
   // The refused one may try again: the first counts as gone after three silent heartbeats.
   absl::Status Register(const NodeRegistration& registration) ABSL_LOCKS_EXCLUDED(mu_);
@@ -134,9 +138,13 @@ class BlockManager {
 
   // --- Monitors ------------------------------------------------------------------------------
 
-  // Finds nodes that are late or dead, takes lost replicas out, drops provisional replicas that no
-  // report confirmed, ends safe mode. At least every heartbeat interval.
+  // Finds nodes that are late or dead, takes lost replicas out, judges blocks anew on nodes whose
+  // admin state has changed, drops provisional replicas that no report confirmed, ends safe mode.
+  // At least every heartbeat interval.
   void RunHeartbeatCheck() ABSL_LOCKS_EXCLUDED(mu_);
+  // DataNodes that are being decommissioned and may go: every block on them has its full target on
+  // nodes in service, confirmed by these, and none is being written there.
+  std::vector<NodeNumber> FindDecommissioned() ABSL_LOCKS_EXCLUDED(mu_);
   // Schedules copies and deletions, within the bytes in flight of each node.
   void RunReplicationRound() ABSL_LOCKS_EXCLUDED(mu_);
 

@@ -25,8 +25,10 @@ void BlockEntry::SetSlot(size_t slot, StorageNumber number, bool provisional) {
   provisional_ = (provisional ? provisional_ | bit : provisional_ & ~bit) & ((1u << kSlots) - 1);
 }
 
-ReplicaWorth WorthOf(const BlockEntry& block, const Replica& replica) {
-  if (replica.storage->lost) return ReplicaWorth::kNothing;
+namespace {
+
+// On a storage that counts.
+ReplicaWorth WorthThere(const BlockEntry& block, const Replica& replica) {
   if (replica.generation < block.generation()) return ReplicaWorth::kOutdated;
   if (replica.generation > block.generation()) return ReplicaWorth::kNothing;
   if (replica.state == ReplicaState::kBad) return ReplicaWorth::kBad;
@@ -38,11 +40,40 @@ ReplicaWorth WorthOf(const BlockEntry& block, const Replica& replica) {
   return replica.length == block.length() ? ReplicaWorth::kGood : ReplicaWorth::kBad;
 }
 
+bool AddOnce(Nodes& nodes, DataNode* node) {
+  if (std::count(nodes.begin(), nodes.end(), node) > 0) return false;
+  nodes.push_back(node);
+  return true;
+}
+
+}  // namespace
+
+ReplicaWorth WorthOf(const BlockEntry& block, const Replica& replica) {
+  if (replica.storage->lost) return ReplicaWorth::kNothing;
+  const ReplicaWorth worth = WorthThere(block, replica);
+  if (!replica.storage->away) return worth;
+  return worth == ReplicaWorth::kGood ? ReplicaWorth::kAway : ReplicaWorth::kNothing;
+}
+
+uint32_t StayingTarget(const BlockEntry& block, const ReplicaCounts& counts) {
+  const uint32_t replication = block.replication();
+  if (counts.resting == 0) return replication;
+  return std::max(replication - std::min(replication, counts.resting), std::min(1u, replication));
+}
+
+uint32_t CopiesNeeded(const BlockEntry& block, const ReplicaCounts& counts) {
+  const uint32_t target = StayingTarget(block, counts);
+  return target - std::min(target, counts.staying);
+}
+
 Redundancy RedundancyOf(const BlockEntry& block, const ReplicaCounts& counts) {
   if (block.phase() != BlockPhase::kClosed) return Redundancy::kUncounted;
   if (counts.good == 0) return counts.bad > 0 ? Redundancy::kCorrupt : Redundancy::kMissing;
-  if (counts.good < block.replication()) return Redundancy::kUnder;
-  return counts.good > block.replication() ? Redundancy::kOver : Redundancy::kSound;
+  if (CopiesNeeded(block, counts) > 0) {
+    return counts.good + counts.away < block.replication() ? Redundancy::kUnder
+                                                           : Redundancy::kLeaving;
+  }
+  return counts.staying > block.replication() ? Redundancy::kOver : Redundancy::kSound;
 }
 
 // --- Replicas in and out --------------------------------------------------------------------
@@ -157,29 +188,42 @@ bool BlockMap::RemoveReplica(BlockId id, BlockEntry& block, Storage& storage) {
 Nodes BlockMap::GoodNodes(BlockId id, const BlockEntry& block) const {
   Nodes nodes;
   ForEachReplica(id, block, [&](const Replica& replica) {
-    if (WorthOf(block, replica) != ReplicaWorth::kGood) return;
-    DataNode* node = replica.storage->node;
-    if (std::count(nodes.begin(), nodes.end(), node) == 0) nodes.push_back(node);
+    if (WorthOf(block, replica) == ReplicaWorth::kGood) AddOnce(nodes, replica.storage->node);
+  });
+  return nodes;
+}
+
+Nodes BlockMap::CountedNodes(BlockId id, const BlockEntry& block) const {
+  Nodes nodes;
+  ForEachReplica(id, block, [&](const Replica& replica) {
+    const ReplicaWorth worth = WorthOf(block, replica);
+    const bool good = worth == ReplicaWorth::kGood || worth == ReplicaWorth::kAway;
+    if (good && !replica.storage->node->retiring()) AddOnce(nodes, replica.storage->node);
   });
   return nodes;
 }
 
 ReplicaCounts BlockMap::Count(BlockId id, const BlockEntry& block) const {
   ReplicaCounts counts;
-  Nodes good;
+  Nodes good;  // and away
+  Nodes confirmed;
   ForEachReplica(id, block, [&](const Replica& replica) {
     const ReplicaWorth worth = WorthOf(block, replica);
-    if (!replica.storage->lost) {
+    if (!replica.storage->lost && !replica.storage->away) {
       counts.unsure |= replica.storage->stale || replica.state == ReplicaState::kProvisional ||
                        replica.generation > block.generation();
     }
     if (worth == ReplicaWorth::kBad) ++counts.bad;
     if (worth == ReplicaWorth::kOutdated) ++counts.outdated;
-    if (worth != ReplicaWorth::kGood) return;
+    if (worth != ReplicaWorth::kGood && worth != ReplicaWorth::kAway) return;
     DataNode* node = replica.storage->node;
-    if (std::count(good.begin(), good.end(), node) == 0) good.push_back(node);
+    if (node->in_service() && replica.state == ReplicaState::kFinalized) AddOnce(confirmed, node);
+    if (!AddOnce(good, node)) return;
+    worth == ReplicaWorth::kGood ? ++counts.good : ++counts.away;
+    counts.staying += node->in_service() ? 1 : 0;
+    counts.resting += node->in_maintenance() ? 1 : 0;
   });
-  counts.good = static_cast<uint32_t>(good.size());
+  counts.confirmed = static_cast<uint32_t>(confirmed.size());
   return counts;
 }
 

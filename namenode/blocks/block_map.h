@@ -108,6 +108,7 @@ static_assert(sizeof(BlockEntry) == 36);
 // What a replica is worth to its block.
 enum class ReplicaWorth : uint8_t {
   kGood,
+  kAway,      // good, of a node in maintenance that is gone: counts, but cannot be read
   kBad,       // marked bad, or of another length than the finished block
   kOutdated,  // an older generation stamp, or left behind by the writer of a finished block
   kNothing,   // being written, of a generation to come, or on a lost storage
@@ -115,7 +116,11 @@ enum class ReplicaWorth : uint8_t {
 ReplicaWorth WorthOf(const BlockEntry& block, const Replica& replica);
 
 struct ReplicaCounts {
-  uint32_t good = 0;  // nodes with a good replica
+  uint32_t good = 0;       // nodes with a good replica
+  uint32_t staying = 0;    // ... that are in service
+  uint32_t confirmed = 0;  // ... where the DataNode itself has said that it is durable
+  uint32_t resting = 0;    // nodes in maintenance with a good replica, those that are gone included
+  uint32_t away = 0;       // ... those
   uint32_t bad = 0;
   uint32_t outdated = 0;
   bool unsure = false;  // a replica is provisional or of a later generation, or its storage's full
@@ -154,6 +159,8 @@ class BlockMap {
   ReplicaCounts Count(BlockId id, const BlockEntry& block) const;
   // Nodes with a good replica, each once.
   Nodes GoodNodes(BlockId id, const BlockEntry& block) const;
+  // Those whose replica the block can count on: in service, or in maintenance and maybe gone.
+  Nodes CountedNodes(BlockId id, const BlockEntry& block) const;
 
   // Calls fn(id, const BlockEntry&) for each, by id.
   template <typename Fn>
@@ -193,6 +200,11 @@ class BlockMap {
   absl::btree_map<BlockId, std::vector<Record>> records_;  // never empty ones
 };
 
+// How many good replicas a block shall have on nodes in service: its replication, less what is in
+// maintenance, but at least one (HDFS: dfs.namenode.maintenance.replication.min).
+uint32_t StayingTarget(const BlockEntry& block, const ReplicaCounts& counts);
+// How many are missing to that.
+uint32_t CopiesNeeded(const BlockEntry& block, const ReplicaCounts& counts);
 // The state in which the redundancy of a block with these counts is.
 Redundancy RedundancyOf(const BlockEntry& block, const ReplicaCounts& counts);
 

@@ -21,6 +21,11 @@ absl::Status UnknownNode(std::string_view id) {
 
 }  // namespace
 
+bool DataNode::awaits_report() const {
+  return std::any_of(storages.begin(), storages.end(),
+                     [](const Storage* s) { return !s->lost && !s->away && s->stale; });
+}
+
 DataNode& DatanodeTable::Make(const NodeRegistration& registration) {
   const auto [node, is_new] = nodes_.Emplace(registration.number);
   if (is_new) {
@@ -47,8 +52,9 @@ void DatanodeTable::TakeStats(Storage& storage, const StorageReport& report) {
   storage.failed = report.failed;
 }
 
-void DatanodeTable::Load(const NodeRegistration& node) {
+void DatanodeTable::Load(const NodeRegistration& node, AdminState admin) {
   DataNode& loaded = Make(node);
+  loaded.admin = admin;
   for (const StorageReport& report : node.storages) {
     Storage& storage = MakeStorage(report);
     storage.node = &loaded;
@@ -97,6 +103,7 @@ std::vector<Storage*> DatanodeTable::Register(const NodeRegistration& registrati
     storage.path = report.path;
     TakeStats(storage, report);
     storage.stale = true;
+    storage.away = false;
     storage.report_wanted_ms = storage.report_asked_ms = 0;
     storage.window.Reset();
     if (storage.failed && !storage.lost) lost.push_back(&storage);
@@ -107,10 +114,45 @@ std::vector<Storage*> DatanodeTable::Register(const NodeRegistration& registrati
     const bool gone = std::count(node.storages.begin(), node.storages.end(), storage) == 0;
     if (!gone || storage->node != &node || storage->lost) continue;
     storage->lost = true;
+    storage->away = false;
     lost.push_back(storage);
   }
   Refresh(node, now_ms);
   return lost;
+}
+
+std::vector<Storage*> DatanodeTable::SetAdminState(DataNode& node, AdminState admin,
+                                                   int64_t now_ms) {
+  node.admin = admin;
+  std::vector<Storage*> lost;
+  if (!node.in_maintenance()) {
+    for (Storage* storage : node.storages) {
+      if (!std::exchange(storage->away, false)) continue;
+      storage->lost = true;
+      lost.push_back(storage);
+    }
+  }
+  Refresh(node, now_ms);
+  return lost;
+}
+
+absl::StatusOr<const DataNode*> DatanodeTable::FindByName(std::string_view name) const {
+  if (const DataNode* exact = Find(name)) return exact;
+  std::vector<const DataNode*> found;
+  ForEach([&](const DataNode& node) {
+    const bool address =
+        std::find(node.addresses.begin(), node.addresses.end(), name) != node.addresses.end();
+    if (address || (!name.empty() && node.id.starts_with(name))) found.push_back(&node);
+  });
+  if (found.empty()) {
+    return absl::NotFoundError(
+        fmt::format("no DataNode is called '{}'; `cairn admin nodes` lists them", name));
+  }
+  if (found.size() == 1) return found.front();
+  return absl::InvalidArgumentError(
+      fmt::format("'{}' may be {} DataNodes, {} and {} among them; "
+                  "give more of the id",
+                  name, found.size(), found[0]->id, found[1]->id));
 }
 
 std::vector<Storage*> DatanodeTable::Heartbeat(DataNode& node, const HeartbeatReport& report,
@@ -146,7 +188,9 @@ std::vector<DataNode*> DatanodeTable::FindDead(int64_t now_ms) {
       node.copy_orders.clear();
       node.recovery_orders.clear();
       for (Storage* storage : node.storages) {
-        storage->lost = storage->stale = true;
+        storage->stale = true;
+        storage->away = node.in_maintenance() && !storage->lost;
+        storage->lost = !storage->away;
         storage->window.Reset();
       }
       dead.push_back(&node);
@@ -226,6 +270,7 @@ DataNodeReport DatanodeTable::Describe(const DataNode& node, int64_t now_ms) con
   report.http_address = node.http_address;
   report.rack = node.rack;
   report.state = State(node, now_ms, &report.reason);
+  report.admin_state = node.admin;
   for (const Storage* storage : node.storages) {
     report.volumes.push_back(
         {storage->path, storage->capacity_bytes, storage->used_bytes, storage->failed});
@@ -245,8 +290,16 @@ DataNodeReport DatanodeTable::Describe(const DataNode& node, int64_t now_ms) con
 bool DatanodeTable::AllReported() const {
   bool all = true;
   nodes_.ForEachFrom(0, [&](uint64_t, const DataNode& node) {
-    all = node.seen && std::none_of(node.storages.begin(), node.storages.end(),
-                                    [](const Storage* s) { return !s->lost && s->stale; });
+    all = node.admin == AdminState::kDecommissioned || (node.seen && !node.awaits_report());
+    return all;
+  });
+  return all;
+}
+
+bool DatanodeTable::LiveReported() const {
+  bool all = true;
+  nodes_.ForEachFrom(0, [&](uint64_t, const DataNode& node) {
+    all = !node.alive || !node.in_service() || !node.awaits_report();
     return all;
   });
   return all;
@@ -264,7 +317,7 @@ void DatanodeTable::Refresh(const DataNode& node, int64_t now_ms) {
                 std::max(node.load.active_writes, node.open_blocks) + node.load.active_reads);
   const NodeState state = State(node, now_ms, nullptr);
   PlacementTier tier = PlacementTier::kPreferred;
-  if (state == NodeState::kFailed) {
+  if (state == NodeState::kFailed || !node.in_service()) {
     tier = PlacementTier::kUnusable;
   } else if (Late(node, now_ms)) {
     tier = PlacementTier::kLastResort;

@@ -35,6 +35,7 @@ struct Storage {
   bool failed = false;  // says its node
   bool lost = true;     // failed, of a dead node, or gone: its replicas do not count
   bool stale = true;    // no full report since its node registered
+  bool away = false;  // its node is in maintenance, and gone: its replicas count, but none is read
   uint64_t capacity_bytes = 0;
   uint64_t used_bytes = 0;
   uint64_t remaining_bytes = 0;
@@ -64,6 +65,8 @@ struct DataNode {
   std::vector<Storage*> storages;
   uint32_t view_index = 0;  // in the ClusterView
 
+  AdminState admin = AdminState::kInService;
+  BlockSet left;       // while it leaves: blocks that depend on it yet
   bool seen = false;   // registered since the NameNode started
   bool alive = false;  // registered, and not dead since
   int64_t registered_ms = 0;
@@ -83,6 +86,15 @@ struct DataNode {
   };
   std::deque<CopyOrder> copy_orders;
   std::deque<RecoverBlock> recovery_orders;  // the same
+
+  // Of a storage that counts.
+  bool awaits_report() const;
+  bool in_service() const { return admin == AdminState::kInService; }
+  bool in_maintenance() const { return admin == AdminState::kMaintenance; }
+  // For good: what it holds does not count toward any target.
+  bool retiring() const {
+    return admin == AdminState::kDecommissioning || admin == AdminState::kDecommissioned;
+  }
 };
 
 class DatanodeTable {
@@ -90,7 +102,7 @@ class DatanodeTable {
   explicit DatanodeTable(const BlockManagerOptions& options) : options_(options) {}
 
   // A node of the registry, not heard of yet.
-  void Load(const NodeRegistration& node);
+  void Load(const NodeRegistration& node, AdminState admin);
   // OK when `registration` may speak for its node from now on; else ALREADY_EXISTS.
   absl::Status CheckRegistration(const NodeRegistration& registration, int64_t now_ms) const;
   // Takes a checked registration in: the node is alive, its storages stale. Returns the storages
@@ -99,8 +111,14 @@ class DatanodeTable {
   std::vector<Storage*> Register(const NodeRegistration& registration, int64_t now_ms);
   // Takes a heartbeat in; returns storages that have failed, now lost.
   std::vector<Storage*> Heartbeat(DataNode& node, const HeartbeatReport& report, int64_t now_ms);
-  // Nodes that have been silent for dead_after become dead, their storages lost. Returns them.
+  // Nodes that have been silent for dead_after become dead, their storages lost; those of a node in
+  // maintenance are away. Returns them.
   std::vector<DataNode*> FindDead(int64_t now_ms);
+
+  // Also of a node that is dead. Returns storages that are lost by it: those that were away.
+  std::vector<Storage*> SetAdminState(DataNode& node, AdminState admin, int64_t now_ms);
+  // By id, the beginning of one, or an address. NOT_FOUND, or INVALID_ARGUMENT where several fit.
+  absl::StatusOr<const DataNode*> FindByName(std::string_view name) const;
 
   // Each nullptr when unknown.
   DataNode* Find(NodeNumber number) { return nodes_.Find(number); }
@@ -122,7 +140,10 @@ class DatanodeTable {
   NodeAddress AddressOf(const DataNode& node) const;
   DataNodeReport Describe(const DataNode& node, int64_t now_ms) const;
   // Whether every known node has registered and every live storage has been reported in full.
+  // Decommissioned nodes need not.
   bool AllReported() const;
+  // Whether every live storage of a node in service has.
+  bool LiveReported() const;
 
   // Brings what placement sees of a node up to date: after anything of it has changed.
   void Refresh(const DataNode& node, int64_t now_ms);

@@ -17,6 +17,7 @@ absl::Status ReportedState::PrepareRegister(const NodeRegistration& registration
     const bool moved = storage->node != nullptr && storage->node->number != registration.number;
     if (moved && !storage->lost) {
       storage->lost = true;
+      storage->away = false;
       Lose({storage});
     }
   }
@@ -28,11 +29,13 @@ absl::Status ReportedState::Register(const NodeRegistration& registration) {
   RETURN_IF_ERROR(nodes_.CheckRegistration(registration, now));
   DropNodeOrders(registration.number);
   Lose(nodes_.Register(registration, now));
+  DataNode& node = *nodes_.Find(registration.number);
+  if (!node.in_service()) JudgeAnew(node);
   requeue_ = true;
   LogInfo("DataNode {} registered as number {} at {}, rack {}, {} volumes", registration.id,
           registration.number,
-          registration.addresses.empty() ? std::string("-") : registration.addresses[0],
-          nodes_.Find(registration.number)->rack, registration.storages.size());
+          registration.addresses.empty() ? std::string("-") : registration.addresses[0], node.rack,
+          registration.storages.size());
   return absl::OkStatus();
 }
 

@@ -61,7 +61,7 @@ std::optional<std::vector<NodeNumber>> ReportedState::GoodNodes(const Block& wan
     return std::nullopt;
   }
   std::vector<NodeNumber> numbers;
-  Nodes nodes = blocks_.GoodNodes(wanted.id, *block);
+  Nodes nodes = ServingNodes(wanted.id, *block);
   const int64_t now = Now();
   std::stable_partition(nodes.begin(), nodes.end(),
                         [&](const DataNode* node) { return !nodes_.Late(*node, now); });

@@ -13,12 +13,13 @@ void RedundancyIndex::Move(BlockId id, Redundancy current, Redundancy next) {
 BlockCounts RedundancyIndex::counts() const {
   BlockCounts counts;
   counts.misplaced = count(Redundancy::kMisplaced);
+  counts.leaving = count(Redundancy::kLeaving);
   counts.under_replicated = count(Redundancy::kUnder);
   counts.over_replicated = count(Redundancy::kOver);
   counts.corrupt = count(Redundancy::kCorrupt);
   counts.missing = count(Redundancy::kMissing);
   counts.total = counts.under_replicated + counts.over_replicated + counts.corrupt +
-                 counts.missing + counts.misplaced + count(Redundancy::kSound);
+                 counts.missing + counts.misplaced + counts.leaving + count(Redundancy::kSound);
   return counts;
 }
 

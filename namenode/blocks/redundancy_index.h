@@ -18,6 +18,7 @@ enum class Redundancy : uint8_t {
   kUncounted,
   kSound,
   kMisplaced,  // enough, but not spread as the placement policy wants
+  kLeaving,    // enough, but too few on nodes that stay
   kUnder,
   kOver,
   kCorrupt,
@@ -39,8 +40,9 @@ class RedundancyIndex {
  private:
   static bool Listed(Redundancy redundancy) { return redundancy > Redundancy::kSound; }
 
-  std::array<uint64_t, 7> counts_{};
-  std::array<BlockSet, 7> lists_;
+  static constexpr size_t kKinds = 8;
+  std::array<uint64_t, kKinds> counts_{};
+  std::array<BlockSet, kKinds> lists_;
 };
 
 }  // namespace cairn::namenode

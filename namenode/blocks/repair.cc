@@ -1,5 +1,6 @@
 // What follows from losses: dead nodes, copies, deletions.
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -21,8 +22,12 @@ void ReportedState::CheckNodes() {
   const int64_t now = Now();
   for (DataNode* node : nodes_.FindDead(now)) {
     LogWarn("DataNode {} is dead: no heartbeat for {} ms", node->id, now - node->last_heartbeat_ms);
-    Lose(node->storages);
     DropNodeOrders(node->number);
+    if (node->in_maintenance()) {
+      JudgeAnew(*node);  // what is on it counts, but cannot be read
+    } else {
+      Lose(node->storages);
+    }
   }
 }
 
@@ -121,14 +126,17 @@ bool ReportedState::BeginRound() {
 }
 
 bool ReportedState::FillQueues(size_t max) {
-  const std::vector<BlockId> under = index_.list(Redundancy::kUnder).From(fill_from_, max);
-  for (const BlockId id : under) {
-    const BlockEntry& block = *blocks_.Find(id);
-    QueueRepair(id, block, blocks_.Count(id, block));
-    fill_from_ = id + 1;
+  constexpr std::array kLists = {Redundancy::kUnder, Redundancy::kLeaving};
+  for (size_t i = 0; i < kLists.size(); ++i) {
+    const std::vector<BlockId> listed = index_.list(kLists[i]).From(fill_from_[i], max);
+    for (const BlockId id : listed) {
+      const BlockEntry& block = *blocks_.Find(id);
+      QueueRepair(id, block, blocks_.Count(id, block));
+      fill_from_[i] = id + 1;
+    }
+    if (listed.size() == max) return false;
+    fill_from_[i] = std::numeric_limits<BlockId>::max();  // from now on each comes by itself
   }
-  if (under.size() == max) return false;
-  fill_from_ = std::numeric_limits<BlockId>::max();  // from now on each comes by itself
   if (requeue_) requeue_ = !queues_.RequeueRepairs(max);
   return !requeue_;
 }
@@ -181,10 +189,14 @@ bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max
 
 DataNode* ReportedState::CopySource(const Nodes& good) const {
   DataNode* best = nullptr;
+  // One that retires has nothing else to do; one in maintenance may be gone at any moment.
+  const auto tier = [&](const DataNode& node) {
+    return node.retiring()         ? PlacementTier::kPreferred
+           : node.in_maintenance() ? PlacementTier::kLastResort
+                                   : nodes_.view().node(node.view_index).tier;
+  };
   const auto better = [&](const DataNode& a, const DataNode& b) {
-    const PlacementNode& x = nodes_.view().node(a.view_index);
-    const PlacementNode& y = nodes_.view().node(b.view_index);
-    if (x.tier != y.tier) return x.tier < y.tier;
+    if (tier(a) != tier(b)) return tier(a) < tier(b);
     return copies_.BytesInFlight(a.number) < copies_.BytesInFlight(b.number);
   };
   for (DataNode* node : good) {
@@ -200,7 +212,8 @@ ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& b
   const ReplicaCounts counts = blocks_.Count(id, block);
   // One more where they are not far enough apart; then one of those that are too near is surplus.
   const bool misplaced = block.redundancy() == Redundancy::kMisplaced;
-  const bool under = counts.good < block.replication();
+  const uint32_t needed = CopiesNeeded(block, counts);
+  const bool under = needed > 0;
   if (counts.good == 0 || !(under || misplaced)) return CopyOutcome::kNotNeeded;
   const Nodes good = blocks_.GoodNodes(id, block);
   DataNode* source = CopySource(good);
@@ -216,7 +229,7 @@ ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& b
     busy |= full;
     return !full;
   };
-  PlacementRequest request{.count = under ? block.replication() - counts.good : 1,
+  PlacementRequest request{.count = under ? needed : 1,
                            .existing = {},
                            .writer_host = {},
                            .writer_rack = {},
@@ -224,7 +237,7 @@ ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& b
                            .key = id,
                            .worst_tier = PlacementTier::kSecondary,
                            .allowed = allowed};
-  for (const DataNode* node : good) {
+  for (const DataNode* node : blocks_.CountedNodes(id, block)) {
     request.existing.push_back(node->view_index);
   }
   const std::vector<uint32_t> chosen = placement_->Choose(nodes_.view(), request, random_);
@@ -281,7 +294,9 @@ bool ReportedState::DeleteUseless(BlockId id, BlockEntry& block) {
 
 void ReportedState::DeleteExcess(BlockId id, BlockEntry& block) {
   std::vector<uint32_t> holders;
-  for (const DataNode* node : blocks_.GoodNodes(id, block)) holders.push_back(node->view_index);
+  for (const DataNode* node : blocks_.GoodNodes(id, block)) {
+    if (node->in_service()) holders.push_back(node->view_index);
+  }
   for (const uint32_t index : ChooseExcess(nodes_.view(), holders, block.replication())) {
     const NodeNumber number = nodes_.view().node(index).number;
     for (const Replica& replica : blocks_.AllReplicas(id, block)) {
@@ -304,8 +319,8 @@ bool ReportedState::DeleteSurplus(BlockId& cursor, size_t max) {
       queues_.SetSurplusAside(id);
       continue;
     }
-    const bool deleted = counts.good >= block.replication() && DeleteUseless(id, block);
-    if (counts.good > block.replication()) {
+    const bool deleted = CopiesNeeded(block, counts) == 0 && DeleteUseless(id, block);
+    if (counts.staying > block.replication()) {
       DeleteExcess(id, block);
     } else if (!deleted) {
       queues_.SetSurplusAside(id);

@@ -1,5 +1,5 @@
-// Blocks that wait for work: too few good replicas, or not far enough apart, or replicas that
-// should go.
+// Blocks that wait for work: too few good replicas, or too few on nodes that stay, or not far
+// enough apart, or replicas that should go.
 //
 // Why: repair must take the most endangered block first and must not look at all blocks to find it.
 // Blocks for which nothing can be done now (no target, a report awaited) are set aside until
@@ -23,7 +23,9 @@ enum class RepairPriority : uint8_t {
   kLastReplica,  // one good replica left of several
   kHasBad,       // a bad copy beside the good ones
   kOther,
-  kMisplaced,  // enough, but not where they should be
+  kLeavingAll,  // enough, but all on nodes that leave
+  kLeaving,     // enough, but too many on nodes that leave
+  kMisplaced,   // enough, but not where they should be
 };
 
 class ReplicationQueues {
@@ -46,6 +48,7 @@ class ReplicationQueues {
   std::vector<BlockId> NextRepairs(Cursor& cursor, size_t max) const;
   size_t repairs() const { return places_.size(); }
   size_t repairs_aside() const { return aside_.size(); }
+  bool RepairAside(BlockId id) const { return aside_.contains(id); }
 
   // --- Replicas that should go: excess ones, bad and outdated copies that are not needed.
   void PutSurplus(BlockId id);
@@ -62,7 +65,7 @@ class ReplicationQueues {
     bool aside = false;
     uint64_t sequence = 0;
   };
-  static constexpr size_t kPriorities = 4;
+  static constexpr size_t kPriorities = 6;
 
   uint64_t next_sequence_ = 1;
   absl::btree_map<BlockId, Place> places_;

@@ -26,20 +26,6 @@ std::string_view ToString(NodeState state) {
   return "failed";
 }
 
-std::string_view ToString(AdminState state) {
-  switch (state) {
-    case AdminState::kInService:
-      return "in_service";
-    case AdminState::kDecommissioning:
-      return "decommissioning";
-    case AdminState::kDecommissioned:
-      return "decommissioned";
-    case AdminState::kMaintenance:
-      return "maintenance";
-  }
-  return "in_service";
-}
-
 double BlockCounts::Score() const {
   if (total == 0) return 100;
   const double all = static_cast<double>(total);

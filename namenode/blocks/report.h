@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/admin_state.h"
 #include "common/ids.h"
 
 namespace cairn::namenode {
@@ -20,10 +21,6 @@ enum class NodeState {
 };
 std::string_view ToString(NodeState state);  // "healthy", ...
 
-// Only in_service exists so far; the others are words of the public report.
-enum class AdminState { kInService, kDecommissioning, kDecommissioned, kMaintenance };
-std::string_view ToString(AdminState state);  // "in_service", ...
-
 // Blocks that count (finished, of closed files), by the state of their replicas.
 struct BlockCounts {
   uint64_t total = 0;
@@ -32,6 +29,7 @@ struct BlockCounts {
   uint64_t corrupt = 0;           // none good, at least one bad
   uint64_t missing = 0;           // none at all
   uint64_t misplaced = 0;         // as many as wanted, but e.g. all in one rack
+  uint64_t leaving = 0;           // as many as wanted, but too few on nodes that stay
 
   // 100 - 50 * under / total - 100 * (corrupt + missing) / total, within 0..100; 100 without
   // blocks.
@@ -56,6 +54,10 @@ struct DataNodeReport {
   NodeState state = NodeState::kHealthy;
   std::string reason;  // why it is not healthy; else empty
   AdminState admin_state = AdminState::kInService;
+  // Of a node that is being decommissioned or in maintenance: what depends on it yet, and one line
+  // that says so, with what is in the way. Nothing and empty: it may go.
+  uint64_t blocks_left = 0;
+  std::string admin_reason;
   uint64_t capacity_bytes = 0;
   uint64_t used_bytes = 0;
   uint64_t remaining_bytes = 0;

@@ -38,13 +38,16 @@ void ReportedState::QueueRepair(BlockId id, const BlockEntry& block, const Repli
   // Those of a file that stays open for long too, though they do not count yet.
   const bool finished = block.phase() == BlockPhase::kFinished;
   const bool under = (finished || (block.phase() == BlockPhase::kClosed && repairing_)) &&
-                     counts.good > 0 && counts.good < block.replication();
+                     counts.good > 0 && CopiesNeeded(block, counts) > 0;
+  const bool leaving = counts.good + counts.away >= block.replication();  // nothing was lost
   const bool misplaced = block.redundancy() == Redundancy::kMisplaced && repairing_;
   if ((under || misplaced) && !copies_.Pending(id)) {
-    const RepairPriority priority = misplaced          ? RepairPriority::kMisplaced
-                                    : counts.good == 1 ? RepairPriority::kLastReplica
-                                    : counts.bad > 0   ? RepairPriority::kHasBad
-                                                       : RepairPriority::kOther;
+    const RepairPriority priority = misplaced                        ? RepairPriority::kMisplaced
+                                    : leaving && counts.staying == 0 ? RepairPriority::kLeavingAll
+                                    : leaving                        ? RepairPriority::kLeaving
+                                    : counts.good == 1               ? RepairPriority::kLastReplica
+                                    : counts.bad > 0                 ? RepairPriority::kHasBad
+                                                                     : RepairPriority::kOther;
     queues_.PutRepair(id, priority);
   } else {
     queues_.RemoveRepair(id);
@@ -53,14 +56,16 @@ void ReportedState::QueueRepair(BlockId id, const BlockEntry& block, const Repli
 
 bool ReportedState::Spread(BlockId id, const BlockEntry& block) const {
   absl::InlinedVector<uint32_t, 8> holders;
-  for (const DataNode* node : blocks_.GoodNodes(id, block)) holders.push_back(node->view_index);
+  for (const DataNode* node : blocks_.CountedNodes(id, block)) {
+    holders.push_back(node->view_index);
+  }
   return placement_->Spread(nodes_.view(), holders);
 }
 
 Redundancy ReportedState::Judge(BlockId id, const BlockEntry& block,
                                 const ReplicaCounts& counts) const {
   const Redundancy redundancy = RedundancyOf(block, counts);
-  const bool judged = redundancy == Redundancy::kSound && counts.good > 1 &&
+  const bool judged = redundancy == Redundancy::kSound && counts.staying + counts.resting > 1 &&
                       nodes_.view().racks() > 1;  // where there is one, nothing can be better
   return judged && !Spread(id, block) ? Redundancy::kMisplaced : redundancy;
 }
@@ -71,6 +76,9 @@ void ReportedState::Evaluate(BlockId id, BlockEntry& block) {
   index_.Move(id, block.redundancy(), redundancy);
   block.set_redundancy(redundancy);
   QueueRepair(id, block, counts);
+  for (DataNode* node : leaving_) {
+    DependsOn(*node, id, block, counts) ? node->left.insert(id) : node->left.erase(id);
+  }
 
   const bool enough = redundancy == Redundancy::kSound || redundancy == Redundancy::kOver ||
                       redundancy == Redundancy::kMisplaced;
@@ -85,6 +93,7 @@ void ReportedState::Evaluate(BlockId id, BlockEntry& block) {
 // --- From the namespace ---------------------------------------------------------------------
 
 void ReportedState::Apply(const BlockChange& change) {
+  if (change.kind == BlockChange::Kind::kAdminState) return ApplyAdminState(change);
   const BlockId id = change.block.id;
   RaiseLimits(id, change.block.generation);
   if (change.kind == BlockChange::Kind::kRemoved) {
@@ -110,6 +119,7 @@ void ReportedState::Apply(const BlockChange& change) {
       break;
     case BlockChange::Kind::kReplication:
     case BlockChange::Kind::kRemoved:
+    case BlockChange::Kind::kAdminState:
       break;
   }
   Evaluate(id, block);
@@ -125,7 +135,8 @@ void ReportedState::ApplyFinished(const BlockChange& change, BlockEntry& block) 
   const int64_t now = Now();
   for (const StorageNumber number : change.storages) {
     Storage* storage = nodes_.FindStorage(number);
-    if (storage == nullptr || storage->node == nullptr || storage->lost) continue;
+    if (storage == nullptr || storage->node == nullptr) continue;
+    if (storage->lost || storage->away) continue;
     const std::optional<Replica> replica = blocks_.FindReplica(id, block, *storage);
     // What the DataNode itself has said of this generation is worth more than its writer's word.
     const bool told = replica.has_value() && replica->state != ReplicaState::kOpen &&
@@ -140,7 +151,7 @@ void ReportedState::ApplyFinished(const BlockChange& change, BlockEntry& block) 
 
 void ReportedState::ApplyRemoved(BlockId id, BlockEntry& block) {
   blocks_.ForEachReplica(id, block, [&](const Replica& replica) {
-    if (replica.storage->lost) return;
+    if (replica.storage->lost || replica.storage->away) return;  // its full report will tell
     deletions_.Add(replica.storage->node->number, {id, replica.generation, replica.length});
     replica.storage->window.Touch(id, Now(), options_.report_snapshot_margin_ms);
   });
@@ -149,6 +160,7 @@ void ReportedState::ApplyRemoved(BlockId id, BlockEntry& block) {
   copies_.Cancel(id);
   queues_.RemoveRepair(id);
   queues_.RemoveSurplus(id);
+  for (DataNode* node : leaving_) node->left.erase(id);
   index_.Move(id, block.redundancy(), Redundancy::kUncounted);
   blocks_.Erase(id);
 }
@@ -205,7 +217,7 @@ absl::Status ReportedState::TooFewTargets(const TargetRequest& request, size_t f
                   request.min_required == 1 ? "" : "s",
                   space ? fmt::format(" with {} bytes free", request.block_size) : "", found);
   size_t away = 0;
-  nodes_.ForEach([&](const DataNode& node) { away += node.seen ? 0 : 1; });
+  nodes_.ForEach([&](const DataNode& node) { away += node.seen || !node.in_service() ? 0 : 1; });
   if (away > 0 && Now() - started_ms_ < options_.stale_after_ms) {
     // They served until the NameNode was restarted, and most are about to register: worth a retry.
     return absl::UnavailableError(fmt::format(
@@ -235,11 +247,13 @@ std::vector<NodeAddress> ReportedState::NearestFirst(absl::Span<DataNode* const>
                                                      std::string_view reader_host,
                                                      std::string_view reader_rack) {
   const int64_t now = Now();
-  using Rank = std::tuple<bool, int, uint64_t, const DataNode*>;
+  // Those in service, then degraded ones, then those that leave.
+  using Rank = std::tuple<int, int, uint64_t, const DataNode*>;
   absl::InlinedVector<Rank, 4> ranks;
   for (const DataNode* node : nodes) {
-    const bool last_choice = nodes_.State(*node, now, nullptr) == NodeState::kDegraded;
-    ranks.emplace_back(last_choice, Distance(*node, reader_host, reader_rack), random_(), node);
+    const bool degraded = nodes_.State(*node, now, nullptr) == NodeState::kDegraded;
+    const int choice = (node->in_service() ? 0 : 2) + (degraded ? 1 : 0);
+    ranks.emplace_back(choice, Distance(*node, reader_host, reader_rack), random_(), node);
   }
   std::sort(ranks.begin(), ranks.end());
   std::vector<NodeAddress> addresses;
@@ -248,12 +262,24 @@ std::vector<NodeAddress> ReportedState::NearestFirst(absl::Span<DataNode* const>
   return addresses;
 }
 
+Nodes ReportedState::ServingNodes(BlockId id, const BlockEntry& block) const {
+  Nodes nodes = blocks_.GoodNodes(id, block);
+  const int64_t now = Now();
+  const auto serving = std::count_if(nodes.begin(), nodes.end(), [&](const DataNode* node) {
+    return node->in_service() && !nodes_.Late(*node, now);
+  });
+  if (serving < block.replication()) return nodes;
+  const auto leaves = [](const DataNode* node) { return !node->in_service(); };
+  nodes.erase(std::remove_if(nodes.begin(), nodes.end(), leaves), nodes.end());
+  return nodes;
+}
+
 BlockLocations ReportedState::Locate(BlockId id, std::string_view reader_host,
                                      std::string_view reader_rack) {
   BlockLocations locations;
   const BlockEntry* block = blocks_.Find(id);
   if (block == nullptr) return locations;
-  locations.nodes = NearestFirst(blocks_.GoodNodes(id, *block), reader_host, reader_rack);
+  locations.nodes = NearestFirst(ServingNodes(id, *block), reader_host, reader_rack);
   locations.corrupt = locations.nodes.empty() && blocks_.Count(id, *block).bad > 0;
   return locations;
 }
@@ -292,6 +318,7 @@ ClusterReport ReportedState::Report() const {
   const int64_t now = Now();
   nodes_.ForEach([&](const DataNode& node) {
     DataNodeReport described = nodes_.Describe(node, now);
+    DescribeLeaving(node, &described);
     switch (described.state) {
       case NodeState::kHealthy:
         ++report.nodes_healthy;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -47,13 +48,21 @@ class ReportedState {
   void UpdateSafeMode();
 
   // --- From the namespace (reported_state.cc)
-  void LoadNode(const NodeRegistration& node) { nodes_.Load(node); }
   void Apply(const BlockChange& change);
   void RaiseLimits(BlockId id, GenerationStamp generation);
   void SpareIds(BlockId first, BlockId last, GenerationStamp first_stamp,
                 GenerationStamp last_stamp) {
     spared_.push_back({first, last, first_stamp, last_stamp});
   }
+
+  // --- Nodes that leave, and come back (leaving_nodes.cc)
+  void LoadNode(const NodeRegistration& node, AdminState admin);
+  absl::StatusOr<NodeIdentity> FindNode(std::string_view name) const;
+  // Judges at most about `max` blocks anew, of nodes that do not count as they did; true when there
+  // is no more.
+  bool JudgeNodes(size_t max);
+  // Of those that are being decommissioned: nothing depends on them any more.
+  std::vector<NodeNumber> FindDecommissioned() const;
 
   // --- Block recovery (open_blocks.cc)
   std::optional<std::vector<NodeNumber>> GoodNodes(const Block& wanted) const;
@@ -135,6 +144,11 @@ class ReportedState {
     GenerationStamp first_stamp = 0;
     GenerationStamp last_stamp = 0;
   };
+  struct Judging {  // how far it has come
+    DataNode* node = nullptr;
+    size_t storage = 0;  // of the node's; behind the last one, the open blocks
+    BlockId from = 0;
+  };
   enum class CopyOutcome { kScheduled, kBusy, kNoTarget, kNotNeeded };
 
   int64_t Now() const;
@@ -149,6 +163,18 @@ class ReportedState {
   void QueueRepair(BlockId id, const BlockEntry& block, const ReplicaCounts& counts);
   Redundancy Judge(BlockId id, const BlockEntry& block, const ReplicaCounts& counts) const;
   bool Spread(BlockId id, const BlockEntry& block) const;
+
+  void ApplyAdminState(const BlockChange& change);  // leaving_nodes.cc, as the next
+  void JudgeAnew(DataNode& node);
+  // Whether the node's leaving would hurt the block as it is now.
+  bool DependsOn(const DataNode& node, BlockId id, const BlockEntry& block,
+                 const ReplicaCounts& counts) const;
+  void DescribeLeaving(const DataNode& node, DataNodeReport* report) const;
+  std::string WhatLeavingWaitsFor(const DataNode& node, uint64_t blocks_left) const;
+  std::string WhyBlocksAreLeft(const DataNode& node) const;
+  // Where a block is read and appended to: nodes that are not in service only as long as there are
+  // not enough others.
+  Nodes ServingNodes(BlockId id, const BlockEntry& block) const;
 
   void ApplyFinished(const BlockChange& change, BlockEntry& block);
   void ApplyRemoved(BlockId id, BlockEntry& block);
@@ -212,9 +238,12 @@ class ReportedState {
   // Since repairs could begin for the first time. Until then the lists of the index are all there
   // is of what is to be repaired: after a start that is every block.
   bool repairing_ = false;
-  BlockId fill_from_ = 0;        // ... from where on they are not in the queue yet
-  uint64_t spread_changes_ = 0;  // of the view, when the last check of all blocks began
-  BlockId spread_from_ = 0;      // where it goes on
+  // ... from where on they are not in the queue yet; by list, as in FillQueues.
+  std::array<BlockId, 2> fill_from_{};
+  std::vector<DataNode*> leaving_;  // being decommissioned, or in maintenance
+  std::deque<Judging> judging_;     // one a node
+  uint64_t spread_changes_ = 0;     // of the view, when the last check of all blocks began
+  BlockId spread_from_ = 0;         // where it goes on
 };
 
 }  // namespace cairn::namenode

@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "common/admin_state.h"
 #include "common/ids.h"
 
 namespace cairn::namenode {
 
 // --- From the namespace ---------------------------------------------------------------------
 
-// What an edit means for one block.
+// What an edit means for one block, or for one DataNode.
 struct BlockChange {
   enum class Kind {
     kOpened,       // a writer may fill it: `pipeline`, `block_size`, `replication`, the length it
@@ -26,6 +27,7 @@ struct BlockChange {
     kFileClosed,   // the block belongs to a closed file now: it counts and is kept at its target
     kRemoved,      // no file has it any more: every replica is deleted
     kReplication,  // `replication` is the new target
+    kAdminState,   // of no block: DataNode `node` is `admin` from now on
   };
   Kind kind = Kind::kOpened;
   Block block;
@@ -35,6 +37,8 @@ struct BlockChange {
   // One of them, as a rule of three: inline, a change costs no allocation.
   absl::InlinedVector<NodeNumber, 4> pipeline;     // kOpened
   absl::InlinedVector<StorageNumber, 4> storages;  // kFinished
+  NodeNumber node = 0;                             // kAdminState, as the next
+  AdminState admin = AdminState::kInService;
 };
 
 // --- From DataNodes -------------------------------------------------------------------------
@@ -85,6 +89,11 @@ struct ReplicaChange {  // of an incremental report
   Kind kind = Kind::kReceived;
   StorageNumber storage = 0;
   Block block;
+};
+
+struct NodeIdentity {
+  NodeNumber number = 0;
+  std::string id;
 };
 
 // --- To DataNodes ---------------------------------------------------------------------------

@@ -124,6 +124,10 @@ struct EditEncoder {
       added->set_id(storage.id);
     }
   }
+  void operator()(const SetAdminStateEdit& edit) {
+    record->mutable_set_admin_state()->set_node(edit.node);
+    record->mutable_set_admin_state()->set_state(static_cast<uint32_t>(edit.state));
+  }
   void operator()(const StartEdit& edit) { record->mutable_start()->set_epoch(edit.epoch); }
   void operator()(const DigestEdit& edit) {
     record->mutable_digest()->set_high(edit.high);
@@ -362,6 +366,9 @@ absl::StatusOr<Edit> EditFrom(const v1::EditRecord& record) {
     case v1::EditRecord::kConcat:
       return ConcatEdit{record.concat().target(),
                         {record.concat().sources().begin(), record.concat().sources().end()}};
+    case v1::EditRecord::kSetAdminState:
+      return SetAdminStateEdit{record.set_admin_state().node(),
+                               static_cast<AdminState>(record.set_admin_state().state())};
     case v1::EditRecord::EDIT_NOT_SET:
       break;
   }

@@ -16,7 +16,8 @@
 namespace cairn::namenode {
 
 inline constexpr std::string_view kImageMagic = "CRNIMAGE";
-inline constexpr uint32_t kImageLayout = 3;         // 2: before quotas and concat
+inline constexpr uint32_t kImageLayout = 4;
+inline constexpr uint32_t kOldestImageLayout = 3;   // without admin states; 2: without quotas
 inline constexpr size_t kPieceBytes = 1 << 20;      // raw; a piece ends with the record that
                                                     // reaches this
 inline constexpr size_t kMaxPieceBytes = 64 << 20;  // what a reader accepts

@@ -47,11 +47,11 @@ absl::StatusOr<ImageHeader> ImageInput::ReadHeader() {
     return DamagedImage("it does not begin, at byte 0, like an image");
   }
   const uint32_t layout = U32At(bytes, kImageMagic.size());
-  if (layout != kImageLayout) {
+  if (layout < kOldestImageLayout || layout > kImageLayout) {
     return absl::FailedPreconditionError(
-        fmt::format("the image has layout {}, this version reads layout {}; run the version that "
-                    "wrote it",
-                    layout, kImageLayout));
+        fmt::format("the image has layout {}, this version reads layouts {} to {}; run the version "
+                    "that wrote it",
+                    layout, kOldestImageLayout, kImageLayout));
   }
   const size_t size = U32At(bytes, kImageMagic.size() + 4);
   if (size > kMaxHeaderBytes) {

@@ -121,7 +121,12 @@ class ImageLoader {
     for (const v1::StorageRecord& storage : proto.storages()) {
       storages.push_back({storage.number(), storage.id()});
     }
-    return builder_.AddNode({proto.number(), proto.id(), proto.rack(), {}}, storages);
+    return builder_.AddNode({.number = proto.number(),
+                             .id = proto.id(),
+                             .rack = proto.rack(),
+                             .storages = {},
+                             .admin = static_cast<AdminState>(proto.admin_state())},
+                            storages);
   }
 
   absl::Status AddRetryWindow(const v1::ImageRetryWindow& proto) {

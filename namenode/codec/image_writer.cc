@@ -143,6 +143,7 @@ void WriteNode(const FsState& state, const NodeEntry& node, PieceWriter& writer)
   proto->set_number(node.number);
   proto->set_id(node.id);
   proto->set_rack(node.rack);
+  proto->set_admin_state(static_cast<uint32_t>(node.admin));
   for (const StorageNumber number : node.storages) {
     v1::StorageRecord* storage = proto->add_storages();
     storage->set_number(number);

@@ -302,6 +302,16 @@ absl::Status Applier::operator()(const RegisterNodeEdit& edit) {
   return state_.registry_.Register(edit);
 }
 
+absl::Status Applier::operator()(const SetAdminStateEdit& edit) {
+  RETURN_IF_ERROR(state_.registry_.SetAdminState(edit));
+  BlockEffect effect;
+  effect.kind = BlockEffect::Kind::kAdminState;
+  effect.node = edit.node;
+  effect.admin = edit.state;
+  effects_.push_back(std::move(effect));
+  return absl::OkStatus();
+}
+
 absl::Status Applier::operator()(const StartEdit& edit) {
   if (edit.epoch <= state_.epoch()) {
     return Misfit("epoch {} does not follow {}", edit.epoch, state_.epoch());

@@ -48,6 +48,7 @@ class Applier {
   absl::Status operator()(const RaiseCountersEdit& edit);
   absl::Status operator()(const SetQuotaEdit& edit);
   absl::Status operator()(const ConcatEdit& edit);
+  absl::Status operator()(const SetAdminStateEdit& edit);
 
   // After the edit: brings the digest up to date, remembers the answer, lets old answers go, moves
   // the state to this txid.

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/admin_state.h"
 #include "namenode/namespace/quota.h"
 #include "namenode/namespace/types.h"
 
@@ -183,6 +184,11 @@ struct RegisterNodeEdit {  // a new DataNode, new storages of a known one, or it
   std::vector<RegisteredStorage> new_storages;
 };
 
+struct SetAdminStateEdit {  // of a DataNode that has registered
+  NodeNumber node = 0;
+  AdminState state = AdminState::kInService;
+};
+
 struct StartEdit {  // a NameNode began to serve: the epoch rises, so that older commands can be
                     // told
   uint64_t epoch = 0;
@@ -193,12 +199,12 @@ struct DigestEdit {  // the digest of the state just before this edit; a replay 
   uint64_t low = 0;
 };
 
-using Edit =
-    std::variant<MkdirsEdit, CreateEdit, AddBlockEdit, AbandonBlockEdit, CompleteEdit, RenameEdit,
-                 DeleteEdit, ReclaimEdit, SetReplicationEdit, SetTimesEdit, SetOwnerEdit,
-                 SetPermissionEdit, RegisterNodeEdit, StartEdit, DigestEdit, NewStampEdit,
-                 UpdatePipelineEdit, AppendEdit, TruncateEdit, TakeOverEdit, BeginRecoveryEdit,
-                 CommitRecoveryEdit, RaiseCountersEdit, SetQuotaEdit, ConcatEdit>;
+using Edit = std::variant<MkdirsEdit, CreateEdit, AddBlockEdit, AbandonBlockEdit, CompleteEdit,
+                          RenameEdit, DeleteEdit, ReclaimEdit, SetReplicationEdit, SetTimesEdit,
+                          SetOwnerEdit, SetPermissionEdit, RegisterNodeEdit, StartEdit, DigestEdit,
+                          NewStampEdit, UpdatePipelineEdit, AppendEdit, TruncateEdit, TakeOverEdit,
+                          BeginRecoveryEdit, CommitRecoveryEdit, RaiseCountersEdit, SetQuotaEdit,
+                          ConcatEdit, SetAdminStateEdit>;
 
 // --- Answers: what the caller of a mutating call gets; kept with the edit for retries (P5)
 // ----------

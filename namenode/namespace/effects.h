@@ -1,9 +1,10 @@
-// What applying an edit means for blocks: told to the block room, never kept in the journaled
-// state.
+// What applying an edit means for blocks, and for the nodes that hold them: told to the block room,
+// never kept in the journaled state.
 #pragma once
 
 #include <vector>
 
+#include "common/admin_state.h"
 #include "common/ids.h"
 #include "namenode/namespace/types.h"
 
@@ -25,10 +26,13 @@ struct BlockEffect {
     // info.replication is the new target, info.inode the file that the block belongs to now
     // (concat). Of a finished block.
     kReplication,
+    kAdminState,  // of no block: DataNode `node` is `admin` from now on
   };
   Kind kind = Kind::kOpened;
   BlockInfo info;
   std::vector<StorageNumber> storages;
+  NodeNumber node = 0;
+  AdminState admin = AdminState::kInService;
 };
 
 using Effects = std::vector<BlockEffect>;

@@ -58,14 +58,31 @@ absl::Status NodeRegistry::Register(const RegisterNodeEdit& edit) {
   return AddStorages(node, edit.new_storages);
 }
 
+absl::Status NodeRegistry::SetAdminState(const SetAdminStateEdit& edit) {
+  const auto it = nodes_.find(edit.node);
+  if (it == nodes_.end() || static_cast<uint32_t>(edit.state) >= kAdminStates) {
+    return absl::DataLossError(fmt::format("there is no node {}, or no admin state {}", edit.node,
+                                           static_cast<uint32_t>(edit.state)));
+  }
+  digest_ -= HashAdmin(it->second);
+  it->second.admin = edit.state;
+  digest_ += HashAdmin(it->second);
+  return absl::OkStatus();
+}
+
 absl::Status NodeRegistry::Restore(const NodeEntry& node,
                                    const std::vector<RegisteredStorage>& storages) {
   const auto [it, is_new] = nodes_.emplace(node.number, node);
   if (!is_new || node.number == 0 || !nodes_by_id_.emplace(node.id, node.number).second) {
     return absl::DataLossError(fmt::format("node {} is there twice", node.number));
   }
+  if (static_cast<uint32_t>(node.admin) >= kAdminStates) {
+    return absl::DataLossError(fmt::format("node {} has no admin state {}", node.number,
+                                           static_cast<uint32_t>(node.admin)));
+  }
   it->second.storages.clear();
   digest_ += HashNode(it->second);
+  digest_ += HashAdmin(it->second);
   return AddStorages(it->second, storages);
 }
 
@@ -95,13 +112,21 @@ absl::Status NodeRegistry::AddStorages(NodeEntry& node,
 
 Digest NodeRegistry::RecomputeDigest() const {
   Digest sum;
-  for (const auto& [number, node] : nodes_) sum += HashNode(node);
+  for (const auto& [number, node] : nodes_) {
+    sum += HashNode(node);
+    sum += HashAdmin(node);
+  }
   for (const auto& [number, storage] : storages_) sum += HashStorage(storage);
   return sum;
 }
 
 Digest NodeRegistry::HashNode(const NodeEntry& node) {
   return EntityBytes('n').Add(node.number).Add(node.id).Add(node.rack).Hash();
+}
+
+Digest NodeRegistry::HashAdmin(const NodeEntry& node) {
+  if (node.admin == AdminState::kInService) return {};
+  return EntityBytes('a').Add(node.number).Add(static_cast<uint64_t>(node.admin)).Hash();
 }
 
 Digest NodeRegistry::HashStorage(const StorageEntry& storage) {

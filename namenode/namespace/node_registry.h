@@ -1,4 +1,5 @@
-// The registry: which short number stands for which DataNode and storage, and each node's rack.
+// The registry: which short number stands for which DataNode and storage, each node's rack, and
+// what administrators want it to be.
 //
 // Numbers are journaled, given once and never reused, so that blocks name nodes in 4 bytes. What a
 // node is doing (address, liveness, load) is reported, not journaled, and lives in blocks/.
@@ -24,6 +25,7 @@ struct NodeEntry {
   std::string id;  // UUID
   std::string rack;
   std::vector<StorageNumber> storages;  // in the order they came
+  AdminState admin = AdminState::kInService;
 };
 
 struct StorageEntry {
@@ -48,12 +50,15 @@ class NodeRegistry {
 
   // A new node, new storages of a known one, or its new rack. Numbers must be the next ones.
   absl::Status Register(const RegisterNodeEdit& edit);
+  absl::Status SetAdminState(const SetAdminStateEdit& edit);
   // For images: a node with its storages; then the counters, which must be above every number.
   absl::Status Restore(const NodeEntry& node, const std::vector<RegisteredStorage>& storages);
   absl::Status RestoreCounters(NodeNumber next_node, StorageNumber next_storage);
 
  private:
   static Digest HashNode(const NodeEntry& node);
+  // Nothing for a node in service, so that states without such words keep their digest.
+  static Digest HashAdmin(const NodeEntry& node);
   static Digest HashStorage(const StorageEntry& storage);
   // The part that Register and Restore share: ids and numbers must be unknown.
   absl::Status AddStorages(NodeEntry& node, const std::vector<RegisteredStorage>& storages);

@@ -193,6 +193,15 @@ struct RegisterNodeRequest {
   std::vector<std::string> storage_ids;
 };
 Planned PlanRegisterNode(const FsState&, const RegisterNodeRequest&);
+struct SetAdminStateRequest {
+  NodeNumber node = 0;
+  // kDecommissioning is no change of a node that is decommissioned already.
+  AdminState state = AdminState::kInService;
+};
+// For superusers. NOT_FOUND for a node that never registered.
+Planned PlanSetAdminState(const FsState&, const Caller&, const SetAdminStateRequest&);
+// Nothing depends on the node any more. No change if it is not being decommissioned (any more).
+Planned PlanEndDecommission(const FsState&, NodeNumber node);
 Planned PlanStart(const FsState&);  // the next epoch
 Planned PlanDigest(const FsState&);
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "common/admin_state.h"
 #include "common/status.h"
 #include "common/strings.h"
 #include "namenode/namespace/lookup.h"
@@ -66,7 +67,37 @@ absl::StatusOr<Decision> DecideRegister(const FsState& state, const RegisterNode
   return Decision{std::move(edit), std::move(answer)};
 }
 
+absl::StatusOr<Decision> DecideSetAdminState(Lookup& lookup, const SetAdminStateRequest& request) {
+  lookup.Saw(lookup.state().applied_txid());  // rare, as registrations
+  RETURN_IF_ERROR(lookup.CheckSuperuser("say what a DataNode shall be"));
+  const NodeEntry* node = lookup.state().registry().FindNode(request.node);
+  if (node == nullptr) {
+    return absl::NotFoundError(fmt::format("no DataNode has number {}", request.node));
+  }
+  const bool decommissioned =
+      node->admin == AdminState::kDecommissioned && request.state == AdminState::kDecommissioning;
+  if (node->admin == request.state || decommissioned) return Decision{};
+  return Decision{SetAdminStateEdit{request.node, request.state}, NoAnswer{}};
+}
+
 }  // namespace
+
+Planned PlanSetAdminState(const FsState& state, const Caller& caller,
+                          const SetAdminStateRequest& request) {
+  const Limits limits;
+  return MakePlan(state, caller, limits,
+                  [&](Lookup& lookup) { return DecideSetAdminState(lookup, request); });
+}
+
+Planned PlanEndDecommission(const FsState& state, NodeNumber number) {
+  const NodeEntry* node = state.registry().FindNode(number);
+  Planned planned;
+  planned.observed = state.applied_txid();
+  if (node != nullptr && node->admin == AdminState::kDecommissioning) {
+    planned.edit = SetAdminStateEdit{number, AdminState::kDecommissioned};
+  }
+  return planned;
+}
 
 Planned PlanRegisterNode(const FsState& state, const RegisterNodeRequest& request) {
   const Caller nobody;

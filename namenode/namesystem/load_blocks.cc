@@ -16,7 +16,7 @@ void LoadBlocks(const FsState& state, BlockManager* blocks) {
       storage.id = state.registry().FindStorage(number)->id;
       node.storages.push_back(std::move(storage));
     }
-    blocks->LoadNode(node);
+    blocks->LoadNode(node, entry.admin);
   });
   state.ForEachBlock([&](const BlockInfo& info, bool file_closed) {
     BlockChange change;

@@ -43,6 +43,11 @@ BlockChange ToChange(const BlockEffect& effect) {
     case BlockEffect::Kind::kReplication:
       change.kind = BlockChange::Kind::kReplication;
       break;
+    case BlockEffect::Kind::kAdminState:
+      change.kind = BlockChange::Kind::kAdminState;
+      change.node = effect.node;
+      change.admin = effect.admin;
+      break;
   }
   change.block = effect.info.block;
   change.inode = effect.info.inode;

@@ -150,7 +150,8 @@ class Bench {
   }
 
   void Load() {
-    for (NodeNumber n = 1; n <= nodes_; ++n) manager_->LoadNode(Registration(n));
+    for (NodeNumber n = 1; n <= nodes_; ++n)
+      manager_->LoadNode(Registration(n), AdminState::kInService);
     const double began = CpuSeconds();
     for (BlockId id = 1; id <= blocks_; ++id) {
       BlockChange change;

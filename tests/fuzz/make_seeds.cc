@@ -73,6 +73,7 @@ void AddEdits(Seeds& seeds) {
   carry(PlanSetReplication(state, root, "/d/g", 2, facts));
   carry(PlanRename(state, root, {"/d/g", "/h"}, facts));
   carry(PlanDelete(state, root, {"/d", true}, facts));
+  carry(PlanSetAdminState(state, root, {1, AdminState::kMaintenance}));
   carry(PlanStart(state));
   carry(PlanDigest(state));
   std::string image;

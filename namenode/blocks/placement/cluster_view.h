@@ -27,7 +27,7 @@ enum class PlacementTier : uint8_t {
   kPreferred,
   kSecondary,   // over 90% full, a failed volume, or its full report is missing
   kLastResort,  // its heartbeat is late
-  kUnusable,
+  kUnusable,    // it has failed, or is not in service
 };
 
 struct PlacementNode {

@@ -42,7 +42,7 @@ class DatanodeTableTest : public ::testing::Test {
 };
 
 TEST_F(DatanodeTableTest, StatesOverALife) {
-  table_.Load(Registration(1, 0, ""));
+  table_.Load(Registration(1, 0, ""), AdminState::kInService);
   EXPECT_EQ(State(1), NodeState::kFailed);
   EXPECT_EQ(reason_, "not seen since the NameNode started");
   EXPECT_EQ(Tier(1), PlacementTier::kUnusable);

@@ -17,7 +17,7 @@ FakeCluster::FakeCluster(BlockManagerOptions options) : options_(std::move(optio
 void FakeCluster::RestartNameNode() {
   manager_ = std::make_unique<BlockManager>(
       options_, &clock_, [this] { return durable_; }, 8);
-  for (const auto& node : nodes_) manager_->LoadNode(node->registration);
+  for (const auto& node : nodes_) manager_->LoadNode(node->registration, node->admin);
   for (const auto& [id, change] : blocks_) manager_->LoadBlock(change);
   manager_->SetIdLimits(next_block_ - 1, next_generation_ - 1);
   manager_->FinishLoading();
@@ -125,6 +125,20 @@ void FakeCluster::Leave(FakeNode& node, BlockId block) {
   node.unsent.push_back({ReplicaChange::Kind::kWaiting, node.storage(), replica.block});
 }
 
+void FakeCluster::SetAdmin(FakeNode& node, AdminState admin) {
+  node.admin = admin;
+  BlockChange change;
+  change.kind = BlockChange::Kind::kAdminState;
+  change.node = node.number();
+  change.admin = admin;
+  Push({change});
+  manager_->RunHeartbeatCheck();  // judges its blocks anew
+}
+
+DataNodeReport FakeCluster::ReportOf(const FakeNode& node) {
+  return manager_->Report().datanodes.at(node.number() - 1);
+}
+
 void FakeCluster::Restart(FakeNode& node) {
   node.registration.incarnation = next_incarnation_++;
   node.unsent.clear();
@@ -209,6 +223,38 @@ void FakeCluster::Run(int64_t ms) {
     }
     manager_->RunHeartbeatCheck();
     manager_->RunReplicationRound();
+    EndDecommissions();
+  }
+}
+
+void FakeCluster::EndDecommissions() {
+  for (const NodeNumber number : manager_->FindDecommissioned()) {
+    CheckDispensable(node(number));
+    SetAdmin(node(number), AdminState::kDecommissioned);
+  }
+}
+
+void FakeCluster::CheckDispensable(const FakeNode& gone) {
+  if (ReportOf(gone).state == NodeState::kFailed) return;  // what it holds is not known
+  for (const auto& [id, change] : blocks_) {
+    const auto it = gone.disk.find(id);
+    if (change.kind == BlockChange::Kind::kOpened) {
+      EXPECT_EQ(std::count(change.pipeline.begin(), change.pipeline.end(), gone.number()), 0)
+          << "block " << id << " is being written there";
+      continue;
+    }
+    if (it == gone.disk.end() || it->second.block != change.block) continue;
+    uint32_t resting = 0;
+    for (const auto& other : nodes_) {
+      const bool has = other->admin == AdminState::kMaintenance && other->disk.contains(id);
+      resting += has ? 1 : 0;
+    }
+    uint32_t staying = 0;
+    for (const NodeNumber number : Where(change.block)) {
+      staying += node(number).admin == AdminState::kInService ? 1 : 0;
+    }
+    EXPECT_GE(staying + resting, change.replication) << "block " << id;
+    EXPECT_GE(staying, 1u) << "block " << id;
   }
 }
 

@@ -35,6 +35,7 @@ struct FakeNode {
   std::vector<RecoverBlock> recoveries;  // orders received; a test carries them out
   uint64_t sequence = 0;                 // of incremental reports
   bool up = true;
+  AdminState admin = AdminState::kInService;  // as journaled
 
   NodeNumber number() const { return registration.number; }
   StorageNumber storage() const { return registration.storages[0].number; }
@@ -65,6 +66,9 @@ class FakeCluster {
   void Receive(FakeNode& node, const Block& block);  // finalized on disk, not reported yet
   void Write(FakeNode& node, const Block& block);    // on disk, being written
   void Leave(FakeNode& node, BlockId block);         // its writer is gone; not reported yet
+  // What an administrator wants it to be, durable and looked at. Run ends decommissions.
+  void SetAdmin(FakeNode& node, AdminState admin);
+  DataNodeReport ReportOf(const FakeNode& node);
   // A new incarnation: registers and reports. What was being written has no writer any more.
   void Restart(FakeNode& node);
 
@@ -87,7 +91,7 @@ class FakeCluster {
   // Moves time in steps of a heartbeat: nodes that are up beat and report, the monitors run.
   void Run(int64_t ms);
   // Until no block waits for anything, at most `steps` heartbeats; false if it did not come to
-  // rest.
+  // rest. Blocks that have too few replicas on nodes that stay are none of these.
   bool RunUntilSound(int steps = 100);
 
   BlockCounts Counts() { return manager_->Report().blocks; }
@@ -96,6 +100,9 @@ class FakeCluster {
 
  private:
   void Obey(FakeNode& node, const std::vector<NodeCommand>& commands);
+  void EndDecommissions();
+  // What is on a node that may go has its target elsewhere.
+  void CheckDispensable(const FakeNode& gone);
 
   const BlockManagerOptions options_;
   ManualClock clock_;

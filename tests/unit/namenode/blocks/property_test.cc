@@ -21,7 +21,7 @@ class Storm {
   }
 
   void Step() {
-    switch (Draw(20)) {
+    switch (Draw(21)) {
       case 0:
       case 1:
       case 2:
@@ -52,13 +52,19 @@ class Storm {
         return writers_.Step();
       case 16:
         return RestartNameNode();
+      case 17:
+        return ChangeAdminState();
       default:
         return cluster_.Run(3'000);
     }
   }
 
-  // All nodes up, all rotten replicas known: everything that has a good replica heals.
+  // All nodes up and in service, all rotten replicas known: everything that has a good replica
+  // heals.
   void CalmDown() {
+    for (NodeNumber n = 1; n <= kNodes; ++n) {
+      cluster_.SetAdmin(cluster_.node(n), AdminState::kInService);
+    }
     for (NodeNumber n = 1; n <= kNodes; ++n) {
       if (!cluster_.node(n).up) cluster_.Restart(cluster_.node(n));
     }
@@ -148,6 +154,18 @@ class Storm {
       EXPECT_TRUE(cluster_.Register(cluster_.node(n)).ok());
       EXPECT_TRUE(cluster_.FullReport(cluster_.node(n)).ok());
     }
+  }
+  // Two nodes at most are out of service.
+  void ChangeAdminState() {
+    FakeNode& node = cluster_.node(1 + Draw(kNodes));
+    size_t out = 0;
+    for (NodeNumber n = 1; n <= kNodes; ++n) {
+      out += cluster_.node(n).admin != AdminState::kInService ? 1 : 0;
+    }
+    if (node.admin != AdminState::kInService || out >= 2) {
+      return cluster_.SetAdmin(node, AdminState::kInService);
+    }
+    cluster_.SetAdmin(node, Draw(2) == 0 ? AdminState::kDecommissioning : AdminState::kMaintenance);
   }
   void RemoveBlock() {
     if (blocks_.size() < 5) return;

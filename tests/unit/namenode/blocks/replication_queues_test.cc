@@ -29,6 +29,18 @@ TEST(ReplicationQueuesTest, MostEndangeredFirstThenInOrder) {
   EXPECT_THAT(All(queues), ElementsAre(7, 9, 5));
 }
 
+TEST(ReplicationQueuesTest, WhatWasLostComesBeforeWhatLeaves) {
+  ReplicationQueues queues;
+  queues.PutRepair(1, RepairPriority::kMisplaced);
+  queues.PutRepair(2, RepairPriority::kLeaving);
+  queues.PutRepair(3, RepairPriority::kLeavingAll);
+  queues.PutRepair(4, RepairPriority::kOther);
+  EXPECT_THAT(All(queues), ElementsAre(4, 3, 2, 1));
+  queues.SetRepairAside(3);
+  EXPECT_TRUE(queues.RepairAside(3));
+  EXPECT_FALSE(queues.RepairAside(2));
+}
+
 TEST(ReplicationQueuesTest, CursorGoesOnWhileBlocksComeAndGo) {
   ReplicationQueues queues;
   for (BlockId id = 1; id <= 5; ++id) queues.PutRepair(id, RepairPriority::kOther);

@@ -53,7 +53,15 @@ TEST(ThreadsTest, AllCallersAtOnce) {
       opened.pipeline = {1, 2};
       BlockChange closed = opened;
       closed.kind = BlockChange::Kind::kFileClosed;
-      manager.PushChanges(id, {opened, closed});
+      std::vector<BlockChange> changes = {opened, closed};
+      if (id % 20 == 0) {
+        BlockChange admin;
+        admin.kind = BlockChange::Kind::kAdminState;
+        admin.node = 1 + id / 20 % kNodes;
+        admin.admin = static_cast<AdminState>(id / 80 % kAdminStates);
+        changes.push_back(admin);
+      }
+      manager.PushChanges(id, std::move(changes));
       durable.store(id);
       EXPECT_FALSE(manager.InSafeMode());
       TargetRequest request;
@@ -69,11 +77,14 @@ TEST(ThreadsTest, AllCallersAtOnce) {
       manager.RunReplicationRound();
       manager.Report();
       manager.Health(10);
+      manager.FindDecommissioned();
+      (void)manager.FindNode("node-1");
     }
   });
   for (std::thread& thread : threads) thread.join();
   done.store(true);
   monitors.join();
+  manager.RunHeartbeatCheck();
   EXPECT_EQ(manager.Report().blocks, manager.Recount());
   EXPECT_EQ(manager.Report().blocks.total, static_cast<uint64_t>(kRounds));
 }

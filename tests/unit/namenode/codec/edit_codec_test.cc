@@ -53,6 +53,8 @@ std::vector<EditRecord> AllEdits() {
       {25, key, SetQuotaEdit{9, {.names = 12, .space = 0}}, NoAnswer{}},
       {26, key, SetQuotaEdit{9, {}}, NoAnswer{}},
       {27, key, ConcatEdit{9, {12, 11}}, NoAnswer{}},
+      {28, key, SetAdminStateEdit{3, AdminState::kMaintenance}, NoAnswer{}},
+      {29, std::nullopt, SetAdminStateEdit{3, static_cast<AdminState>(UINT32_MAX)}, NoAnswer{}},
   };
 }
 
@@ -142,6 +144,8 @@ TEST(EditCodecTest, FieldsOfRecoveryComeBack) {
   EXPECT_EQ(find(CreateEdit{}).min_replicas, 2u);
   EXPECT_EQ(find(SetQuotaEdit{}).inode, 9u);
   EXPECT_EQ(find(SetQuotaEdit{}).quota, (Quota{.names = 12, .space = 0}));
+  EXPECT_EQ(find(SetAdminStateEdit{}).node, 3u);
+  EXPECT_EQ(find(SetAdminStateEdit{}).state, AdminState::kMaintenance);
   EXPECT_EQ(find(ConcatEdit{}).target, 9u);
   EXPECT_EQ(find(ConcatEdit{}).sources, (std::vector<INodeId>{12, 11}));
 }
@@ -195,7 +199,7 @@ TEST(EditCodecTest, JsonIsOneLineWithTheFieldNames) {
   for (const EditRecord& record : AllEdits()) all += EditToJson(1, record);
   for (const char* kind :
        {"new_stamp_edit", "update_pipeline", "append", "truncate", "take_over", "begin_recovery",
-        "commit_recovery", "raise_counters", "set_quota", "concat"}) {
+        "commit_recovery", "raise_counters", "set_quota", "concat", "set_admin_state"}) {
     EXPECT_THAT(all, testing::HasSubstr(fmt::format("\"{}\":{{\"", kind)));
   }
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "common/crc32c.h"
+#include "namenode/codec/image_format.h"
 #include "tests/unit/namenode/codec/image_fixture.h"
 #include "tests/unit/namenode/namespace/fs_fixture.h"
 
@@ -13,6 +15,8 @@ class ImageTest : public FsTest {
   // Some of everything.
   void Fill() {
     RegisterNodes(3);
+    ASSERT_THAT(Do(PlanSetAdminState(state, Superuser(), {2, AdminState::kMaintenance})),
+                Succeeds());
     ASSERT_THAT(Mkdir("/z/a", true), Succeeds());
     ASSERT_THAT(Mkdir("/b"), Succeeds());
     ASSERT_THAT(Rename("/z", "/b/z"), Succeeds());  // a child with a smaller id than its parent
@@ -77,6 +81,8 @@ TEST_F(ImageTest, EverythingComesBack) {
   EXPECT_EQ(FilesInRecovery(copy)[0].block.block.length, 5u);
   EXPECT_TRUE(copy.HasReclaimWork());
   EXPECT_EQ(copy.registry().FindStorage(5)->node, 3u);
+  EXPECT_EQ(copy.registry().FindNode(2)->admin, AdminState::kMaintenance);
+  EXPECT_EQ(copy.registry().FindNode(3)->admin, AdminState::kInService);
   EXPECT_TRUE(copy.FindRetry({Client(7), 3, 2})->answer.ok());
   EXPECT_FALSE(copy.FindRetry({Client(7), 1, 0})->answer.ok());
   EXPECT_EQ(ReadFileInfo(copy, caller, "/b/f", facts).observed, 0u) << "an image is durable";
@@ -124,8 +130,25 @@ TEST_F(ImageTest, DamageIsFound) {
   EXPECT_THAT(LoadImage(Reader(good + "x")).status(), Fails(kDataLoss));
   EXPECT_THAT(LoadImage(Reader(good + good)).status(), Fails(kDataLoss));
   std::string newer = good;
-  newer[8] = 4;
-  EXPECT_THAT(LoadImage(Reader(newer)).status(), Fails(kFailedPrecondition, "layout 4"));
+  newer[8] = 5;
+  EXPECT_THAT(LoadImage(Reader(newer)).status(), Fails(kFailedPrecondition, "layout 5"));
+}
+
+// Layout 3 knew no admin states: its nodes are in service.
+TEST_F(ImageTest, TheLayoutBeforeIsRead) {
+  RegisterNodes(2);
+  std::string image = ImageOf(state);
+  const auto header_bytes = static_cast<size_t>(U32At(image, 12)) + 16;
+  image[8] = 3;
+  std::string crc;
+  AppendU32(Crc32c(std::string_view(image).substr(0, header_bytes)), &crc);
+  image.replace(header_bytes, crc.size(), crc);
+  const auto loaded = LoadImage(Reader(image));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->state.digest(), state.digest());
+  EXPECT_EQ(loaded->state.registry().FindNode(2)->admin, AdminState::kInService);
+  image[8] = 2;
+  EXPECT_THAT(LoadImage(Reader(image)).status(), Fails(kFailedPrecondition, "layout 2"));
 }
 
 TEST_F(ImageTest, WriteErrorsComeThrough) {

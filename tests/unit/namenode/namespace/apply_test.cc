@@ -75,6 +75,8 @@ TEST_F(ApplyTest, MisfitsAreRefused) {
       SetPermissionEdit{99, 0},
       RegisterNodeEdit{2, "x", "/r", {}},
       RegisterNodeEdit{1, "x", "/r", {{2, "s"}}},
+      SetAdminStateEdit{9, AdminState::kMaintenance},
+      SetAdminStateEdit{1, static_cast<AdminState>(kAdminStates)},
       StartEdit{0},
       DigestEdit{1, 2},
   };

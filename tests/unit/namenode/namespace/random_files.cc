@@ -1,5 +1,6 @@
 // The part of the random operations that is about files being written, reopened and recovered.
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "tests/unit/namenode/namespace/random_ops.h"
@@ -170,6 +171,7 @@ void RandomOps::ReopenStep() {
 void RandomOps::OwnStep(uint64_t kind) {
   if (kind == 23) return TakeOverStep();
   if (kind == 24) return RecoveryStep();
+  if (Pick(4) == 0) return AdminStateStep();
   if (Pick(10) != 0) {
     EXPECT_THAT(fs_.Do(PlanReclaim(fs_.state, 1 + Pick(5))), Succeeds());
     return;
@@ -183,6 +185,21 @@ void RandomOps::OwnStep(uint64_t kind) {
       Succeeds());
   EXPECT_GT(fs_.state.next_block(), seen.next_block);
   EXPECT_GT(fs_.state.next_generation(), seen.next_generation);
+}
+
+void RandomOps::AdminStateStep() {
+  const NodeNumber node = 1 + Pick(3);
+  if (Pick(3) == 0) {
+    EXPECT_THAT(fs_.Do(PlanEndDecommission(fs_.state, node)), Succeeds());
+    return;
+  }
+  const auto wanted = std::array{AdminState::kInService, AdminState::kDecommissioning,
+                                 AdminState::kMaintenance}[Pick(3)];
+  EXPECT_THAT(fs_.Do(PlanSetAdminState(fs_.state, FsFixture::Superuser(), {node, wanted})),
+              Succeeds());
+  const AdminState is = fs_.state.registry().FindNode(node)->admin;
+  EXPECT_TRUE(is == wanted ||
+              (is == AdminState::kDecommissioned && wanted == AdminState::kDecommissioning));
 }
 
 void RandomOps::TakeOverStep() {

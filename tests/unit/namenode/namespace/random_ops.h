@@ -44,6 +44,7 @@ class RandomOps {
   void ConcatStep();
   void CompareUsage(const std::string& path);
   std::vector<std::string> ClosedFiles() const;
+  void AdminStateStep();
   void TakeOverStep();
   void EndLease(INodeId inode, const std::string& path, const Planned& plan);
   void RecoveryStep();

@@ -79,7 +79,7 @@ Planned RandomPlans::Client(const FsState& state, const ClientId& holder, const 
 }
 
 Planned RandomPlans::Tree(const FsState& state, const Facts& facts) {
-  switch (Pick(8)) {
+  switch (Pick(9)) {
     case 0:
       return PlanMkdirs(state, root_, {Path(), 0755, true}, facts);
     case 1:
@@ -97,6 +97,13 @@ Planned RandomPlans::Tree(const FsState& state, const Facts& facts) {
     }
     case 6:
       return PlanConcat(state, root_, {KnownFile(state), {KnownFile(state)}}, facts);
+    case 7: {
+      const NodeNumber node = 1 + Pick(2);
+      if (Pick(3) == 0) return PlanEndDecommission(state, node);
+      const AdminState wanted =
+          Pick(2) == 0 ? AdminState::kInService : AdminState::kDecommissioning;
+      return PlanSetAdminState(state, root_, {node, wanted});
+    }
     default:
       return PlanSetPermission(state, root_, Path(), 0700 + Pick(0100), facts);
   }
