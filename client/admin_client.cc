@@ -20,6 +20,16 @@ absl::StatusOr<SafeModeState> CallSafeMode(ClientCore& core, v1::SafeModeRequest
   return SafeModeState{.on = reply.on(), .reason = reply.reason()};
 }
 
+absl::StatusOr<std::string> CallSetAdminState(ClientCore& core, const std::string& node,
+                                              v1::SetAdminStateRequest::Action action) {
+  v1::SetAdminStateRequest request;
+  request.set_node(node);
+  request.set_action(action);
+  ASSIGN_OR_RETURN(const v1::SetAdminStateReply reply,
+                   core.namenode().SetAdminState(std::move(request)));
+  return reply.id();
+}
+
 v1::HealthRequest HealthOf(uint32_t limit) {
   v1::HealthRequest request;
   request.set_limit(limit);
@@ -71,6 +81,18 @@ absl::StatusOr<SafeModeState> AdminClient::EnterSafeMode() {
 
 absl::StatusOr<SafeModeState> AdminClient::LeaveSafeMode() {
   return CallSafeMode(*core_, v1::SafeModeRequest::LEAVE);
+}
+
+absl::StatusOr<std::string> AdminClient::Decommission(const std::string& node) {
+  return CallSetAdminState(*core_, node, v1::SetAdminStateRequest::DECOMMISSION);
+}
+
+absl::StatusOr<std::string> AdminClient::Recommission(const std::string& node) {
+  return CallSetAdminState(*core_, node, v1::SetAdminStateRequest::RECOMMISSION);
+}
+
+absl::StatusOr<std::string> AdminClient::StartMaintenance(const std::string& node) {
+  return CallSetAdminState(*core_, node, v1::SetAdminStateRequest::MAINTENANCE);
 }
 
 absl::StatusOr<TxId> AdminClient::Checkpoint() {

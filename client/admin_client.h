@@ -31,6 +31,9 @@ struct DataNodeReport {
   std::string status;       // healthy, degraded, failed, recovering
   std::string reason;       // why it is not healthy
   std::string admin_state;  // in_service, decommissioning, decommissioned, maintenance
+  // While decommissioning or in maintenance: blocks that depend on it yet, and what it waits for.
+  uint64_t blocks_left = 0;
+  std::string admin_reason;
   uint64_t capacity_bytes = 0;
   uint64_t used_bytes = 0;
   uint64_t remaining_bytes = 0;
@@ -133,6 +136,13 @@ class AdminClient {
   absl::StatusOr<SafeModeState> GetSafeMode();
   absl::StatusOr<SafeModeState> EnterSafeMode();
   absl::StatusOr<SafeModeState> LeaveSafeMode();
+  // Take a DataNode out of service, for good or for a while, or back into it (out of maintenance,
+  // too); all need a superuser. `node` is an id, the beginning of one, or an address. Return its id
+  // at once: the report tells how far it is.
+  // NOT_FOUND; INVALID_ARGUMENT where `node` may be several.
+  absl::StatusOr<std::string> Decommission(const std::string& node);
+  absl::StatusOr<std::string> Recommission(const std::string& node);
+  absl::StatusOr<std::string> StartMaintenance(const std::string& node);
   // Returns the highest txid that the new image holds.
   absl::StatusOr<TxId> Checkpoint();
 

@@ -21,6 +21,8 @@ DataNodeReport FromReport(const v1::DataNodeReport& in) {
                      .status = in.status(),
                      .reason = in.reason(),
                      .admin_state = in.admin_state(),
+                     .blocks_left = in.blocks_left(),
+                     .admin_reason = in.admin_reason(),
                      .capacity_bytes = in.capacity_bytes(),
                      .used_bytes = in.used_bytes(),
                      .remaining_bytes = in.remaining_bytes(),

@@ -287,5 +287,9 @@ absl::StatusOr<v1::CheckpointReply> NameNodeClient::Checkpoint() {
   return impl_->Call(&AdminStub::Checkpoint, CallType::kRead, v1::CheckpointRequest(),
                      kCheckpointMs);
 }
+absl::StatusOr<v1::SetAdminStateReply> NameNodeClient::SetAdminState(
+    v1::SetAdminStateRequest request) {
+  return impl_->Call(&AdminStub::SetAdminState, CallType::kMutation, std::move(request));
+}
 
 }  // namespace cairn

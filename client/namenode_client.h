@@ -78,6 +78,7 @@ class NameNodeClient {
   absl::StatusOr<v1::HealthReply> Health(v1::HealthRequest request);
   absl::StatusOr<v1::SafeModeReply> SafeMode(v1::SafeModeRequest request);
   absl::StatusOr<v1::CheckpointReply> Checkpoint();
+  absl::StatusOr<v1::SetAdminStateReply> SetAdminState(v1::SetAdminStateRequest request);
 
  private:
   class Impl;

@@ -21,6 +21,7 @@
 #include "namenode/journal/file_journal.h"
 #include "namenode/monitors/checkpoint_monitor.h"
 #include "namenode/monitors/cluster_metrics.h"
+#include "namenode/monitors/decommission_monitor.h"
 #include "namenode/monitors/disk_space_monitor.h"
 #include "namenode/monitors/lease_monitor.h"
 #include "namenode/monitors/trash_monitor.h"
@@ -149,6 +150,7 @@ absl::Status NameNode::Begin() {
   lease_options.heartbeat_interval_ms = options_.heartbeat_interval_ms;
   leases_ = std::make_unique<LeaseMonitor>(clock_, namesystem_.get(), blocks_.get(), lease_options,
                                            metrics_.get());
+  decommissions_ = std::make_unique<DecommissionMonitor>(namesystem_.get(), blocks_.get());
   cluster_metrics_ =
       std::make_unique<ClusterMetrics>(namesystem_.get(), blocks_.get(), metrics_.get());
   if (options_.trash_interval_ms > 0) {
@@ -315,6 +317,8 @@ void NameNode::StartTasks() {
       add("leases", std::min<int64_t>(options_.lease_hard_limit_ms / 2 + 1, 1000),
           [this] { return leases_->RunOnce(); });
   namesystem_->SetLeaseWaker([leases] { leases->Wake(); });
+  add("decommission", options_.redundancy_interval_ms,
+      [this] { return decommissions_->RunOnce(); });
   add("checkpoint", 1000, [this] { return checkpoints_->RunOnce(); });
   add("cluster-metrics", 5000, [this] { return cluster_metrics_->RunOnce(); });
   add("disk-space", 5000, [this] { return disk_space_->RunOnce(); });

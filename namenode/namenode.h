@@ -35,6 +35,7 @@ class ClientOperations;
 class ClusterMetrics;
 class ClusterOperations;
 class ControlService;
+class DecommissionMonitor;
 class DiskSpaceMonitor;
 class FileJournal;
 class ForcedSafeMode;
@@ -98,6 +99,7 @@ class NameNode {
   std::unique_ptr<CheckpointMonitor> checkpoints_;
   std::unique_ptr<DiskSpaceMonitor> disk_space_;
   std::unique_ptr<LeaseMonitor> leases_;
+  std::unique_ptr<DecommissionMonitor> decommissions_;
   std::unique_ptr<ClusterMetrics> cluster_metrics_;
   std::unique_ptr<TrashMonitor> trash_;  // null: no trash
   std::unique_ptr<LineLog> audit_lines_;

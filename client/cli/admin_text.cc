@@ -21,6 +21,11 @@ std::string State(const DataNodeReport& node) {
              : fmt::format("{}, {}", node.status, node.admin_state);
 }
 
+std::string Reason(const DataNodeReport& node) {
+  const bool both = !node.reason.empty() && !node.admin_reason.empty();
+  return node.reason + (both ? "; " : "") + node.admin_reason;
+}
+
 std::string IssueLine(const ReplicationIssue& issue) {
   return fmt::format("  {}: block {}: {} of {} copies, on {}\n", issue.path, issue.block_id,
                      issue.current_replicas, issue.target_replicas, fmt::join(issue.nodes, " "));
@@ -38,7 +43,7 @@ std::string NodesText(const std::vector<DataNodeReport>& nodes) {
                FormatSize(node.used_bytes), FormatSize(node.remaining_bytes),
                fmt::format("{:.1f}%", node.utilization_percent),
                fmt::format("{:.1f}s ago", static_cast<double>(node.last_heartbeat_ms_ago) / 1000),
-               node.reason});
+               Reason(node)});
   }
   return table.Take();
 }

@@ -17,6 +17,7 @@ void AddCommands(Cli& cli) {
   AddCheckCommands(cli);
   AddFsck(cli);
   AddAdminCommands(cli);
+  AddNodeCommands(cli);
   AddBench(cli);
   AddBenchTransfers(cli);
   AddQuota(cli);

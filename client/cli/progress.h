@@ -22,6 +22,11 @@ struct ProgressNumbers {
 // bar gives way first. Without a total (standard input) it has bytes and rate alone.
 std::string FormatProgress(const ProgressNumbers& numbers, size_t columns);
 
+// "  42% [=====>      ] TEXT": what is done, `part` of 0 to 1, at most `columns` wide.
+std::string FormatBar(double part, const std::string& text, size_t columns);
+// "5s", "2m05s", "1h03m".
+std::string FormatSeconds(uint64_t seconds);
+
 class Progress {
  public:
   void Expect(uint64_t files, uint64_t bytes) {

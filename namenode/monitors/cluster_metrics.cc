@@ -26,6 +26,11 @@ ClusterMetrics::ClusterMetrics(const Namesystem* namesystem, BlockManager* block
       missing_(Add(metrics, "missing_blocks", "Blocks without a replica")),
       misplaced_(Add(metrics, "misplaced_blocks",
                      "Blocks with enough replicas that are not spread as wanted")),
+      leaving_(Add(metrics, "leaving_blocks",
+                   "Blocks with enough replicas, but too few on nodes that stay")),
+      blocks_left_(Add(metrics, "leaving_nodes_blocks_left",
+                       "Blocks that depend on nodes being decommissioned or in maintenance, summed "
+                       "over these")),
       safe_mode_(Add(metrics, "safe_mode", "1 while the NameNode is in safe mode")),
       capacity_bytes_(Add(metrics, "capacity_bytes", "Of the DataNodes that are not failed")),
       used_bytes_(Add(metrics, "used_bytes", "By replicas")),
@@ -34,6 +39,12 @@ ClusterMetrics::ClusterMetrics(const Namesystem* namesystem, BlockManager* block
        {NodeState::kHealthy, NodeState::kDegraded, NodeState::kFailed, NodeState::kRecovering}) {
     nodes_[state] = metrics->AddGauge("cairn_cluster_datanodes", "DataNodes by state",
                                       {{"state", std::string(ToString(state))}});
+  }
+  for (const AdminState state : {AdminState::kInService, AdminState::kDecommissioning,
+                                 AdminState::kDecommissioned, AdminState::kMaintenance}) {
+    admin_states_[state] =
+        metrics->AddGauge("cairn_cluster_datanodes_admin", "DataNodes by what they shall be",
+                          {{"state", std::string(ToString(state))}});
   }
 }
 
@@ -55,6 +66,15 @@ absl::Status ClusterMetrics::RunOnce() {
   set(corrupt_, report.blocks.corrupt);
   set(missing_, report.blocks.missing);
   set(misplaced_, report.blocks.misplaced);
+  set(leaving_, report.blocks.leaving);
+  std::map<AdminState, uint64_t> by_admin_state;
+  uint64_t blocks_left = 0;
+  for (const DataNodeReport& node : report.datanodes) {
+    ++by_admin_state[node.admin_state];
+    blocks_left += node.blocks_left;
+  }
+  for (const auto& [state, gauge] : admin_states_) set(gauge, by_admin_state[state]);
+  set(blocks_left_, blocks_left);
   set(safe_mode_, report.safe_mode ? 1 : 0);
   set(capacity_bytes_, report.capacity_bytes);
   set(used_bytes_, report.used_bytes);

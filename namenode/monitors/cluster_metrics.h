@@ -27,6 +27,7 @@ class ClusterMetrics {
   const Namesystem* const namesystem_;
   BlockManager* const blocks_;
   std::map<NodeState, Gauge*> nodes_;
+  std::map<AdminState, Gauge*> admin_states_;
   Gauge* const files_;
   Gauge* const directories_;
   Gauge* const open_files_;
@@ -36,6 +37,8 @@ class ClusterMetrics {
   Gauge* const corrupt_;
   Gauge* const missing_;
   Gauge* const misplaced_;
+  Gauge* const leaving_;
+  Gauge* const blocks_left_;
   Gauge* const safe_mode_;
   Gauge* const capacity_bytes_;
   Gauge* const used_bytes_;

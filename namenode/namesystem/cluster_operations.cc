@@ -209,6 +209,27 @@ absl::StatusOr<SafeModeState> ClusterOperations::SafeMode(const Caller& caller,
   return SafeModeState{blocks_->InSafeMode(), blocks_->SafeModeReason()};
 }
 
+void ClusterOperations::SetAdminState(const CallContext& call, std::string_view node,
+                                      NodeAction action, Reply<std::string> reply) {
+  if (absl::Status may = RequireSuperuser(call.caller); !may.ok()) return reply(std::move(may));
+  const absl::StatusOr<NodeIdentity> found = blocks_->FindNode(node);
+  if (!found.ok()) return reply(found.status());
+  const AdminState state = action == NodeAction::kDecommission  ? AdminState::kDecommissioning
+                           : action == NodeAction::kMaintenance ? AdminState::kMaintenance
+                                                                : AdminState::kInService;
+  namesystem_->Commit(
+      Origin::kClient, call.key,
+      [&](const FsState& s) {
+        return PlanSetAdminState(s, call.caller, {found->number, state});
+      },
+      [id = found->id, state, user = call.caller.user,
+       reply = std::move(reply)](const absl::StatusOr<Answer>& answer) {
+        if (!answer.ok()) return reply(answer.status());
+        LogInfo("DataNode {} shall be {}, says {}", id, ToString(state), user);
+        reply(id);
+      });
+}
+
 absl::StatusOr<TxId> ClusterOperations::Checkpoint(const Caller& caller) {
   RETURN_IF_ERROR(RequireSuperuser(caller));
   return checkpoint_();

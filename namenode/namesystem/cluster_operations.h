@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,8 @@ struct SafeModeState {
 };
 enum class SafeModeAction { kGet, kEnter, kLeave };
 
+enum class NodeAction { kDecommission, kRecommission, kMaintenance };
+
 class ClusterOperations {
  public:
   using CheckpointFn = std::function<absl::StatusOr<TxId>()>;
@@ -83,6 +86,11 @@ class ClusterOperations {
   void Report(Reply<ClusterOverview> reply);
   void Health(size_t limit, Reply<HealthOverview> reply);
   absl::StatusOr<SafeModeState> SafeMode(const Caller& caller, SafeModeAction action);
+  // Takes a DataNode out of service, for good or for a while, or back into it; `node` as FindNode
+  // has it. The reply, the node's id, comes once that is durable; what follows from it takes its
+  // time.
+  void SetAdminState(const CallContext& call, std::string_view node, NodeAction action,
+                     Reply<std::string> reply);
   absl::StatusOr<TxId> Checkpoint(const Caller& caller);  // blocks until it is done
   void SetCheckpoint(CheckpointFn checkpoint) { checkpoint_ = std::move(checkpoint); }
 

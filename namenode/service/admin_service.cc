@@ -1,5 +1,8 @@
 #include "namenode/service/admin_service.h"
 
+#include <optional>
+#include <string>
+
 #include "namenode/service/reactors.h"
 
 namespace cairn::namenode {
@@ -25,6 +28,8 @@ void ToProto(const DataNodeReport& node, v1::DataNodeReport* out) {
   out->set_status(std::string(ToString(node.state)));
   out->set_reason(node.reason);
   out->set_admin_state(std::string(ToString(node.admin_state)));
+  out->set_blocks_left(node.blocks_left);
+  out->set_admin_reason(node.admin_reason);
   out->set_capacity_bytes(node.capacity_bytes);
   out->set_used_bytes(node.used_bytes);
   out->set_remaining_bytes(node.remaining_bytes);
@@ -40,6 +45,20 @@ void ToProto(const DataNodeReport& node, v1::DataNodeReport* out) {
     volume_out->set_capacity_bytes(volume.capacity_bytes);
     volume_out->set_used_bytes(volume.used_bytes);
     volume_out->set_failed(volume.failed);
+  }
+}
+
+// nullopt: one that this NameNode does not know.
+std::optional<NodeAction> FromProto(v1::SetAdminStateRequest::Action action) {
+  switch (action) {
+    case v1::SetAdminStateRequest::DECOMMISSION:
+      return NodeAction::kDecommission;
+    case v1::SetAdminStateRequest::RECOMMISSION:
+      return NodeAction::kRecommission;
+    case v1::SetAdminStateRequest::MAINTENANCE:
+      return NodeAction::kMaintenance;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -168,6 +187,20 @@ grpc::ServerUnaryReactor* AdminService::Checkpoint(Context* context,
     if (!queued) {
       Finish(end, absl::ResourceExhaustedError("too many checkpoints are waited for already"));
     }
+  });
+}
+
+grpc::ServerUnaryReactor* AdminService::SetAdminState(Context* context,
+                                                      const v1::SetAdminStateRequest* request,
+                                                      v1::SetAdminStateReply* reply) {
+  return Serve(context, *callers_, audit_, *request, [&](const CallContext& call, CallEnd* end) {
+    const std::optional<NodeAction> action = FromProto(request->action());
+    if (!action) return Finish(end, absl::InvalidArgumentError("unknown action on a DataNode"));
+    operations_->SetAdminState(call, request->node(), *action,
+                               [reply, end](const absl::StatusOr<std::string>& id) {
+                                 if (id.ok()) reply->set_id(*id);
+                                 Finish(end, id.status());
+                               });
   });
 }
 

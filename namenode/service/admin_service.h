@@ -28,6 +28,8 @@ class AdminService final : public v1::Admin::CallbackService {
   Reactor* Health(Context*, const v1::HealthRequest*, v1::HealthReply*) override;
   Reactor* SafeMode(Context*, const v1::SafeModeRequest*, v1::SafeModeReply*) override;
   Reactor* Checkpoint(Context*, const v1::CheckpointRequest*, v1::CheckpointReply*) override;
+  Reactor* SetAdminState(Context*, const v1::SetAdminStateRequest*,
+                         v1::SetAdminStateReply*) override;
 
  private:
   ClusterOperations* const operations_;

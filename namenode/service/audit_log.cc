@@ -170,6 +170,16 @@ AuditedCall DescribeCall(const v1::SafeModeRequest& r) {
       return ByPath("safemode_get", {});
   }
 }
+AuditedCall DescribeCall(const v1::SetAdminStateRequest& r) {
+  switch (r.action()) {
+    case v1::SetAdminStateRequest::DECOMMISSION:
+      return ByPath("decommission", r.node());
+    case v1::SetAdminStateRequest::MAINTENANCE:
+      return ByPath("maintenance", r.node());
+    default:
+      return ByPath("recommission", r.node());
+  }
+}
 AuditedCall DescribeCall(const v1::CheckpointRequest&) { return ByPath("checkpoint", {}); }
 
 std::string PeerIp(std::string_view peer) {

@@ -59,6 +59,7 @@ AuditedCall DescribeCall(const v1::ListRequest& request);
 AuditedCall DescribeCall(const v1::GetBlockLocationsRequest& request);
 AuditedCall DescribeCall(const v1::GetContentSummaryRequest& request);
 AuditedCall DescribeCall(const v1::SafeModeRequest& request);
+AuditedCall DescribeCall(const v1::SetAdminStateRequest& request);
 AuditedCall DescribeCall(const v1::CheckpointRequest& request);
 
 // The address in what gRPC says of a peer: "10.0.0.1" of "ipv4:10.0.0.1:4711", "::1" of

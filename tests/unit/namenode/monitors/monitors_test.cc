@@ -5,6 +5,7 @@
 #include "common/env.h"
 #include "namenode/monitors/checkpoint_monitor.h"
 #include "namenode/monitors/cluster_metrics.h"
+#include "namenode/monitors/decommission_monitor.h"
 #include "namenode/monitors/disk_space_monitor.h"
 #include "tests/support/cluster.h"
 #include "tests/unit/namenode/namesystem/door_fixture.h"
@@ -39,6 +40,47 @@ TEST(DiskSpaceMonitorTest, EnoughSpaceDoesNotLiftAnOlderJournal) {
   StateStore store(env.get(), {temp.path()}, "cluster-1");
   EXPECT_EQ(DiskSpaceMonitor(&store, 0, &forced).RunOnce(), absl::OkStatus());
   EXPECT_TRUE(door.blocks.InSafeMode());
+}
+
+// An empty node in a cluster without blocks: nothing depends on it, and a later start knows.
+TEST(DecommissionMonitorTest, ANodeThatNothingDependsOnIsDecommissioned) {
+  Door door;
+  door.journal.Flow();
+  const auto commit = [&](const Namesystem::PlanFn& plan) {
+    return door.namesystem.CommitAndWait(Origin::kInternal, std::nullopt, plan).status();
+  };
+  NodeRegistration node;
+  node.id = "n1";
+  node.addresses = {"127.0.0.1:1"};
+  node.number = 1;
+  ASSERT_EQ(commit([](const FsState& s) {
+              return PlanRegisterNode(s, {"n1", "/r", {}});
+            }),
+            absl::OkStatus());
+  ASSERT_EQ(door.blocks.Register(node), absl::OkStatus());
+  DecommissionMonitor monitor(&door.namesystem, &door.blocks);
+  const auto state = [&] {
+    AdminState admin = AdminState::kInService;
+    door.namesystem.Peek([&](const FsState& s) { admin = s.registry().FindNode(1)->admin; });
+    EXPECT_EQ(door.blocks.Report().datanodes[0].admin_state, admin);
+    return admin;
+  };
+  EXPECT_EQ(monitor.RunOnce(), absl::OkStatus());
+  EXPECT_EQ(state(), AdminState::kInService);
+  ASSERT_EQ(commit([](const FsState& s) {
+              return PlanSetAdminState(s, {"root", {}, true}, {1, AdminState::kDecommissioning});
+            }),
+            absl::OkStatus());
+  EXPECT_EQ(state(), AdminState::kDecommissioning);
+  door.blocks.RunHeartbeatCheck();
+  EXPECT_EQ(monitor.RunOnce(), absl::OkStatus());
+  EXPECT_EQ(state(), AdminState::kDecommissioned);
+  EXPECT_EQ(ClusterMetrics(&door.namesystem, &door.blocks, &door.metrics).RunOnce(),
+            absl::OkStatus());
+  const std::string text = door.metrics.RenderText();
+  EXPECT_THAT(text, HasSubstr("cairn_cluster_datanodes_admin{state=\"decommissioned\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_cluster_datanodes_admin{state=\"in_service\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_cluster_leaving_nodes_blocks_left 0\n"));
 }
 
 TEST(ClusterMetricsTest, FiguresOfBothStatesAreShown) {

@@ -119,6 +119,11 @@ TEST_F(AuditedCallsTest, EveryCallIsAudited) {
   v1::SafeModeRequest safe_mode;
   v1::SafeModeReply mode;
   EXPECT_EQ(Call(*admin_, &v1::Admin::Stub::SafeMode, safe_mode, &mode), absl::OkStatus());
+  v1::SetAdminStateRequest decommission;
+  decommission.set_node("n 1");
+  decommission.set_action(v1::SetAdminStateRequest::DECOMMISSION);
+  v1::SetAdminStateReply leaving;
+  EXPECT_FALSE(Call(*admin_, &v1::Admin::Stub::SetAdminState, decommission, &leaving, "eve").ok());
   EXPECT_THAT(
       Audited(),
       ElementsAre(
@@ -135,7 +140,9 @@ TEST_F(AuditedCallsTest, EveryCallIsAudited) {
           "error=NOT_FOUND",
           "allowed=false ugi=a/b ip=127.0.0.1 cmd=getfileinfo src=/none dst=null perm=null "
           "error=INVALID_ARGUMENT",
-          "allowed=true ugi=root ip=127.0.0.1 cmd=safemode_get src=null dst=null perm=null"));
+          "allowed=true ugi=root ip=127.0.0.1 cmd=safemode_get src=null dst=null perm=null",
+          "allowed=false ugi=eve ip=127.0.0.1 cmd=decommission src=\"n 1\" dst=null perm=null "
+          "error=PERMISSION_DENIED"));
 }
 
 TEST_F(AuditedCallsTest, CallsOfASessionAreAuditedEachByItself) {

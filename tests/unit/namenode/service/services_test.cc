@@ -381,6 +381,39 @@ TEST_F(ServicesTest, WaitingReplicasAreToldApartFromReceivedAndDeletedOnes) {
   EXPECT_FALSE(good());
 }
 
+TEST_F(ServicesTest, SuperusersTakeNodesOutOfServiceAndBack) {
+  ASSERT_TRUE(RegisterNode("n1").ok());
+  v1::SetAdminStateRequest request;
+  request.set_node("n");
+  request.set_action(v1::SetAdminStateRequest::MAINTENANCE);
+  v1::SetAdminStateReply reply;
+  const auto call = [&](const std::string& user) {
+    return Call(*admin_, &v1::Admin::Stub::SetAdminState, request, &reply, user);
+  };
+  const auto state = [&] {
+    v1::ReportReply report;
+    EXPECT_EQ(Call(*admin_, &v1::Admin::Stub::Report, v1::ReportRequest(), &report),
+              absl::OkStatus());
+    return report.datanodes(0).admin_state();
+  };
+  EXPECT_TRUE(absl::IsPermissionDenied(call("alice")));
+  EXPECT_EQ(state(), "in_service");
+  ASSERT_EQ(call("root"), absl::OkStatus());
+  EXPECT_EQ(reply.id(), "n1");
+  EXPECT_EQ(state(), "maintenance");
+  request.set_action(v1::SetAdminStateRequest::RECOMMISSION);
+  ASSERT_EQ(call("root"), absl::OkStatus());
+  EXPECT_EQ(state(), "in_service");
+  request.set_action(v1::SetAdminStateRequest::UNKNOWN);
+  EXPECT_TRUE(absl::IsInvalidArgument(call("root")));
+  request.set_action(v1::SetAdminStateRequest::DECOMMISSION);
+  request.set_node("x");
+  EXPECT_TRUE(absl::IsNotFound(call("root")));
+  request.set_node("127.0.0.1:1");
+  ASSERT_EQ(call("root"), absl::OkStatus());
+  EXPECT_EQ(state(), "decommissioning");
+}
+
 TEST_F(ServicesTest, ReportsCountNodesAndOnlySuperusersChangeSafeMode) {
   ASSERT_TRUE(RegisterNode("n1").ok());
   v1::ReportReply report;
