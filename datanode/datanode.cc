@@ -83,7 +83,8 @@ class DataNode::Impl {
     sync_->Start();  // replicas that need not be durable at once, or are only in a log
     scrubber_ =
         std::make_unique<Scrubber>(Scrubber::Options{.scan_period_ms = options_.scan_period_ms,
-                                                     .scan_rate = options_.scan_rate},
+                                                     .scan_rate = options_.scan_rate,
+                                                     .ready = [this] { return registered_once(); }},
                                    store_.get(), clock_, &metrics_);
     scrubber_->Start();  // scan-N for each volume: a slice every second
 
@@ -184,6 +185,11 @@ class DataNode::Impl {
                               .clock = clock_,
                               .metrics = &metrics_});
     session_set_.store(true);
+  }
+
+  bool registered_once() {
+    MutexLock lock(mu_);
+    return registered_once_;
   }
 
   void NoteRegistered() {

@@ -47,7 +47,10 @@ Scrubber::Scrubber(const Options& options, ReplicaStore* store, Clock* clock, Me
                                                       clock, metrics, &stop_);
     volume->task = std::make_unique<BackgroundTask>(
         fmt::format("scan-{}", info.index), kSliceMs,
-        [one = volume.get()] { return one->RunOnce(); }, metrics);
+        [one = volume.get(), ready = options.ready] {
+          return ready == nullptr || ready() ? one->RunOnce() : absl::OkStatus();
+        },
+        metrics);
     volumes_.push_back(std::move(volume));
   }
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -26,6 +27,9 @@ class Scrubber {
     uint64_t scan_rate = 8 << 20;  // bytes a second and volume, above 0; more where the period asks
     // HDFS's. Where the period is shorter, so is this: who wants to know sooner wants to know all.
     int64_t directory_interval_ms = int64_t{6} * 3600 * 1000;
+    // Nothing is touched before this says so: a node that is refused by its NameNode leaves no
+    // trace. Called every second, thread-safe; empty: at once.
+    std::function<bool()> ready;
   };
 
   // The store may not have joined its cluster yet: it is waited for.

@@ -103,10 +103,13 @@ TEST_F(ScrubberTest, AReplicaThatIsBroughtBackCountsAgain) {
     for (const std::string& file : FinalizedFiles(cluster_->datanode(i))) data = file;
   }
   ASSERT_FALSE(data.empty());
-  const std::vector<std::string> checksums =
-      FilesBelow(std::filesystem::path(data).parent_path(),
-                 [](std::string_view name) { return name.ends_with(".meta"); });
-  ASSERT_EQ(checksums.size(), 1u);
+  // It was small, so at first a log has it, and its checksum file another name.
+  std::vector<std::string> checksums;
+  ASSERT_TRUE(WaitUntil(kPatienceMs, [&] {
+    checksums = FilesBelow(std::filesystem::path(data).parent_path(),
+                           [](std::string_view name) { return name.ends_with(".meta"); });
+    return checksums.size() == 1;
+  }));
   const std::string kept = Local("kept");
   std::filesystem::copy_file(checksums[0], kept + ".meta");
   std::filesystem::rename(data, kept);

@@ -121,8 +121,19 @@ TEST_F(ScrubberTest, FindsDamageOnEveryVolumeAndEnds) {
     env_.Flip("/d" + std::to_string(volume) + DataOf(held[0].block.id).substr(3), 5, 0x01);
   }
   const auto clock = NewSystemClock();
-  Scrubber scrubber({.scan_period_ms = 1'000}, store_.get(), clock.get(), &metrics_);
+  std::atomic<bool> ready = false;
+  std::atomic<int> asked = 0;
+  const auto is_ready = [&] {
+    ++asked;
+    return ready.load();
+  };
+  Scrubber scrubber({.scan_period_ms = 1'000, .ready = is_ready}, store_.get(), clock.get(),
+                    &metrics_);
   scrubber.Start();
+  EXPECT_TRUE(WaitUntil([&] { return asked.load() >= 4; }));
+  EXPECT_THAT(store_->BadReplicas(), IsEmpty());
+  EXPECT_FALSE(*env_.Exists("/d0/current/scan"));
+  ready.store(true);
   EXPECT_TRUE(WaitUntil([&] { return store_->BadReplicas().size() == 2; }));
   scrubber.Stop();
   EXPECT_TRUE(*env_.Exists("/d0/current/scan"));
