@@ -142,12 +142,13 @@ std::string ReportedState::WhatLeavingWaitsFor(const DataNode& node, uint64_t bl
   if (!judging_.empty()) return "its blocks are being looked at";
   if (!for_good) return "";
   if (!nodes_.LiveReported()) return "waits for block reports of other DataNodes";
-  // Nobody knows what was on it: HDFS then waits, too, until nothing lacks replicas.
+  // Of a silent node nobody knows all that is on it: what it did not confirm is not counted any
+  // more. HDFS then waits, too, until nothing lacks replicas.
   const BlockCounts counts = index_.counts();
   const uint64_t lacking = counts.under_replicated + counts.corrupt + counts.missing;
   if (!lost_.empty()) return "waits for what was lost with a volume to be counted";
-  if (!node.alive && lacking > 0) {
-    return fmt::format("it is gone; waits for {} that may have been on it",
+  if ((!node.alive || nodes_.Late(node, Now())) && lacking > 0) {
+    return fmt::format("it is silent; waits for {} that may have been on it",
                        Plural(lacking, "block"));
   }
   return "";

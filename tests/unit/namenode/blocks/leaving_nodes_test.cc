@@ -254,8 +254,22 @@ TEST_F(LeavingNodesTest, ADeadNodeWithTheOnlyReplicaIsWaitedFor) {
   Set(1, AdminState::kDecommissioning);
   cluster_.Run(90'000);
   EXPECT_EQ(Report(1).admin_state, AdminState::kDecommissioning);
-  EXPECT_EQ(Report(1).admin_reason, "it is gone; waits for 1 block that may have been on it");
+  EXPECT_EQ(Report(1).admin_reason, "it is silent; waits for 1 block that may have been on it");
   cluster_.Restart(cluster_.node(1));
+  ASSERT_TRUE(RunUntil(1, AdminState::kDecommissioned));
+  EXPECT_EQ(Staying(block), 1u);
+}
+
+// Its writer has said that it is there, and no report has: that is forgotten while it is silent.
+TEST_F(LeavingNodesTest, ASilentNodeMayHoldWhatItDidNotConfirm) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1}, 1, /*report=*/false);
+  cluster_.node(1).up = false;
+  Set(1, AdminState::kDecommissioning);
+  cluster_.Run(30'000);
+  EXPECT_EQ(cluster_.Counts().missing, 1u);
+  EXPECT_EQ(Report(1).admin_state, AdminState::kDecommissioning);
+  cluster_.node(1).up = true;
   ASSERT_TRUE(RunUntil(1, AdminState::kDecommissioned));
   EXPECT_EQ(Staying(block), 1u);
 }
