@@ -87,7 +87,7 @@ TEST_P(ScrubbedLifeTest, NothingThatTheNodeDoesIsDamage) {
   std::atomic<bool> done = false;
   std::vector<std::thread> threads;
   for (uint32_t seed = 1; seed <= 3; ++seed) {
-    threads.emplace_back([this, seed] { Live(seed, 400); });
+    threads.emplace_back([this, seed] { Live(seed, 120); });
   }
   std::thread syncs([&] {
     while (!done.load()) store().SyncPending();
