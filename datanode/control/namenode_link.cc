@@ -39,13 +39,14 @@ void NameNodeLink::Stop() {
   for (grpc::ClientContext* context : calls_) context->TryCancel();
 }
 
-void NameNodeLink::ChooseConnected() {
+bool NameNodeLink::ChooseConnected() {
   // With a single NameNode, calls themselves wait for it.
-  for (size_t tried = 0; channels_.size() > 1 && tried < channels_.size(); ++tried) {
+  if (channels_.size() == 1) return true;
+  for (size_t tried = 0; tried < channels_.size(); ++tried) {
     size_t candidate;
     {
       MutexLock lock(mu_);
-      if (stopped_) return;
+      if (stopped_) return true;
       candidate = current_;
     }
     grpc::Channel& channel = *channels_[candidate];
@@ -55,17 +56,19 @@ void NameNodeLink::ChooseConnected() {
            channel.WaitForStateChange(state, deadline)) {
       state = channel.GetState(/*try_to_connect=*/true);
     }
-    if (state == GRPC_CHANNEL_READY) return;
+    if (state == GRPC_CHANNEL_READY) return true;
     MutexLock lock(mu_);
     if (current_ == candidate) current_ = (current_ + 1) % channels_.size();
   }
+  return false;
 }
 
 template <typename Call>
 absl::Status NameNodeLink::Run(int64_t deadline_ms, Call call) {
-  ChooseConnected();
+  if (!ChooseConnected()) return absl::UnavailableError("no NameNode answers");
   grpc::ClientContext context;
   SetupContext(context, deadline_ms);
+  if (channels_.size() > 1) context.set_wait_for_ready(false);  // another one may answer at once
   size_t used;
   {
     MutexLock lock(mu_);

@@ -47,8 +47,8 @@ class NameNodeLink {
   // Runs call(channel, context) with this deadline and turns its outcome into ours.
   template <typename Call>
   absl::Status Run(int64_t deadline_ms, Call call) ABSL_LOCKS_EXCLUDED(mu_);
-  // Moves on from NameNodes that cannot be reached, as long as there are others.
-  void ChooseConnected() ABSL_LOCKS_EXCLUDED(mu_);
+  // Moves on from NameNodes that cannot be reached, as long as there are others. False: none can.
+  bool ChooseConnected() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Finish(grpc::ClientContext* context, size_t used, const grpc::Status& status)
       ABSL_LOCKS_EXCLUDED(mu_);
 

@@ -2,6 +2,7 @@
 // commands, and what happens when that NameNode forgets, restarts, or is the wrong one.
 #include <gmock/gmock.h>
 
+#include "datanode/control/namenode_link.h"
 #include "datanode/datanode.h"
 #include "tests/unit/datanode/control/fake_namenode.h"
 #include "tests/unit/datanode/service/test_node.h"
@@ -178,6 +179,13 @@ TEST_F(ControlSessionTest, FindsANameNodeThatComesBack) {
   namenode_.Serve(port);
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 0; }));
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.changes.size() == 1; }));
+}
+
+TEST(NameNodeLinkTest, NoCallWaitsForNameNodesThatAreAllGone) {
+  NameNodeLink link({HostPort{"127.0.0.1", 1}, HostPort{"127.0.0.1", 2}});
+  EXPECT_TRUE(absl::IsUnavailable(link.Heartbeat({}).status()));
+  // It has five minutes where there is somebody to take it.
+  EXPECT_TRUE(absl::IsUnavailable(link.FullReport([](v1::FullReportPiece*) { return true; })));
 }
 
 TEST_F(ControlSessionTest, FullReportsComeInPieces) {
