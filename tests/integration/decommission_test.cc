@@ -113,14 +113,15 @@ TEST_F(DecommissionTest, TwoOfFiveNodesLeaveWhileFilesAreWritten) {
   Writer writer(cluster_.get(), &dir_);
   ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return writer.written() >= 5; })) << writer.errors();
 
-  // Two nodes on which a block is being written: nothing may end before that block does.
-  const std::string slow_content = RandomBytes(7, 3'000'000);
+  // Two nodes on which a block is being written: nothing may end before that block does. It is told
+  // from the writer's by its size; the last packet, of up to 1 MiB, waits until it is full.
+  const std::string slow_content = RandomBytes(7, 6'000'000);
   SlowPut slow(cluster_.get(), {"--block-size=64M", "--timeout=100s"}, "/slow");
-  ASSERT_TRUE(slow.Feed(slow_content.substr(0, 1'500'000)));
+  ASSERT_TRUE(slow.Feed(slow_content.substr(0, 4'000'000)));
   const auto writes_slow = [&](size_t i) {
     for (const std::string& path : OpenFiles(cluster_->datanode(i))) {
       std::error_code gone;
-      if (std::filesystem::file_size(path, gone) >= 1'200'000 && !gone) return true;
+      if (std::filesystem::file_size(path, gone) >= 2'000'000 && !gone) return true;
     }
     return false;
   };
@@ -157,7 +158,7 @@ TEST_F(DecommissionTest, TwoOfFiveNodesLeaveWhileFilesAreWritten) {
   ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return writer.written() > before + 2; }));
   for (const auto& command : commands) EXPECT_TRUE(command->running());
 
-  ASSERT_TRUE(slow.Feed(slow_content.substr(1'500'000)));
+  ASSERT_TRUE(slow.Feed(slow_content.substr(4'000'000)));
   const CommandResult put = slow.Finish();
   ASSERT_EQ(put.code, 0) << put.err;
   for (size_t i = 0; i < commands.size(); ++i) {
