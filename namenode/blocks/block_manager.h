@@ -88,8 +88,8 @@ class BlockManager {
   std::vector<NodeAddress> LocateOpen(const std::vector<NodeNumber>& pipeline,
                                       std::string_view reader_host, std::string_view reader_rack)
       ABSL_LOCKS_EXCLUDED(mu_);
-  // All nodes with a good replica of a finished block, those that are late last; nullopt when it is
-  // not finished with exactly this generation and length (any more).
+  // All nodes with a good replica of a finished block, those that are late or leave last; nullopt
+  // when it is not finished with exactly this generation and length (any more).
   std::optional<std::vector<NodeNumber>> GoodNodes(const Block& block) ABSL_LOCKS_EXCLUDED(mu_);
   // In the order of `nodes`; those that never registered since the start are left out.
   std::vector<NodeAddress> NodeAddresses(const std::vector<NodeNumber>& nodes)

@@ -61,10 +61,12 @@ std::optional<std::vector<NodeNumber>> ReportedState::GoodNodes(const Block& wan
     return std::nullopt;
   }
   std::vector<NodeNumber> numbers;
-  Nodes nodes = ServingNodes(wanted.id, *block);
+  // All, those that leave too: the next to write must not depend on fewer replicas than there are.
+  Nodes nodes = blocks_.GoodNodes(wanted.id, *block);
   const int64_t now = Now();
-  std::stable_partition(nodes.begin(), nodes.end(),
-                        [&](const DataNode* node) { return !nodes_.Late(*node, now); });
+  std::stable_partition(nodes.begin(), nodes.end(), [&](const DataNode* node) {
+    return node->in_service() && !nodes_.Late(*node, now);
+  });
   for (const DataNode* node : nodes) numbers.push_back(node->number);
   return numbers;
 }

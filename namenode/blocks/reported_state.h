@@ -172,8 +172,8 @@ class ReportedState {
   void DescribeLeaving(const DataNode& node, DataNodeReport* report) const;
   std::string WhatLeavingWaitsFor(const DataNode& node, uint64_t blocks_left) const;
   std::string WhyBlocksAreLeft(const DataNode& node) const;
-  // Where a block is read and appended to: nodes that are not in service only as long as there are
-  // not enough others.
+  // Where a block is read: nodes that are not in service only as long as there are not enough
+  // others.
   Nodes ServingNodes(BlockId id, const BlockEntry& block) const;
 
   void ApplyFinished(const BlockChange& change, BlockEntry& block);

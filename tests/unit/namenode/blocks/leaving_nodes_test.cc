@@ -163,7 +163,18 @@ TEST_F(LeavingNodesTest, AnOpenBlockIsFinishedFirst) {
   EXPECT_EQ(Staying(block), 2u);
 }
 
-// It was opened before the node began to leave, and after.
+// With a target that nodes in service meet, too: one of these may turn out to have lost its
+// replica.
+TEST_F(LeavingNodesTest, AnAppendTakesALeavingNodesReplicaAlong) {
+  AddNodes(3);
+  const Block block = cluster_.AddBlock({1, 2}, 2);
+  Set(1, AdminState::kDecommissioning);
+  ASSERT_TRUE(RunUntil(1, AdminState::kDecommissioned));
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(2, 3));
+  EXPECT_THAT(*cluster_.manager().GoodNodes(block), ElementsAre(2, 3, 1));
+}
+
+// It was opened before the node began to leave.
 TEST_F(LeavingNodesTest, AnOpenBlockThatMovedAwayIsNotWaitedFor) {
   AddNodes(4);
   const Block block = cluster_.NewBlock(0);
