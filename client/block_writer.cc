@@ -173,7 +173,7 @@ absl::Status BlockWriter::GiveUpPipeline(const absl::Status& failure) {
   }
   Collect();
   pipeline_.reset();  // packets that are left may get another seq now
-  if (!tries_.Again()) {
+  if (!tries_.AgainAfter(failure)) {
     return Annotate(failure, fmt::format("cannot write a block after {} tries", tries_.count()));
   }
   return state_.acked == 0 ? AbandonBlock() : absl::OkStatus();

@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t kLeaveOutMs = 60'000;      // by then the NameNode knows whether the node is dead
 constexpr int64_t kMaxRetryPauseMs = 4'000;  // less than the grace of an interrupted `cairn put`
+constexpr int64_t kMinBusyPauseMs = 20;
+constexpr int64_t kMaxBusyPauseMs = 500;
 
 }  // namespace
 
@@ -51,9 +53,15 @@ bool WriteTries::TakeBackOne(const std::function<bool(NodeNumber)>& eligible) {
     if (it->second <= now_ms || !eligible(it->first)) continue;
     if (first == left_out_until_ms_.end() || it->second < first->second) first = it;
   }
-  if (first == left_out_until_ms_.end() || !Again()) return false;
+  if (first == left_out_until_ms_.end()) return false;
   const double jitter = static_cast<double>(RandomU64() >> 11) * 0x1.0p-53;
-  PauseForMs(BackoffMs(count_, options_->retry_pause_ms, kMaxRetryPauseMs, jitter));
+  if (WaitsForItsTurn()) {
+    PauseForMs(BackoffMs(++busy_tries_, kMinBusyPauseMs, kMaxBusyPauseMs, jitter));
+  } else if (Again()) {
+    PauseForMs(BackoffMs(count_, options_->retry_pause_ms, kMaxRetryPauseMs, jitter));
+  } else {
+    return false;
+  }
   left_out_until_ms_.erase(first);
   return true;
 }
@@ -64,6 +72,23 @@ void WriteTries::LearnFrom(const WriteTries& other) {
     mine = std::max(mine, until_ms);
   }
   complained_.insert(other.complained_.begin(), other.complained_.end());
+}
+
+bool WriteTries::WaitsForItsTurn() const {
+  return busy_since_ms_ != 0 && !stopped_->load() &&
+         clock_->SteadyMs() - busy_since_ms_ < options_->max_progress_ms;
+}
+
+bool WriteTries::AgainAfter(const absl::Status& failure) {
+  if (KindOf(failure) != ErrorKind::kBusy) return Again();
+  if (busy_since_ms_ == 0) busy_since_ms_ = clock_->SteadyMs();
+  return WaitsForItsTurn() || Again();
+}
+
+void WriteTries::Reset() {
+  count_ = 0;
+  busy_tries_ = 0;
+  busy_since_ms_ = 0;
 }
 
 bool WriteTries::Again() { return ++count_ < options_->write_attempts && !stopped_->load(); }

@@ -43,17 +43,24 @@ class WriteTries {
 
   // Counts a try that failed. False: it was the last.
   bool Again();
-  void Reset() { count_ = 0; }  // something got on
+  // The same, where a node that has as many streams as it may is waited for, up to
+  // `max_progress_ms`, without counting.
+  bool AgainAfter(const absl::Status& failure);
+  void Reset();  // something got on
   int count() const { return count_; }
   const std::atomic<bool>* stopped() const { return stopped_; }
 
  private:
+  bool WaitsForItsTurn() const;
+
   const TransferOptions* const options_;
   Clock* const clock_;
   const std::atomic<bool>* const stopped_;
   std::map<NodeNumber, int64_t> left_out_until_ms_;  // steady time
   std::set<NodeNumber> complained_;                  // of bytes that fail their checksum
   int count_ = 0;
+  int busy_tries_ = 0;
+  int64_t busy_since_ms_ = 0;  // steady time; 0: no node was busy since something got on
 };
 
 }  // namespace cairn
