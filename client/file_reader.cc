@@ -8,18 +8,14 @@
 #include <utility>
 #include <vector>
 
-#include "common/background_task.h"
 #include "common/mutex.h"
 #include "common/status.h"
-#include "common/strings.h"
 #include "common/thread_cache.h"
 
 namespace cairn {
 namespace {
 
 constexpr size_t kReadsAtOnce = 8;  // of one vectored read
-constexpr int64_t kMinBusyPauseMs = 20;
-constexpr int64_t kMaxBusyPauseMs = 500;
 
 absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) {
   const uint64_t id = block.block().id();
@@ -101,8 +97,7 @@ absl::StatusOr<size_t> FileReader::PRead(uint64_t offset, std::span<char> out) {
 absl::StatusOr<size_t> FileReader::PReadInTurn(uint64_t offset, std::span<char> out, size_t turn) {
   if (offset >= length()) return size_t{0};
   const size_t count = std::min<uint64_t>(out.size(), length() - offset);
-  Cursor cursor;
-  cursor.turn = turn;
+  Cursor cursor{.window = nullptr, .turn = turn, .busy = BusyWait(&core_->clock())};
   RETURN_IF_ERROR(ReadFully(cursor, offset, out.first(count)));
   return count;
 }
@@ -148,7 +143,7 @@ absl::Status FileReader::ReadFully(Cursor& cursor, uint64_t offset, std::span<ch
     out = out.subspan(*count);
     if (cursor.window != nullptr) cursor.window->MoveTo(offset);
     cursor.fetched_again = false;
-    cursor.busy_tries = 0;
+    cursor.busy.End();
   }
   return absl::OkStatus();
 }
@@ -180,20 +175,15 @@ absl::Status FileReader::Position(Cursor& cursor, uint64_t offset, uint64_t want
   return absl::OkStatus();
 }
 
-bool FileReader::WaitsForItsTurn(Cursor& cursor) {
-  const int64_t now_ms = core_->clock().SteadyMs();
-  if (cursor.busy_tries++ == 0) cursor.busy_since_ms = now_ms;
-  if (now_ms - cursor.busy_since_ms >= core_->options().transfer.max_progress_ms) return false;
-  const double jitter = static_cast<double>(RandomU64() >> 11) * 0x1.0p-53;
-  PauseForMs(BackoffMs(cursor.busy_tries, kMinBusyPauseMs, kMaxBusyPauseMs, jitter));
-  return true;
-}
-
 absl::Status FileReader::NoReplicaLeft(Cursor& cursor, const absl::Status& last) {
   const v1::LocatedBlock block = cursor.race->block();
   cursor.race.reset();
   locations_->Forget(block);
-  if (KindOf(last) == ErrorKind::kBusy && WaitsForItsTurn(cursor)) return absl::OkStatus();
+  if (KindOf(last) == ErrorKind::kBusy &&
+      cursor.busy.Begin(core_->options().transfer.max_progress_ms)) {
+    cursor.busy.Pause();
+    return absl::OkStatus();
+  }
   // The second time in a row it is an error; the next read starts anew.
   cursor.fetched_again = !cursor.fetched_again;
   return cursor.fetched_again ? absl::OkStatus() : NoReplica(block, last);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "client/block_locations.h"
+#include "client/busy_wait.h"
 #include "client/client_core.h"
 #include "client/input_stream.h"
 #include "client/merged_reads.h"
@@ -43,10 +44,8 @@ class FileReader final : public InputStream {
     ReadWindow* window = nullptr;  // null: nothing is read ahead
     size_t turn = 0;               // ReplicaRace's
     std::unique_ptr<ReplicaRace> race = nullptr;
-    // Since the last byte was read:
-    bool fetched_again = false;  // the locations
-    int busy_tries = 0;          // that found no node with a stream to spare
-    int64_t busy_since_ms = 0;   // the first of them
+    bool fetched_again = false;  // the locations, since the last byte was read
+    BusyWait busy;               // since then, too
   };
 
   // As PRead, beginning at the block's `turn`-th node.
@@ -58,8 +57,6 @@ class FileReader final : public InputStream {
   absl::Status Position(Cursor& cursor, uint64_t offset, uint64_t want);
   // OK if the block is to be tried again. Where a node only has too many readers, waits before.
   absl::Status NoReplicaLeft(Cursor& cursor, const absl::Status& last);
-  // False when it has waited for long enough.
-  bool WaitsForItsTurn(Cursor& cursor);
 
   const std::shared_ptr<ClientCore> core_;
   const std::shared_ptr<BlockLocations> locations_;
@@ -67,7 +64,7 @@ class FileReader final : public InputStream {
   // Of Read's caller alone.
   uint64_t position_ = 0;
   ReadWindow window_;
-  Cursor cursor_{.window = &window_};
+  Cursor cursor_{.window = &window_, .turn = 0, .busy = BusyWait(&core_->clock())};
   bool closed_ = false;
 };
 

@@ -12,8 +12,6 @@ namespace {
 
 constexpr int64_t kLeaveOutMs = 60'000;      // by then the NameNode knows whether the node is dead
 constexpr int64_t kMaxRetryPauseMs = 4'000;  // less than the grace of an interrupted `cairn put`
-constexpr int64_t kMinBusyPauseMs = 20;
-constexpr int64_t kMaxBusyPauseMs = 500;
 
 }  // namespace
 
@@ -56,7 +54,7 @@ bool WriteTries::TakeBackOne(const std::function<bool(NodeNumber)>& eligible) {
   if (first == left_out_until_ms_.end()) return false;
   const double jitter = static_cast<double>(RandomU64() >> 11) * 0x1.0p-53;
   if (WaitsForItsTurn()) {
-    PauseForMs(BackoffMs(++busy_tries_, kMinBusyPauseMs, kMaxBusyPauseMs, jitter));
+    busy_.Pause();
   } else if (Again()) {
     PauseForMs(BackoffMs(count_, options_->retry_pause_ms, kMaxRetryPauseMs, jitter));
   } else {
@@ -75,20 +73,21 @@ void WriteTries::LearnFrom(const WriteTries& other) {
 }
 
 bool WriteTries::WaitsForItsTurn() const {
-  return busy_since_ms_ != 0 && !stopped_->load() &&
-         clock_->SteadyMs() - busy_since_ms_ < options_->max_progress_ms;
+  return busy_.lasts(options_->max_progress_ms) && !stopped_->load();
 }
 
 bool WriteTries::AgainAfter(const absl::Status& failure) {
-  if (KindOf(failure) != ErrorKind::kBusy) return Again();
-  if (busy_since_ms_ == 0) busy_since_ms_ = clock_->SteadyMs();
-  return WaitsForItsTurn() || Again();
+  if (KindOf(failure) == ErrorKind::kBusy) {
+    busy_.Begin(options_->max_progress_ms);
+    return WaitsForItsTurn() || Again();
+  }
+  busy_.End();
+  return Again();
 }
 
 void WriteTries::Reset() {
   count_ = 0;
-  busy_tries_ = 0;
-  busy_since_ms_ = 0;
+  busy_.End();
 }
 
 bool WriteTries::Again() { return ++count_ < options_->write_attempts && !stopped_->load(); }

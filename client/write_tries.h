@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "client/busy_wait.h"
 #include "common/ids.h"
 
 namespace cairn {
@@ -59,8 +60,7 @@ class WriteTries {
   std::map<NodeNumber, int64_t> left_out_until_ms_;  // steady time
   std::set<NodeNumber> complained_;                  // of bytes that fail their checksum
   int count_ = 0;
-  int busy_tries_ = 0;
-  int64_t busy_since_ms_ = 0;  // steady time; 0: no node was busy since something got on
+  BusyWait busy_{clock_};
 };
 
 }  // namespace cairn
