@@ -42,6 +42,9 @@ absl::Status CheckTransfer(const TransferOptions& transfer) {
       transfer.retry_pause_ms <= 0) {
     return UsageError("window, times and attempts of transfers must be above 0");
   }
+  if (transfer.blocks_at_once < 1 || transfer.blocks_at_once > 3) {
+    return UsageError("blocks that are filled at once must be 1 to 3");
+  }
   if (!(transfer.hedge_share >= 0 && transfer.hedge_share <= 1) || transfer.hedge_min_ms <= 0) {
     return UsageError("the share of hedged reads must be 0 to 1, their least patience above 0");
   }

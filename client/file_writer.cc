@@ -14,7 +14,8 @@
 namespace cairn {
 namespace {
 
-constexpr int64_t kAbandonMs = 5'000;  // the lease's end removes the file anyway
+constexpr size_t kReadBytes = 1 << 20;  // of a source at once
+constexpr int64_t kAbandonMs = 5'000;   // the lease's end removes the file anyway
 
 template <typename Reply>
 WrittenFile FileOf(const Reply& reply, Consistency consistency) {
@@ -80,6 +81,14 @@ absl::Status FileWriter::Write(std::string_view data) {
   return Broken(Append(data));
 }
 
+absl::Status FileWriter::WriteFrom(ByteSource& source, uint64_t expected) {
+  RETURN_IF_ERROR(CheckOpen());
+  absl::Status status = AppendFrom(source, expected);
+  if (status.ok()) status = blocks_.AwaitEarlier();
+  if (!status.ok()) blocks_.BreakOff();  // some of them may still read
+  return Broken(std::move(status));
+}
+
 absl::Status FileWriter::HFlush() {
   RETURN_IF_ERROR(CheckOpen());
   return Broken(FlushBytes(/*sync=*/false));
@@ -133,6 +142,30 @@ absl::Status FileWriter::Append(std::string_view data) {
   return absl::OkStatus();
 }
 
+uint64_t FileWriter::BlocksToFill(uint64_t bytes) const {
+  const uint64_t full = bytes / file_.block_size;
+  const bool at_border = block_bytes_ == 0 && !untouched_;
+  // Blocks that are to be synced before they end (FinishBlock) come one after the other.
+  const bool to_be_synced = syncs_ && file_.consistency != Consistency::kStrong;
+  return at_border && !to_be_synced && bytes > file_.block_size ? full : 0;
+}
+
+absl::Status FileWriter::AppendFrom(ByteSource& source, uint64_t expected) {
+  const uint64_t blocks = BlocksToFill(expected);
+  uint64_t at = blocks * file_.block_size;
+  if (blocks > 0) {
+    RETURN_IF_ERROR(blocks_.Fill(source, blocks));
+    length_ += at;
+  }
+  const std::unique_ptr<char[]> buffer(new char[kReadBytes]);  // not zeroed
+  while (true) {
+    ASSIGN_OR_RETURN(const size_t got, source.ReadAt(at, std::span(buffer.get(), kReadBytes)));
+    if (got == 0) return absl::OkStatus();
+    RETURN_IF_ERROR(Append(std::string_view(buffer.get(), got)));
+    at += got;
+  }
+}
+
 absl::Status FileWriter::FlushBytes(bool sync) {
   if (sync) syncs_ = true;
   const bool synced = sync && synced_to_ != length_;
@@ -140,7 +173,7 @@ absl::Status FileWriter::FlushBytes(bool sync) {
     if (new_bytes_ > 0 || synced) RETURN_IF_ERROR(SendPacket(sync));
     RETURN_IF_ERROR(blocks_.Flush());
   } else {
-    RETURN_IF_ERROR(blocks_.AwaitEnding());
+    RETURN_IF_ERROR(blocks_.AwaitEarlier());
   }
   if (sync) synced_to_ = length_;
   return absl::OkStatus();

@@ -38,6 +38,7 @@ class FileWriter final : public OutputStream {
   ~FileWriter() override;
 
   absl::Status Write(std::string_view data) override;
+  absl::Status WriteFrom(ByteSource& source, uint64_t expected) override;
   absl::Status HFlush() override;
   absl::Status HSync() override;
   absl::Status Close() override;
@@ -51,6 +52,9 @@ class FileWriter final : public OutputStream {
   // The stream's status from now on, if it is an error.
   absl::Status Broken(absl::Status status);
   absl::Status Append(std::string_view data);
+  absl::Status AppendFrom(ByteSource& source, uint64_t expected);
+  // How many blocks may be filled at once, of `bytes` that follow.
+  uint64_t BlocksToFill(uint64_t bytes) const;
   absl::Status FlushBytes(bool sync);
   // The file's bytes are all there: finishes the last block and closes.
   absl::Status FinishFile();

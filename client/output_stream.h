@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "client/byte_source.h"
 
 namespace cairn {
 
@@ -19,6 +20,12 @@ class OutputStream {
   // Appends all of `data`. Blocks while too much is on its way. After an error the stream is
   // broken: every later call gives the same error, and only Abandon is left to do.
   virtual absl::Status Write(std::string_view data) = 0;
+
+  // Appends all that the source has. Of its first `expected` bytes several blocks are written at
+  // once, each read as it is sent; behind them it is read to its end. An error of the source's is
+  // given back as it is; FAILED_PRECONDITION where it ends within those blocks. The source is not
+  // read any more when this returns.
+  virtual absl::Status WriteFrom(ByteSource& source, uint64_t expected) = 0;
 
   // Returns once readers see all that was written, and every DataNode of the block's pipeline has
   // it in memory: it is there while one of them lives. Errors as of Write.

@@ -4,7 +4,10 @@
 // are kept as were in use at once. Thread-safe; packets may outlive their pool. For FileBlocks.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "common/mutex.h"
@@ -15,9 +18,12 @@ namespace cairn {
 class PacketPool {
  public:
   // An empty packet.
-  std::shared_ptr<v1::WritePacket> Take() {
+  std::shared_ptr<v1::WritePacket> Take() { return TakeSized(0); }
+  // A packet with a payload of `size` bytes, whatever they are, to be written over.
+  std::shared_ptr<v1::WritePacket> TakeSized(size_t size) {
     std::unique_ptr<v1::WritePacket> packet = spare_->Take();
     if (packet == nullptr) packet = std::make_unique<v1::WritePacket>();
+    packet->mutable_payload()->resize(size);
     return {packet.release(), [spare = spare_](v1::WritePacket* used) { spare->Give(used); }};
   }
 
@@ -32,7 +38,9 @@ class PacketPool {
       return packet;
     }
     void Give(v1::WritePacket* used) {
-      used->Clear();  // keeps its memory
+      std::string payload = std::move(*used->mutable_payload());
+      used->Clear();
+      *used->mutable_payload() = std::move(payload);  // of the same size, it need not be cleared
       MutexLock lock(mu_);
       packets_.emplace_back(used);
     }

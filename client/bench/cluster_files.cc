@@ -13,17 +13,31 @@
 namespace cairn::bench {
 namespace {
 
-absl::Status WriteAll(const Target& target, OutputStream* out, const Content& content,
-                      uint64_t file, uint64_t bytes, Progress* progress) {
-  for (uint64_t offset = 0; offset < bytes;) {
-    if (target.stopped()) return absl::CancelledError("interrupted");
-    const std::string_view piece = content.Piece(file, offset, bytes);
-    RETURN_IF_ERROR(out->Write(piece));
-    offset += piece.size();
-    if (progress != nullptr) progress->done.fetch_add(piece.size(), std::memory_order_relaxed);
+class ContentSource final : public ByteSource {
+ public:
+  ContentSource(const Target& target, const Content& content, uint64_t file, uint64_t bytes,
+                Progress* progress)
+      : target_(target), content_(content), file_(file), bytes_(bytes), progress_(progress) {}
+
+  absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
+    if (target_.stopped()) return absl::CancelledError("interrupted");
+    size_t filled = 0;
+    while (filled < out.size()) {
+      const std::string_view piece = content_.Piece(file_, offset + filled, bytes_);
+      if (piece.empty()) break;
+      filled += piece.copy(out.data() + filled, out.size() - filled);
+    }
+    if (progress_ != nullptr) progress_->done.fetch_add(filled, std::memory_order_relaxed);
+    return filled;
   }
-  return out->Close();
-}
+
+ private:
+  const Target& target_;
+  const Content& content_;
+  const uint64_t file_;
+  const uint64_t bytes_;
+  Progress* const progress_;
+};
 
 absl::Status Different(const std::string& path) {
   return WithKind(absl::DataLossError(path + ": what was read is not what was written"),
@@ -53,7 +67,9 @@ absl::Status PutContent(const Target& target, const std::string& path, const Con
   options.expected_length = bytes;
   absl::StatusOr<std::unique_ptr<OutputStream>> out = target.fs->Create(path, options);
   if (!out.ok()) return Annotate(out.status(), path);
-  const absl::Status status = WriteAll(target, out->get(), content, file, bytes, progress);
+  ContentSource source(target, content, file, bytes, progress);
+  absl::Status status = (*out)->WriteFrom(source, bytes);
+  if (status.ok()) status = (*out)->Close();
   if (status.ok()) return status;
   (*out)->Abandon().IgnoreError();
   return Annotate(status, path);

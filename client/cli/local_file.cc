@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -70,7 +71,9 @@ absl::StatusOr<std::unique_ptr<LocalSource>> LocalSource::Open(const std::string
   const int fd = standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat info;
   if (fd < 0 || fstat(fd, &info) != 0) return Errno(errno);
-  auto source = std::unique_ptr<LocalSource>(new LocalSource(fd, !standard_input, info));
+  const off_t begin = S_ISREG(info.st_mode) ? lseek(fd, 0, SEEK_CUR) : 0;
+  auto source = std::unique_ptr<LocalSource>(
+      new LocalSource(fd, !standard_input, info, static_cast<uint64_t>(std::max<off_t>(begin, 0))));
   if (S_ISDIR(info.st_mode)) return Errno(EISDIR);
   if (S_ISREG(info.st_mode)) posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   return source;
@@ -94,6 +97,26 @@ absl::StatusOr<size_t> LocalSource::Read(std::span<char> out) {
     }
   }
   return filled;
+}
+
+absl::StatusOr<size_t> LocalSource::ReadAt(uint64_t offset, std::span<char> out) const {
+  size_t filled = 0;
+  while (filled < out.size()) {
+    const ssize_t bytes = pread(fd_, out.data() + filled, out.size() - filled,
+                                static_cast<off_t>(begin_ + offset + filled));
+    if (bytes == 0) break;
+    if (bytes > 0) {
+      filled += static_cast<size_t>(bytes);
+    } else if (errno != EINTR) {
+      return Errno(errno);
+    }
+  }
+  return filled;
+}
+
+uint64_t LocalSource::length() const {
+  const auto size = static_cast<uint64_t>(info_.st_size);
+  return size - std::min(size, begin_);
 }
 
 absl::StatusOr<std::unique_ptr<LocalTarget>> LocalTarget::Create(

@@ -39,16 +39,22 @@ class LocalSource {
 
   // Fills `out`; fewer bytes only at the end.
   absl::StatusOr<size_t> Read(std::span<char> out);
+  // Of a regular file: the same, `offset` bytes behind where it was when it was opened (standard
+  // input may be within it), and how many bytes it had from there on. Thread-safe.
+  absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) const;
+  uint64_t length() const;
   int fd() const { return fd_; }
   const struct stat& info() const { return info_; }
   bool is_regular() const { return S_ISREG(info_.st_mode); }
 
  private:
-  LocalSource(int fd, bool owned, const struct stat& info) : fd_(fd), owned_(owned), info_(info) {}
+  LocalSource(int fd, bool owned, const struct stat& info, uint64_t begin)
+      : fd_(fd), owned_(owned), info_(info), begin_(begin) {}
 
   const int fd_;
   const bool owned_;
   const struct stat info_;
+  const uint64_t begin_;
 };
 
 struct LocalTargetOptions {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "client/byte_source.h"
 #include "client/cli/commands.h"
 #include "client/cli/consistency.h"
 #include "client/cli/copy.h"
@@ -24,6 +26,40 @@ struct PutOptions {
   int64_t replication = 0;
   uint64_t block_size = 0;
   std::shared_ptr<std::string> consistency = std::make_shared<std::string>("strong");
+};
+
+// What is put, which ends when the command should, and tells whose an error is.
+class PutSource final : public ByteSource {
+ public:
+  PutSource(Context& context, LocalSource& file, Progress* progress)
+      : context_(context), file_(file), progress_(progress) {}
+
+  absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
+    RETURN_IF_ERROR(context_.Continue());
+    absl::StatusOr<size_t> bytes = file_.ReadAt(offset, out);
+    if (bytes.ok()) progress_->Moved(*bytes);
+    // If anything fails now, then because of this.
+    if (bytes.ok() && *bytes < out.size() && offset + *bytes < file_.length()) failed_.store(true);
+    return Noted(std::move(bytes));
+  }
+  // What a pipe has next.
+  absl::StatusOr<size_t> Read(std::span<char> out) {
+    const absl::Status ready = context_.interrupt().AwaitReadable(file_.fd());
+    if (!ready.ok()) return Noted(ready);
+    return Noted(file_.Read(out));
+  }
+  bool failed() const { return failed_.load(); }
+
+ private:
+  absl::StatusOr<size_t> Noted(absl::StatusOr<size_t> bytes) {
+    if (!bytes.ok()) failed_.store(true);
+    return bytes;
+  }
+
+  Context& context_;
+  LocalSource& file_;
+  Progress* const progress_;
+  std::atomic<bool> failed_{false};
 };
 
 class Put {
@@ -156,7 +192,7 @@ class Put {
     const struct stat& info = (*source)->info();
     if ((*source)->is_regular()) {
       // Some files tell no size (those of /proc), so that 0 is no promise.
-      if (info.st_size > 0) create.expected_length = static_cast<uint64_t>(info.st_size);
+      if ((*source)->length() > 0) create.expected_length = (*source)->length();
       if (options_.preserve) {
         create.mode = info.st_mode & 01777;
         create.mtime_ms = ModifiedMs(info);
@@ -165,24 +201,17 @@ class Put {
     }
     absl::StatusOr<std::unique_ptr<OutputStream>> out = to.fs->Create(to.path, create);
     if (!Check(to.shown, out.status())) return;
-    absl::Status read_status;
-    const auto read = [&](std::span<char> buffer) -> absl::StatusOr<size_t> {
-      absl::StatusOr<size_t> bytes;
-      read_status = (*source)->is_regular() ? absl::OkStatus()
-                                            : context_.interrupt().AwaitReadable((*source)->fd());
-      if (read_status.ok()) {
-        bytes = (*source)->Read(buffer);
-        read_status = bytes.status();
-      }
-      if (!read_status.ok()) return read_status;
-      return bytes;
-    };
-    const auto write = [&](std::string_view data) { return (*out)->Write(data); };
-    absl::Status status = CopyBytes(context_, read, write, &progress_);
+    PutSource bytes(context_, **source, &progress_);
+    absl::Status status =
+        (*source)->is_regular()
+            ? (*out)->WriteFrom(bytes, (*source)->length())
+            : CopyBytes(
+                  context_, [&](std::span<char> buffer) { return bytes.Read(buffer); },
+                  [&](std::string_view data) { return (*out)->Write(data); }, &progress_);
     if (status.ok()) status = (*out)->Close();
     if (status.ok()) return;
     // Told first: abandoning may take as long as the cluster is away.
-    Check(read_status.ok() ? to.shown : shown_source, status);
+    Check(bytes.failed() ? shown_source : to.shown, status);
     (void)(*out)->Abandon();  // the lease's end does it where this cannot
   }
 

@@ -1,5 +1,6 @@
 #include "client/cli/local_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +25,40 @@ size_t EntriesOf(const TempDir& dir) {
 }
 
 void WriteText(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
+
+TEST(LocalSourceTest, ReadsAtAnyPlace) {
+  TempDir dir;
+  WriteText(dir / "a", "0123456789");
+  const auto source = LocalSource::Open(dir / "a");
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_EQ((*source)->length(), 10u);
+  char buffer[4];
+  EXPECT_EQ((*source)->ReadAt(8, buffer).value(), 2u);
+  EXPECT_EQ(std::string_view(buffer, 2), "89");
+  EXPECT_EQ((*source)->ReadAt(3, buffer).value(), 4u);
+  EXPECT_EQ(std::string_view(buffer, 4), "3456");
+  EXPECT_EQ((*source)->ReadAt(10, buffer).value(), 0u);
+  EXPECT_EQ((*source)->ReadAt(99, buffer).value(), 0u);
+}
+
+// As in `{ head -c 4; cairn put - /rest; } < file`, where head leaves the file at its fifth byte.
+TEST(LocalSourceTest, StandardInputBeginsWhereItIs) {
+  TempDir dir;
+  WriteText(dir / "a", "0123456789");
+  const int kept = dup(STDIN_FILENO);
+  const int file = open((dir / "a").c_str(), O_RDONLY);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(lseek(file, 4, SEEK_SET), 4);
+  ASSERT_EQ(dup2(file, STDIN_FILENO), STDIN_FILENO);
+  close(file);
+  const auto source = LocalSource::Open("-");
+  if (kept >= 0) {
+    dup2(kept, STDIN_FILENO);
+    close(kept);
+  }
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_EQ((*source)->length(), 6u);
+}
 
 TEST(LocalTargetTest, AppearsWholeAtTheEnd) {
   TempDir dir;
