@@ -19,6 +19,7 @@
 #include "common/program.h"
 #include "common/strings.h"
 #include "namenode/journal/file_journal.h"
+#include "namenode/monitors/balance_monitor.h"
 #include "namenode/monitors/checkpoint_monitor.h"
 #include "namenode/monitors/cluster_metrics.h"
 #include "namenode/monitors/decommission_monitor.h"
@@ -151,6 +152,7 @@ absl::Status NameNode::Begin() {
   leases_ = std::make_unique<LeaseMonitor>(clock_, namesystem_.get(), blocks_.get(), lease_options,
                                            metrics_.get());
   decommissions_ = std::make_unique<DecommissionMonitor>(namesystem_.get(), blocks_.get());
+  balance_ = std::make_unique<BalanceMonitor>(blocks_.get(), metrics_.get());
   cluster_metrics_ =
       std::make_unique<ClusterMetrics>(namesystem_.get(), blocks_.get(), metrics_.get());
   if (options_.trash_interval_ms > 0) {
@@ -319,6 +321,8 @@ void NameNode::StartTasks() {
   namesystem_->SetLeaseWaker([leases] { leases->Wake(); });
   add("decommission", options_.redundancy_interval_ms,
       [this] { return decommissions_->RunOnce(); });
+  add("balance", std::min<int64_t>(options_.heartbeat_interval_ms, 1000),
+      [this] { return balance_->RunOnce(); });
   add("checkpoint", 1000, [this] { return checkpoints_->RunOnce(); });
   add("cluster-metrics", 5000, [this] { return cluster_metrics_->RunOnce(); });
   add("disk-space", 5000, [this] { return disk_space_->RunOnce(); });

@@ -28,6 +28,7 @@ namespace cairn::namenode {
 
 class AdminService;
 class AuditLog;
+class BalanceMonitor;
 class BlockManager;
 class CallerResolver;
 class CheckpointMonitor;
@@ -100,6 +101,7 @@ class NameNode {
   std::unique_ptr<DiskSpaceMonitor> disk_space_;
   std::unique_ptr<LeaseMonitor> leases_;
   std::unique_ptr<DecommissionMonitor> decommissions_;
+  std::unique_ptr<BalanceMonitor> balance_;
   std::unique_ptr<ClusterMetrics> cluster_metrics_;
   std::unique_ptr<TrashMonitor> trash_;  // null: no trash
   std::unique_ptr<LineLog> audit_lines_;

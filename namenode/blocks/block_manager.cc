@@ -1,5 +1,7 @@
 #include "namenode/blocks/block_manager.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -276,6 +278,50 @@ void BlockManager::RunReplicationRound() {
     const Hold hold(*this, Turn::kAfterOthers);
     if (state_->safe_mode().on()) return;
     done = state_->DeleteSurplus(next, kBlocksPerLock);
+  }
+}
+
+// --- The balancer ---------------------------------------------------------------------------
+
+absl::StatusOr<bool> BlockManager::StartBalancing(double threshold_percent) {
+  if (!(threshold_percent > 0 && threshold_percent <= 100)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "the threshold is a percentage above 0, at most 100, and not {}", threshold_percent));
+  }
+  const Hold hold(*this);
+  Balancer& balancer = state_->balancer();
+  if (balancer.running() && balancer.threshold_percent() != threshold_percent) {
+    return absl::FailedPreconditionError(
+        fmt::format("the balancer runs already, with a threshold of {}%; stop it first",
+                    balancer.threshold_percent()));
+  }
+  return balancer.Start(threshold_percent, state_->Now());
+}
+
+void BlockManager::StopBalancing() {
+  const Hold hold(*this);
+  state_->balancer().Stop(state_->Now());
+}
+
+BalanceReport BlockManager::BalanceProgress() {
+  const Hold hold(*this);
+  return state_->balancer().Report(state_->Now());
+}
+
+void BlockManager::RunBalanceRound() {
+  BlockId next = 0;
+  for (bool done = false; !done;) {
+    const Hold hold(*this, Turn::kAfterOthers);
+    done = state_->balancer().Follow(next, kReplicasPerLock, state_->Now());
+  }
+  {
+    const Hold hold(*this);
+    if (!state_->BeginBalanceRound()) return;
+  }
+  for (bool done = false; !done;) {
+    const Hold hold(*this, Turn::kAfterOthers);
+    if (state_->safe_mode().on() || !state_->balancer().running()) return;
+    done = state_->balancer().Schedule(kBlocksPerLock, state_->Now());
   }
 }
 

@@ -148,6 +148,18 @@ class BlockManager {
   // Schedules copies and deletions, within the bytes in flight of each node.
   void RunReplicationRound() ABSL_LOCKS_EXCLUDED(mu_);
 
+  // --- The balancer --------------------------------------------------------------------------
+
+  // Begins a run: replicas move until no node is more than `threshold_percent` points fuller or
+  // emptier than the mean. False when one runs with that already. INVALID_ARGUMENT;
+  // FAILED_PRECONDITION when one runs with another threshold.
+  absl::StatusOr<bool> StartBalancing(double threshold_percent) ABSL_LOCKS_EXCLUDED(mu_);
+  // Nothing is moved any more but what is under way.
+  void StopBalancing() ABSL_LOCKS_EXCLUDED(mu_);
+  BalanceReport BalanceProgress() ABSL_LOCKS_EXCLUDED(mu_);
+  // Follows moves, and orders more within the bytes in flight of each node.
+  void RunBalanceRound() ABSL_LOCKS_EXCLUDED(mu_);
+
   // --- Safe mode -----------------------------------------------------------------------------
 
   bool InSafeMode() const { return safe_mode_on_.load(std::memory_order_acquire); }

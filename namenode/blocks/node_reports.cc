@@ -218,6 +218,7 @@ void ReportedState::TakeReported(Storage& storage, const Block& reported, Replic
   blocks_.PutReplica(reported.id, *block, replica);
   if (WorthOf(*block, replica) == ReplicaWorth::kGood) copies_.Arrived(reported.id, node);
   Evaluate(reported.id, *block);
+  if (balancer_.Awaits(reported.id, node)) EndMove(reported.id, *block);
 }
 
 void ReportedState::DeleteUnknown(NodeNumber node, const Block& reported) {

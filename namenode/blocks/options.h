@@ -30,8 +30,12 @@ struct BlockManagerOptions {
   uint64_t max_copy_bytes_in_flight = 1ull << 30;  // of a node
   uint64_t min_copy_cost_bytes = 4ull << 20;       // what a small copy counts at least
   int64_t copy_timeout_ms = 120'000;               // and 1 s for each MiB
-  uint32_t max_deletes_per_heartbeat = 5'000;      // of a node
-  int64_t delete_timeout_ms = 300'000;             // a deletion not reported by then is forgotten
+  // Of the same bytes in flight, those up to which the balancer gives a node more.
+  uint64_t max_move_bytes_in_flight = 256ull << 20;
+  uint64_t min_move_cost_bytes = 1ull << 20;
+  uint32_t max_moves = 5'000;  // of the cluster, until their nodes have reported them as space
+  uint32_t max_deletes_per_heartbeat = 5'000;  // of a node
+  int64_t delete_timeout_ms = 300'000;         // a deletion not reported by then is forgotten
 
   // Full reports. What an incremental report touched this long before a full report began is newer
   // than the report may be: its snapshot can be as old.

@@ -1,7 +1,8 @@
-// What follows from losses: dead nodes, copies, deletions.
+// What follows from losses: dead nodes, copies, deletions; and when the balancer may move replicas.
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "common/clock.h"
@@ -184,7 +185,9 @@ bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max
     }
   }
   // Where nothing can be scheduled any more, the nodes have all the work they may have.
-  return blocks.size() < max || busy == blocks.size();
+  const bool done = blocks.size() < max || busy == blocks.size();
+  if (done) repairs_left_ = queues_.repairs() - queues_.repairs_aside();
+  return done;
 }
 
 DataNode* ReportedState::CopySource(const Nodes& good) const {
@@ -297,7 +300,17 @@ void ReportedState::DeleteExcess(BlockId id, BlockEntry& block) {
   for (const DataNode* node : blocks_.GoodNodes(id, block)) {
     if (node->in_service()) holders.push_back(node->view_index);
   }
-  for (const uint32_t index : ChooseExcess(nodes_.view(), holders, block.replication())) {
+  std::vector<uint32_t> excess;
+  if (holders.size() > block.replication()) {
+    if (const auto moved = balancer_.LeftBehind(id, holders, Now())) {
+      excess.push_back(*moved);
+      std::erase(holders, *moved);
+      balancer_.Removed(id, Now());
+    }
+  }
+  const auto others = ChooseExcess(nodes_.view(), std::move(holders), block.replication());
+  excess.insert(excess.end(), others.begin(), others.end());
+  for (const uint32_t index : excess) {
     const NodeNumber number = nodes_.view().node(index).number;
     for (const Replica& replica : blocks_.AllReplicas(id, block)) {
       const bool same = replica.storage->node->number == number;
@@ -307,6 +320,24 @@ void ReportedState::DeleteExcess(BlockId id, BlockEntry& block) {
     }
   }
   Evaluate(id, block);
+}
+
+void ReportedState::EndMove(BlockId id, BlockEntry& block) {
+  // Else a round sees to it, or finds that it is not too much.
+  const bool may = block.redundancy() == Redundancy::kOver && !blocks_.Count(id, block).unsure;
+  if (may && !safe_mode_.on()) DeleteExcess(id, block);
+}
+
+bool ReportedState::BeginBalanceRound() {
+  std::string obstacle;
+  if (safe_mode_.on()) {
+    obstacle = "waits for the end of safe mode";
+  } else if (!repairing_ || !nodes_.LiveReported()) {
+    obstacle = "waits until all DataNodes have reported";
+  } else if (repairs_left_ > 0) {
+    obstacle = "waits for repairs, which go first";
+  }
+  return balancer_.BeginRound(std::move(obstacle), Now());
 }
 
 bool ReportedState::DeleteSurplus(BlockId& cursor, size_t max) {

@@ -26,6 +26,22 @@ std::string_view ToString(NodeState state) {
   return "failed";
 }
 
+std::string_view ToString(BalanceState state) {
+  switch (state) {
+    case BalanceState::kNone:
+      return "none";
+    case BalanceState::kRunning:
+      return "running";
+    case BalanceState::kBalanced:
+      return "balanced";
+    case BalanceState::kStuck:
+      return "stuck";
+    case BalanceState::kStopped:
+      return "stopped";
+  }
+  return "none";
+}
+
 double BlockCounts::Score() const {
   if (total == 0) return 100;
   const double all = static_cast<double>(total);

@@ -90,6 +90,36 @@ struct ClusterReport {
   double UtilizationPercent() const;
 };
 
+enum class BalanceState {
+  kNone,  // no run since the NameNode started
+  kRunning,
+  kBalanced,  // ended: every node is within the threshold
+  kStuck,     // ended: no other replica can be moved
+  kStopped,   // ended by an administrator
+};
+std::string_view ToString(BalanceState state);  // "none", ...
+
+// The balancer's run, or its last one; and how its nodes are used, as they report it.
+struct BalanceReport {
+  uint64_t run = 0;  // a number for each
+  BalanceState state = BalanceState::kNone;
+  std::string reason;  // one line: what a run waits for, or why it ended; else empty
+  double threshold_percent = 0;
+  double mean_percent = 0;
+  double most_over_percent = 0;  // percentage points off the mean
+  double most_under_percent = 0;
+  uint64_t nodes = 0;  // healthy, in service
+  uint64_t nodes_over = 0;
+  uint64_t nodes_under = 0;
+  uint64_t bytes_left = 0;  // to be moved at least
+  uint64_t moves_done = 0;
+  uint64_t bytes_moved = 0;
+  uint64_t moves_failed = 0;
+  uint64_t moves_in_flight = 0;
+  uint64_t bytes_in_flight = 0;
+  int64_t elapsed_ms = 0;  // of the run
+};
+
 struct ReplicationIssue {
   BlockId block = 0;
   INodeId inode = 0;

@@ -20,6 +20,7 @@ ReportedState::ReportedState(BlockManagerOptions options, Clock* clock, uint64_t
       random_(seed),
       nodes_(options_),
       safe_mode_(options_.safe_mode_threshold, options_.safe_mode_extension_ms),
+      balancer_(options_, &nodes_, &blocks_, &copies_, &deletions_, placement_.get()),
       requeued_ms_(started_ms_) {}
 
 int64_t ReportedState::Now() const { return clock_->SteadyMs(); }

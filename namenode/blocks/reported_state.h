@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/ids.h"
+#include "namenode/blocks/balancer.h"
 #include "namenode/blocks/block_map.h"
 #include "namenode/blocks/copy_tracker.h"
 #include "namenode/blocks/datanode_table.h"
@@ -46,6 +47,8 @@ class ReportedState {
 
   SafeMode& safe_mode() { return safe_mode_; }
   void UpdateSafeMode();
+  Balancer& balancer() { return balancer_; }
+  int64_t Now() const;
 
   // --- From the namespace (reported_state.cc)
   void Apply(const BlockChange& change);
@@ -119,6 +122,7 @@ class ReportedState {
   // Looks at most at `max` blocks; true when the round is done.
   bool ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max);
   bool DeleteSurplus(BlockId& cursor, size_t max);
+  bool BeginBalanceRound();
 
   // --- Reports (reported_state.cc)
   ClusterReport Report() const;
@@ -151,7 +155,6 @@ class ReportedState {
   };
   enum class CopyOutcome { kScheduled, kBusy, kNoTarget, kNotNeeded };
 
-  int64_t Now() const;
   // How long a report of a change may take on a node that is not busy.
   int64_t ConfirmationMs() const {
     return std::max(2 * options_.heartbeat_interval_ms, options_.deferred_sync_ms) +
@@ -210,6 +213,8 @@ class ReportedState {
   // Orders the deletion of bad and outdated copies; true if there was one that could go.
   bool DeleteUseless(BlockId id, BlockEntry& block);
   void DeleteExcess(BlockId id, BlockEntry& block);
+  // The copy that a move waits for has arrived.
+  void EndMove(BlockId id, BlockEntry& block);
 
   ReplicationIssue IssueOf(BlockId id) const;
 
@@ -226,6 +231,7 @@ class ReportedState {
   CopyTracker copies_;
   DeletionQueue deletions_;
   SafeMode safe_mode_;
+  Balancer balancer_;
 
   absl::btree_map<BlockId, Promise> promises_;
   std::deque<Unconfirmed> unconfirmed_;  // by due_ms
@@ -238,6 +244,7 @@ class ReportedState {
   // Since repairs could begin for the first time. Until then the lists of the index are all there
   // is of what is to be repaired: after a start that is every block.
   bool repairing_ = false;
+  size_t repairs_left_ = 0;  // by the last round: nodes had all the work they may have
   // ... from where on they are not in the queue yet; by list, as in FillQueues.
   std::array<BlockId, 2> fill_from_{};
   std::vector<DataNode*> leaving_;  // being decommissioned, or in maintenance

@@ -94,6 +94,7 @@ class Bench {
     Create();
     watch_holds_ = true;
     LoseNode();
+    Balance();
     return Check() ? 0 : 1;
   }
 
@@ -303,6 +304,28 @@ class Bench {
       ok_ &= manager_->Register(Registration(1)).ok();
       Report(1);
     });
+  }
+
+  // One node says that it is empty, another that it is nearly full; neither has copies to make.
+  void Balance() {
+    const NodeNumber full = nodes_ / 2 + 1;
+    const NodeNumber empty = nodes_ / 4 + 1;
+    manager_->RunReplicationRound();
+    for (NodeNumber n = 1; n <= nodes_; ++n) {
+      HeartbeatReport report;
+      report.storages = Registration(n).storages;
+      StorageReport& storage = report.storages[0];
+      storage.used_bytes = n == full ? kTiB / 8 * 7 : n == empty ? 0 : kTiB / 2;
+      storage.remaining_bytes = kTiB - storage.used_bytes;
+      ok_ &= manager_->Heartbeat(Id(n), 1, report).ok();
+    }
+    ok_ &= manager_->StartBalancing(10).ok();
+    for (int round = 0; round < 3; ++round) {
+      Measure("a round of balancing", 1, "round", [&] { manager_->RunBalanceRound(); });
+    }
+    const BalanceReport report = manager_->BalanceProgress();
+    std::printf("%-44s %10lu\n", "moves under way", report.moves_in_flight);
+    manager_->StopBalancing();
   }
 
   bool Check() {

@@ -61,6 +61,13 @@ absl::Status FakeCluster::FullReport(FakeNode& node) {
 }
 
 absl::Status FakeCluster::Beat(FakeNode& node) {
+  if (counts_space_) {
+    StorageReport& storage = node.registration.storages[0];
+    storage.used_bytes = 0;
+    for (const auto& [id, replica] : node.disk) storage.used_bytes += replica.block.length;
+    storage.remaining_bytes =
+        storage.capacity_bytes - std::min(storage.capacity_bytes, storage.used_bytes);
+  }
   HeartbeatReport report;
   report.storages = node.registration.storages;
   const auto commands =
@@ -223,6 +230,7 @@ void FakeCluster::Run(int64_t ms) {
     }
     manager_->RunHeartbeatCheck();
     manager_->RunReplicationRound();
+    manager_->RunBalanceRound();
     EndDecommissions();
   }
 }

@@ -57,6 +57,8 @@ class FakeCluster {
   NodeNumber nodes() const { return static_cast<NodeNumber>(nodes_.size()); }
   absl::Status Register(FakeNode& node);
   absl::Status FullReport(FakeNode& node);
+  // From now on heartbeats tell what is on the disks as used space, of the first storage.
+  void CountSpace() { counts_space_ = true; }
   // A heartbeat; the commands are obeyed (deletions at once, copies to the disks of their targets).
   absl::Status Beat(FakeNode& node);
   absl::Status SendIncremental(FakeNode& node);
@@ -112,6 +114,7 @@ class FakeCluster {
   GenerationStamp next_generation_ = 1000;
   uint64_t next_incarnation_ = 1;
   int refused_copies_ = 0;
+  bool counts_space_ = false;
   std::vector<std::unique_ptr<FakeNode>> nodes_;
   std::map<BlockId, BlockChange> blocks_;  // open or of closed files
   std::unique_ptr<BlockManager> manager_;

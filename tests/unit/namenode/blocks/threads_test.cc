@@ -81,9 +81,21 @@ TEST(ThreadsTest, AllCallersAtOnce) {
       (void)manager.FindNode("node-1");
     }
   });
+  std::thread balancer([&] {
+    while (!done.load()) manager.RunBalanceRound();
+  });
+  std::thread administrator([&] {
+    while (!done.load()) {
+      EXPECT_TRUE(manager.StartBalancing(10).ok());
+      manager.BalanceProgress();
+      manager.StopBalancing();
+    }
+  });
   for (std::thread& thread : threads) thread.join();
   done.store(true);
   monitors.join();
+  balancer.join();
+  administrator.join();
   manager.RunHeartbeatCheck();
   EXPECT_EQ(manager.Report().blocks, manager.Recount());
   EXPECT_EQ(manager.Report().blocks.total, static_cast<uint64_t>(kRounds));
