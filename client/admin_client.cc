@@ -30,6 +30,15 @@ absl::StatusOr<std::string> CallSetAdminState(ClientCore& core, const std::strin
   return reply.id();
 }
 
+absl::StatusOr<BalanceStatus> CallBalance(ClientCore& core, v1::BalanceRequest::Action action,
+                                          double threshold_percent = 0) {
+  v1::BalanceRequest request;
+  request.set_action(action);
+  request.set_threshold_percent(threshold_percent);
+  ASSIGN_OR_RETURN(const v1::BalanceReply reply, core.namenode().Balance(std::move(request)));
+  return FromProto(reply);
+}
+
 v1::HealthRequest HealthOf(uint32_t limit) {
   v1::HealthRequest request;
   request.set_limit(limit);
@@ -93,6 +102,18 @@ absl::StatusOr<std::string> AdminClient::Recommission(const std::string& node) {
 
 absl::StatusOr<std::string> AdminClient::StartMaintenance(const std::string& node) {
   return CallSetAdminState(*core_, node, v1::SetAdminStateRequest::MAINTENANCE);
+}
+
+absl::StatusOr<BalanceStatus> AdminClient::StartBalancing(double threshold_percent) {
+  return CallBalance(*core_, v1::BalanceRequest::START, threshold_percent);
+}
+
+absl::StatusOr<BalanceStatus> AdminClient::StopBalancing() {
+  return CallBalance(*core_, v1::BalanceRequest::STOP);
+}
+
+absl::StatusOr<BalanceStatus> AdminClient::BalanceProgress() {
+  return CallBalance(*core_, v1::BalanceRequest::GET);
 }
 
 absl::StatusOr<TxId> AdminClient::Checkpoint() {

@@ -115,6 +115,27 @@ struct SafeModeState {
   std::string reason;  // why it is on and what it waits for
 };
 
+// The balancer's run, or its last one, and how the DataNodes that take part are used now.
+struct BalanceStatus {
+  std::string state;   // none, running, balanced, stuck, stopped
+  std::string reason;  // what a run waits for, or why it ended
+  double threshold_percent = 0;
+  double mean_percent = 0;       // bytes used of the capacity of all that take part
+  double most_over_percent = 0;  // percentage points that the fullest is over the mean
+  double most_under_percent = 0;
+  uint64_t nodes = 0;  // that take part: healthy, in service
+  uint64_t nodes_over = 0;
+  uint64_t nodes_under = 0;
+  uint64_t bytes_left = 0;  // to be moved at least
+  uint64_t moves_done = 0;
+  uint64_t bytes_moved = 0;
+  uint64_t moves_failed = 0;
+  uint64_t moves_in_flight = 0;
+  uint64_t bytes_in_flight = 0;
+  int64_t elapsed_ms = 0;
+  bool started = false;  // by this call
+};
+
 class AdminClient {
  public:
   // Checks the options; connects when the first call needs it.
@@ -143,6 +164,13 @@ class AdminClient {
   absl::StatusOr<std::string> Decommission(const std::string& node);
   absl::StatusOr<std::string> Recommission(const std::string& node);
   absl::StatusOr<std::string> StartMaintenance(const std::string& node);
+  // Begins a run of the balancer, which moves replicas until no DataNode is more than
+  // `threshold_percent` points fuller or emptier than the mean; or ends it. Both need a superuser
+  // and return at once. One that runs already is not started again.
+  // FAILED_PRECONDITION: it runs with another threshold.
+  absl::StatusOr<BalanceStatus> StartBalancing(double threshold_percent);
+  absl::StatusOr<BalanceStatus> StopBalancing();
+  absl::StatusOr<BalanceStatus> BalanceProgress();
   // Returns the highest txid that the new image holds.
   absl::StatusOr<TxId> Checkpoint();
 

@@ -140,6 +140,26 @@ AdminReport FromProto(const v1::ReportReply& in) {
   return out;
 }
 
+BalanceStatus FromProto(const v1::BalanceReply& in) {
+  return {.state = in.state(),
+          .reason = in.reason(),
+          .threshold_percent = in.threshold_percent(),
+          .mean_percent = in.mean_percent(),
+          .most_over_percent = in.most_over_percent(),
+          .most_under_percent = in.most_under_percent(),
+          .nodes = in.nodes(),
+          .nodes_over = in.nodes_over(),
+          .nodes_under = in.nodes_under(),
+          .bytes_left = in.bytes_left(),
+          .moves_done = in.moves_done(),
+          .bytes_moved = in.bytes_moved(),
+          .moves_failed = in.moves_failed(),
+          .moves_in_flight = in.moves_in_flight(),
+          .bytes_in_flight = in.bytes_in_flight(),
+          .elapsed_ms = in.elapsed_ms(),
+          .started = in.started()};
+}
+
 HealthReport FromProto(const v1::HealthReply& in) {
   HealthReport out;
   for (const v1::ReplicationIssue& issue : in.under_replicated_blocks()) {

@@ -10,6 +10,7 @@
 namespace cairn {
 
 namespace v1 {
+class BalanceReply;
 class FileStatus;
 class GetContentSummaryReply;
 class GetServerDefaultsReply;
@@ -24,6 +25,7 @@ ContentSummary FromProto(const v1::GetContentSummaryReply& in);
 ServerDefaults FromProto(const v1::GetServerDefaultsReply& in);
 AdminReport FromProto(const v1::ReportReply& in);
 HealthReport FromProto(const v1::HealthReply& in);
+BalanceStatus FromProto(const v1::BalanceReply& in);
 v1::Consistency ToProto(Consistency consistency);
 
 }  // namespace cairn

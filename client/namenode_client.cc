@@ -291,5 +291,9 @@ absl::StatusOr<v1::SetAdminStateReply> NameNodeClient::SetAdminState(
     v1::SetAdminStateRequest request) {
   return impl_->Call(&AdminStub::SetAdminState, CallType::kMutation, std::move(request));
 }
+// As SafeMode: what runs already is not started again.
+absl::StatusOr<v1::BalanceReply> NameNodeClient::Balance(v1::BalanceRequest request) {
+  return impl_->Call(&AdminStub::Balance, CallType::kRead, std::move(request));
+}
 
 }  // namespace cairn

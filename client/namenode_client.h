@@ -79,6 +79,7 @@ class NameNodeClient {
   absl::StatusOr<v1::SafeModeReply> SafeMode(v1::SafeModeRequest request);
   absl::StatusOr<v1::CheckpointReply> Checkpoint();
   absl::StatusOr<v1::SetAdminStateReply> SetAdminState(v1::SetAdminStateRequest request);
+  absl::StatusOr<v1::BalanceReply> Balance(v1::BalanceRequest request);
 
  private:
   class Impl;

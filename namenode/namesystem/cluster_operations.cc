@@ -230,6 +230,24 @@ void ClusterOperations::SetAdminState(const CallContext& call, std::string_view 
       });
 }
 
+absl::StatusOr<BalanceOverview> ClusterOperations::Balance(const Caller& caller,
+                                                           BalanceAction action,
+                                                           double threshold_percent) {
+  BalanceOverview overview;
+  if (action != BalanceAction::kGet) {
+    RETURN_IF_ERROR(RequireSuperuser(caller));
+    if (action == BalanceAction::kStart) {
+      ASSIGN_OR_RETURN(overview.started, blocks_->StartBalancing(threshold_percent));
+    } else {
+      blocks_->StopBalancing();
+    }
+    LogInfo("{} asked to {} the balancer", caller.user,
+            action == BalanceAction::kStart ? "start" : "stop");
+  }
+  overview.report = blocks_->BalanceProgress();
+  return overview;
+}
+
 absl::StatusOr<TxId> ClusterOperations::Checkpoint(const Caller& caller) {
   RETURN_IF_ERROR(RequireSuperuser(caller));
   return checkpoint_();

@@ -66,6 +66,12 @@ struct SafeModeState {
 };
 enum class SafeModeAction { kGet, kEnter, kLeave };
 
+enum class BalanceAction { kGet, kStart, kStop };
+struct BalanceOverview {
+  BalanceReport report;
+  bool started = false;  // by this call
+};
+
 enum class NodeAction { kDecommission, kRecommission, kMaintenance };
 
 class ClusterOperations {
@@ -91,6 +97,9 @@ class ClusterOperations {
   // time.
   void SetAdminState(const CallContext& call, std::string_view node, NodeAction action,
                      Reply<std::string> reply);
+  // Begins or ends the balancer's run, or tells of it, which everybody may ask.
+  absl::StatusOr<BalanceOverview> Balance(const Caller& caller, BalanceAction action,
+                                          double threshold_percent);
   absl::StatusOr<TxId> Checkpoint(const Caller& caller);  // blocks until it is done
   void SetCheckpoint(CheckpointFn checkpoint) { checkpoint_ = std::move(checkpoint); }
 

@@ -62,6 +62,27 @@ std::optional<NodeAction> FromProto(v1::SetAdminStateRequest::Action action) {
   }
 }
 
+void ToProto(const BalanceOverview& overview, v1::BalanceReply* out) {
+  const BalanceReport& report = overview.report;
+  out->set_state(std::string(ToString(report.state)));
+  out->set_reason(report.reason);
+  out->set_threshold_percent(report.threshold_percent);
+  out->set_mean_percent(report.mean_percent);
+  out->set_most_over_percent(report.most_over_percent);
+  out->set_most_under_percent(report.most_under_percent);
+  out->set_nodes(static_cast<uint32_t>(report.nodes));
+  out->set_nodes_over(static_cast<uint32_t>(report.nodes_over));
+  out->set_nodes_under(static_cast<uint32_t>(report.nodes_under));
+  out->set_bytes_left(report.bytes_left);
+  out->set_moves_done(report.moves_done);
+  out->set_bytes_moved(report.bytes_moved);
+  out->set_moves_failed(report.moves_failed);
+  out->set_moves_in_flight(report.moves_in_flight);
+  out->set_bytes_in_flight(report.bytes_in_flight);
+  out->set_elapsed_ms(report.elapsed_ms);
+  out->set_started(overview.started);
+}
+
 // Resolves who calls and runs `handle(call, end)`, which ends the call.
 template <typename Request, typename Handle>
 grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, CallerResolver& callers,
@@ -201,6 +222,19 @@ grpc::ServerUnaryReactor* AdminService::SetAdminState(Context* context,
                                  if (id.ok()) reply->set_id(*id);
                                  Finish(end, id.status());
                                });
+  });
+}
+
+grpc::ServerUnaryReactor* AdminService::Balance(Context* context, const v1::BalanceRequest* request,
+                                                v1::BalanceReply* reply) {
+  return Serve(context, *callers_, audit_, *request, [&](const CallContext& call, CallEnd* end) {
+    BalanceAction action = BalanceAction::kGet;
+    if (request->action() == v1::BalanceRequest::START) action = BalanceAction::kStart;
+    if (request->action() == v1::BalanceRequest::STOP) action = BalanceAction::kStop;
+    const absl::StatusOr<BalanceOverview> overview =
+        operations_->Balance(call.caller, action, request->threshold_percent());
+    if (overview.ok()) ToProto(*overview, reply);
+    Finish(end, overview.status());
   });
 }
 

@@ -30,6 +30,7 @@ class AdminService final : public v1::Admin::CallbackService {
   Reactor* Checkpoint(Context*, const v1::CheckpointRequest*, v1::CheckpointReply*) override;
   Reactor* SetAdminState(Context*, const v1::SetAdminStateRequest*,
                          v1::SetAdminStateReply*) override;
+  Reactor* Balance(Context*, const v1::BalanceRequest*, v1::BalanceReply*) override;
 
  private:
   ClusterOperations* const operations_;

@@ -180,6 +180,16 @@ AuditedCall DescribeCall(const v1::SetAdminStateRequest& r) {
       return ByPath("recommission", r.node());
   }
 }
+AuditedCall DescribeCall(const v1::BalanceRequest& r) {
+  switch (r.action()) {
+    case v1::BalanceRequest::START:
+      return ByPath("balance_start", {});
+    case v1::BalanceRequest::STOP:
+      return ByPath("balance_stop", {});
+    default:
+      return ByPath("balance_get", {});
+  }
+}
 AuditedCall DescribeCall(const v1::CheckpointRequest&) { return ByPath("checkpoint", {}); }
 
 std::string PeerIp(std::string_view peer) {

@@ -73,6 +73,47 @@ TEST_F(CliAdminTest, SafeMode) {
   EXPECT_EQ(Run({"--user", "nobody", "admin", "safe-mode", "enter"}).code, 1);
 }
 
+TEST_F(CliAdminTest, Balance) {
+  EXPECT_EQ(Run({"--user", "nobody", "admin", "balance"}).code, 1);
+  const std::string none = Must({"--user", "nobody", "admin", "balance", "--status"});
+  EXPECT_NE(none.find("has not run since the NameNode started"), std::string::npos) << none;
+  const Json begun = MustJson({"admin", "balance", "--threshold", "20.5", "--json"});
+  for (const char* name : {"state", "reason", "threshold_percent", "mean_percent",
+                           "most_over_percent", "most_under_percent", "nodes", "nodes_over",
+                           "nodes_under", "bytes_left", "moves_done", "bytes_moved", "moves_failed",
+                           "moves_in_flight", "bytes_in_flight", "elapsed_ms", "started"}) {
+    EXPECT_TRUE(begun.contains(name)) << name;
+  }
+  EXPECT_EQ(begun["threshold_percent"], 20.5);
+  // There is nothing to do.
+  const std::string done = Must({"admin", "balance", "--wait", "--threshold", "20.5"});
+  EXPECT_NE(done.find("every DataNode is within 20.5% of the mean"), std::string::npos) << done;
+  EXPECT_EQ(MustJson({"admin", "balance", "--wait", "--json"})["state"], "balanced");
+
+  // A run that has to wait is shown, not started again.
+  Must({"admin", "safe-mode", "enter"});
+  EXPECT_NE(Must({"admin", "balance"}).find("the balancer has begun"), std::string::npos);
+  ASSERT_TRUE(WaitUntil(60'000, [] {
+    const std::string shown = Must({"--user", "nobody", "admin", "balance"});
+    return shown.find("runs already") != std::string::npos &&
+           shown.find("waits for the end of safe mode") != std::string::npos;
+  }));
+  MustFail({"admin", "balance", "--threshold", "5"}, 1,
+           "cairn: admin balance: the balancer runs already, with a threshold of 10%; stop it "
+           "first\n");
+  auto waiting = cluster_->StartCairn({"admin", "balance", "--wait"});
+  ASSERT_TRUE(waiting.ok());
+  EXPECT_FALSE((*waiting)->Wait(500).has_value());
+  EXPECT_EQ(Run({"--user", "nobody", "admin", "balance", "--stop"}).code, 1);
+  EXPECT_NE(Must({"admin", "balance", "--stop"}).find("stopped after"), std::string::npos);
+  EXPECT_EQ((*waiting)->Wait(60'000), (ExitState{1, 0}));
+  Must({"admin", "safe-mode", "leave"});
+
+  EXPECT_EQ(Run({"admin", "balance", "--threshold", "0"}).code, 2);
+  EXPECT_EQ(Run({"admin", "balance", "--stop", "--wait"}).code, 2);
+  EXPECT_EQ(Run({"admin", "balance", "/"}).code, 2);
+}
+
 TEST_F(CliAdminTest, Checkpoint) {
   EXPECT_NE(Must({"admin", "checkpoint"}).find("up to "), std::string::npos);
 }

@@ -124,6 +124,13 @@ TEST_F(AuditedCallsTest, EveryCallIsAudited) {
   decommission.set_action(v1::SetAdminStateRequest::DECOMMISSION);
   v1::SetAdminStateReply leaving;
   EXPECT_FALSE(Call(*admin_, &v1::Admin::Stub::SetAdminState, decommission, &leaving, "eve").ok());
+  v1::BalanceRequest balance;
+  balance.set_action(v1::BalanceRequest::START);
+  balance.set_threshold_percent(10);
+  v1::BalanceReply balancing;
+  EXPECT_FALSE(Call(*admin_, &v1::Admin::Stub::Balance, balance, &balancing, "eve").ok());
+  EXPECT_EQ(Call(*admin_, &v1::Admin::Stub::Balance, balance, &balancing), absl::OkStatus());
+  EXPECT_TRUE(balancing.started());
   EXPECT_THAT(
       Audited(),
       ElementsAre(
@@ -142,7 +149,10 @@ TEST_F(AuditedCallsTest, EveryCallIsAudited) {
           "error=INVALID_ARGUMENT",
           "allowed=true ugi=root ip=127.0.0.1 cmd=safemode_get src=null dst=null perm=null",
           "allowed=false ugi=eve ip=127.0.0.1 cmd=decommission src=\"n 1\" dst=null perm=null "
-          "error=PERMISSION_DENIED"));
+          "error=PERMISSION_DENIED",
+          "allowed=false ugi=eve ip=127.0.0.1 cmd=balance_start src=null dst=null perm=null "
+          "error=PERMISSION_DENIED",
+          "allowed=true ugi=root ip=127.0.0.1 cmd=balance_start src=null dst=null perm=null"));
 }
 
 TEST_F(AuditedCallsTest, CallsOfASessionAreAuditedEachByItself) {
