@@ -201,6 +201,23 @@ TEST_F(BalancerTest, BlocksThatLackReplicasAreLeftAlone) {
   EXPECT_EQ(CopiesOrdered(), repairs);
 }
 
+TEST_F(BalancerTest, BlocksInDoubtAreLeftAlone) {
+  AddNodes(4);
+  std::vector<Block> blocks;
+  for (int i = 0; i < 40; ++i) {  // so far only their writer says that they are there
+    blocks.push_back(cluster_.AddBlock({1, 2}, 2, /*report=*/false, 20 * kMiB));
+  }
+  for (NodeNumber n = 1; n <= 4; ++n) ASSERT_TRUE(cluster_.Beat(cluster_.node(n)).ok());
+  cluster_.manager().RunReplicationRound();
+  Start();
+  for (int i = 0; i < 3; ++i) cluster_.manager().RunBalanceRound();
+  EXPECT_EQ(Progress().state, BalanceState::kRunning);
+  EXPECT_EQ(Progress().nodes_over, 2u);
+  EXPECT_EQ(Progress().moves_in_flight, 0u);
+  EXPECT_EQ(RunToTheEnd(blocks, 2), BalanceState::kBalanced);
+  ExpectReplicas(blocks, 2);
+}
+
 TEST_F(BalancerTest, StoppedItBringsMovesToTheirEnd) {
   AddNodes(3);
   const std::vector<Block> blocks = AddBlocks(60);
