@@ -71,7 +71,7 @@ TEST_F(BalanceTest, ANewNodeGetsItsShareWhileFilesAreUsed) {
   });
   const CommandResult busy = cluster_->Cairn({"admin", "balance", "--wait"});
   EXPECT_EQ(busy.code, 0) << busy.err;
-  EXPECT_GT(Status().at("moves_done"), 3) << Status().dump();
+  EXPECT_GT(Status().at("moves_done"), 0) << Status().dump();
   EXPECT_TRUE(WaitUntil(kPatienceMs, [&] { return uses > 0; }));
   stopping = true;
   user.join();
