@@ -13,22 +13,26 @@ constexpr uint64_t kFile = 1;  // of the content
 }  // namespace
 
 absl::Status GetBench::Run(const std::function<void(const Row&)>& row) {
-  // The put, and a warm-up before the rounds; all is read in four ways.
-  target_.progress->planned.store(options_.bytes *
-                                  (1 + 4 * (1 + static_cast<uint64_t>(options_.rounds))));
+  // The put, and a warm-up before the rounds; all is read in four ways, and cold in two.
+  const auto rounds = static_cast<uint64_t>(options_.rounds);
+  const uint64_t cold = target_.drop_caches ? 2 * rounds : 0;
+  target_.progress->planned.store(options_.bytes * (1 + 4 * (1 + rounds) + cold));
+  const auto tell = [&](const std::string& variant, Rounds measured) {
+    Row result = ToRow("get", variant, std::move(measured));
+    const ReadStatistics statistics = target_.tcp_fs->GetReadStatistics();
+    if (variant == "warm") {
+      result.hedged = statistics.hedged;
+      result.hedge_won = statistics.hedge_won;
+    }
+    result.cpu_of = target_.cpu_of;
+    row(result);
+  };
   return InClusterFolder(target_.fs, options_.cluster_dir, "get",
                          [&](const std::string& dir) -> absl::Status {
-                           ASSIGN_OR_RETURN(Variants rounds, RunRounds(dir + "/file"));
-                           Row result = ToRow("get", "warm", std::move(rounds.warm));
-                           const ReadStatistics reads = target_.tcp_fs->GetReadStatistics();
-                           result.hedged = reads.hedged;
-                           result.hedge_won = reads.hedge_won;
-                           result.cpu_of = target_.cpu_of;
-                           row(result);
-                           if (!rounds.local) return absl::OkStatus();
-                           result = ToRow("get", "local", *std::move(rounds.local));
-                           result.cpu_of = target_.cpu_of;
-                           row(result);
+                           ASSIGN_OR_RETURN(Variants variants, RunRounds(dir + "/file"));
+                           tell("warm", std::move(variants.warm));
+                           if (variants.local) tell("local", *std::move(variants.local));
+                           if (variants.cold) tell("cold", *std::move(variants.cold));
                            return absl::OkStatus();
                          });
 }
@@ -45,9 +49,9 @@ absl::StatusOr<Measured> GetBench::ReadAll(FileSystem* fs, const std::string& pa
 absl::StatusOr<GetBench::Variants> GetBench::RunRounds(const std::string& path) {
   RETURN_IF_ERROR(PutContent(target_, path, content_, kFile, options_.bytes,
                              {.replication = options_.replication}, target_.progress));
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<RawSendfile> baseline,
-      RawSendfile::Open(options_.local_dir, content_, kFile, options_.bytes, target_.stopped));
+  ASSIGN_OR_RETURN(const std::unique_ptr<RawSendfile> baseline,
+                   RawSendfile::Open(options_.local_dir, content_, kFile, options_.bytes,
+                                     /*direct=*/false, target_.stopped));
   const uint32_t crc = content_.Crc(kFile, options_.bytes);
   Variants variants;
   for (int round = 0; round <= options_.rounds; ++round) {
@@ -61,7 +65,7 @@ absl::StatusOr<GetBench::Variants> GetBench::RunRounds(const std::string& path) 
     const absl::StatusOr<Measured> read =
         baseline->RunPread(crc, target_.stopped, target_.progress);
     if (!read.ok()) return Annotate(read.status(), "baseline");
-    if (round == 0) continue;  // what was cold
+    if (round == 0) continue;  // the warm-up
     variants.warm.AddTransfer(options_.bytes, warm);
     variants.warm.AddBaselineBytes(options_.bytes, *sent);
     if (!all_local) continue;  // another host's, or a node that had no time: not what is measured
@@ -69,7 +73,28 @@ absl::StatusOr<GetBench::Variants> GetBench::RunRounds(const std::string& path) 
     variants.local->AddTransfer(options_.bytes, local);
     variants.local->AddBaselineBytes(options_.bytes, *read);
   }
+  // Apart: a warm read may take another replica than the one before.
+  if (target_.drop_caches) {
+    ASSIGN_OR_RETURN(variants.cold, RunColdRounds(path, crc));
+  }
   return variants;
+}
+
+absl::StatusOr<Rounds> GetBench::RunColdRounds(const std::string& path, uint32_t crc) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<RawSendfile> baseline,
+                   RawSendfile::Open(options_.local_dir, content_, kFile, options_.bytes,
+                                     /*direct=*/true, target_.stopped));
+  Rounds rounds;
+  for (int round = 0; round < options_.rounds; ++round) {
+    RETURN_IF_ERROR(target_.drop_caches());
+    ASSIGN_OR_RETURN(const Measured cold, ReadAll(target_.tcp_fs, path, crc));
+    rounds.AddTransfer(options_.bytes, cold);
+    const absl::StatusOr<Measured> bare =
+        baseline->RunPread(crc, target_.stopped, target_.progress);
+    if (!bare.ok()) return Annotate(bare.status(), "baseline");
+    rounds.AddBaselineBytes(options_.bytes, *bare);
+  }
+  return rounds;
 }
 
 }  // namespace cairn::bench

@@ -1,9 +1,9 @@
 // `cairn bench get`: one large file read again and again: over TCP ("warm"), each time beside
 // sendfile(2) of a local file with the same bytes, and, where all of its blocks have replicas on
-// this host, out of their files ("local"), beside pread(2) of that file (raw_sendfile.h).
-//
-// All were read once before, so that all come from page caches, and are checked by the same CRC32C
-// over all bytes. Not thread-safe.
+// this host, out of their files ("local"), beside pread(2) of that file (raw_sendfile.h). These
+// were read once before, so that they come from page caches. On a cluster whose page caches can be
+// dropped also "cold": over TCP from the DataNodes' disks, beside O_DIRECT reads of a local file.
+// All are checked by the same CRC32C over all bytes. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,10 @@ class GetBench {
   struct Variants {
     Rounds warm;
     std::optional<Rounds> local;
+    std::optional<Rounds> cold;
   };
   absl::StatusOr<Variants> RunRounds(const std::string& path);
+  absl::StatusOr<Rounds> RunColdRounds(const std::string& path, uint32_t crc);
   // One read of all through `fs`.
   absl::StatusOr<Measured> ReadAll(FileSystem* fs, const std::string& path, uint32_t crc) const;
 

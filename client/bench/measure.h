@@ -55,6 +55,8 @@ struct Target {
   std::string cpu_of;            // which: "client" or "all"
   Stopped stopped;
   Progress* progress = nullptr;
+  // Puts what is on the DataNodes' disks out of the page caches; null where it cannot be done.
+  std::function<absl::Status()> drop_caches;
 };
 
 }  // namespace cairn::bench

@@ -1,5 +1,6 @@
 #include "client/bench/own_cluster.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -13,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/fd.h"
 #include "common/strings.h"
 
 namespace cairn::bench {
@@ -115,6 +117,23 @@ double OwnCluster::CpuMicros() const {
   double sum = 0;
   for (const auto& process : processes_) sum += process->CpuMicros();
   return sum;
+}
+
+absl::Status OwnCluster::DropCaches() const {
+  std::error_code error;
+  for (stdfs::recursive_directory_iterator it(dir_, error), end; !error && it != end;
+       it.increment(error)) {
+    // Files come and go meanwhile.
+    const Fd fd(open(it->path().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (fd.get() < 0) continue;
+    if (const int failed = posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); failed != 0) {
+      return ErrnoStatus(it->path().string(), failed);
+    }
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return ErrnoStatus(dir_, error.value());
+  }
+  return absl::OkStatus();
 }
 
 OwnCluster::~OwnCluster() {

@@ -35,6 +35,8 @@ class OwnCluster {
 
   const std::string& address() const { return address_; }  // of the NameNode, host:port
   double CpuMicros() const;                                // of all daemons
+  // Puts all that is synced of the daemons' files out of the page cache.
+  absl::Status DropCaches() const;
 
  private:
   explicit OwnCluster(std::string dir) : dir_(std::move(dir)) {}

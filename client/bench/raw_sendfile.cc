@@ -37,8 +37,9 @@ absl::Status Different(std::string_view how) {
 absl::StatusOr<std::unique_ptr<RawSendfile>> RawSendfile::Open(const std::string& dir,
                                                                const Content& content,
                                                                uint64_t file, uint64_t bytes,
+                                                               bool direct,
                                                                const Stopped& stopped) {
-  ASSIGN_OR_RETURN(std::unique_ptr<RawFile> raw, RawFile::Create(dir, bytes, /*direct=*/false));
+  ASSIGN_OR_RETURN(std::unique_ptr<RawFile> raw, RawFile::Create(dir, bytes, direct));
   RETURN_IF_ERROR(raw->Fill(content, file, bytes, stopped));
   return std::unique_ptr<RawSendfile>(new RawSendfile(std::move(raw), bytes));
 }
@@ -72,14 +73,16 @@ absl::StatusOr<Measured> RawSendfile::RunPread(uint32_t crc, const Stopped& stop
   for (uint64_t offset = 0; offset < bytes_;) {
     if (stopped()) return absl::CancelledError("interrupted");
     const size_t wanted = std::min(Content::kPieceBytes, bytes_ - offset);
-    const ssize_t got =
-        pread(file_->fd(), buffer.span().data(), wanted, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoStatus("pread", errno);
-    if (got == 0) return Different("pread");
-    read_crc = Crc32cExtend(read_crc, buffer.first(static_cast<size_t>(got)));
-    offset += static_cast<uint64_t>(got);
-    progress->done.fetch_add(static_cast<uint64_t>(got), std::memory_order_relaxed);
+    // A whole piece, for direct reads are of whole sectors; the file ends with one.
+    const ssize_t came =
+        pread(file_->fd(), buffer.span().data(), buffer.span().size(), static_cast<off_t>(offset));
+    if (came < 0 && errno == EINTR) continue;
+    if (came < 0) return ErrnoStatus("pread", errno);
+    if (came == 0) return Different("pread");
+    const size_t got = std::min(wanted, static_cast<size_t>(came));
+    read_crc = Crc32cExtend(read_crc, buffer.first(got));
+    offset += got;
+    progress->done.fetch_add(got, std::memory_order_relaxed);
   }
   const Measured measured = watch.Read();
   if (read_crc != crc) return Different("pread");

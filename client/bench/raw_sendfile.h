@@ -1,9 +1,9 @@
 // A file in the page cache, sent by sendfile(2) or read by pread(2): the baselines of `cairn bench
 // get`.
 //
-// The file has the bytes of the one that is read from the cluster; the reader gets them from a TCP
-// connection over 127.0.0.1, or reads the file itself, and computes the same CRC32C over them. Not
-// thread-safe.
+// Or on the disk, past the page cache, for what is read by pread. The file has the bytes of the one
+// that is read from the cluster; the reader gets them from a TCP connection over 127.0.0.1, or
+// reads the file itself, and computes the same CRC32C over them. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,12 @@ namespace cairn::bench {
 
 class RawSendfile {
  public:
-  // Writes the file, without a name, in `dir`.
+  // Writes the file, without a name, in `dir`. `direct`: it is never in the page cache, where its
+  // file system can do that.
   static absl::StatusOr<std::unique_ptr<RawSendfile>> Open(const std::string& dir,
                                                            const Content& content, uint64_t file,
-                                                           uint64_t bytes, const Stopped& stopped);
+                                                           uint64_t bytes, bool direct,
+                                                           const Stopped& stopped);
 
   // Moves it once. DATA_LOSS unless what came has that CRC32C.
   absl::StatusOr<Measured> Run(uint32_t crc, const Stopped& stopped, Progress* progress);

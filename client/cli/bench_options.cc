@@ -75,6 +75,9 @@ absl::Status StartOwnCluster(Context& context, const BenchOptions& options,
     return bench::ProcessCpuMicros() + cluster->CpuMicros();
   };
   measurement->target.cpu_of = "all";
+  measurement->target.drop_caches = [cluster = measurement->own.get()] {
+    return cluster->DropCaches();
+  };
   return absl::OkStatus();
 }
 

@@ -121,7 +121,8 @@ void AddBenchGet(Cli& cli) {
   Command& command = cli.Add(
       "bench get", "", 0, 0,
       "measure reading a large file from page caches: over TCP, beside sendfile over a raw socket, "
-      "and out of replicas' files on this host, beside pread",
+      "and out of replicas' files on this host, beside pread; with --own-cluster also from disks, "
+      "beside O_DIRECT reads",
       [flags](Context& context, const Operands&) -> absl::Status {
         RETURN_IF_ERROR(CheckSize(flags->size));
         return RunOnCluster(context, *flags, ProgressUnit::kBytes, kTransferTable,

@@ -143,6 +143,16 @@ int ProcessesWith(const std::string& text) {
   return count;
 }
 
+TEST_F(CliBenchTransferTest, ColdReadsOnAClusterOfItsOwn) {
+  auto rows = Rows(
+      Bench("get", {"--own-cluster", "--datanodes", "1", "-r", "1", "--size", "1500001", "--json"}),
+      "get");
+  EXPECT_EQ(rows["cold"]["bytes"], 2 * 1'500'001);
+  EXPECT_EQ(rows["cold"]["cpu_of"], "all");
+  EXPECT_GT(rows["cold"]["ratio"], 0);
+  ExpectNothingLeft();
+}
+
 TEST_F(CliBenchTransferTest, AnInterruptEndsItsOwnCluster) {
   auto process =
       cluster_->StartCairn(Bench("put", {"--own-cluster", "--size", "8M", "--rounds", "1000"}));

@@ -18,7 +18,7 @@ TEST(RawSendfileTest, BringsTheFileAndChecksIt) {
   const testing::TempDir dir;
   const Content content;
   const uint64_t bytes = (5 << 20) + 123;
-  auto raw = RawSendfile::Open(dir.path(), content, 2, bytes, Never);
+  auto raw = RawSendfile::Open(dir.path(), content, 2, bytes, /*direct=*/false, Never);
   ASSERT_TRUE(raw.ok()) << raw.status();
   EXPECT_TRUE(std::filesystem::is_empty(dir.path()));  // its file has no name
   Progress progress;
@@ -33,6 +33,19 @@ TEST(RawSendfileTest, BringsTheFileAndChecksIt) {
   for (const auto& wrong : {(*raw)->Run(content.Crc(3, bytes), Never, &progress),
                             (*raw)->RunPread(content.Crc(3, bytes), Never, &progress)}) {
     EXPECT_TRUE(absl::IsDataLoss(wrong.status())) << wrong.status();
+  }
+}
+
+TEST(RawSendfileTest, ReadsPastThePageCache) {
+  const testing::TempDir dir;
+  const Content content;
+  for (const uint64_t bytes : {uint64_t{1}, uint64_t{4096}, uint64_t{(2 << 20) + 123}}) {
+    auto raw = RawSendfile::Open(dir.path(), content, 2, bytes, /*direct=*/true, Never);
+    ASSERT_TRUE(raw.ok()) << raw.status();
+    Progress progress;
+    const auto read = (*raw)->RunPread(content.Crc(2, bytes), Never, &progress);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(progress.done, bytes);
   }
 }
 
