@@ -39,6 +39,12 @@ absl::StatusOr<BalanceStatus> CallBalance(ClientCore& core, v1::BalanceRequest::
   return FromProto(reply);
 }
 
+absl::StatusOr<v1::RepairReply> CallRepair(ClientCore& core, uint64_t max) {
+  v1::RepairRequest request;
+  request.set_max(max);
+  return core.namenode().Repair(std::move(request));
+}
+
 v1::HealthRequest HealthOf(uint32_t limit) {
   v1::HealthRequest request;
   request.set_limit(limit);
@@ -114,6 +120,21 @@ absl::StatusOr<BalanceStatus> AdminClient::StopBalancing() {
 
 absl::StatusOr<BalanceStatus> AdminClient::BalanceProgress() {
   return CallBalance(*core_, v1::BalanceRequest::GET);
+}
+
+absl::StatusOr<RepairRound> AdminClient::Repair(uint64_t max) {
+  ASSIGN_OR_RETURN(const v1::RepairReply reply, CallRepair(*core_, max));
+  return RepairRound{.planned = reply.planned(),
+                     .in_flight = reply.in_flight(),
+                     .waiting = reply.waiting(),
+                     .no_target = reply.no_target(),
+                     .nodes_busy = reply.nodes_busy(),
+                     .reason = reply.reason()};
+}
+
+absl::StatusOr<std::string> AdminClient::RepairJson(uint64_t max) {
+  ASSIGN_OR_RETURN(const v1::RepairReply reply, CallRepair(*core_, max));
+  return ProtoToJsonText(reply);
 }
 
 absl::StatusOr<TxId> AdminClient::Checkpoint() {

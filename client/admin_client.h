@@ -41,7 +41,12 @@ struct DataNodeReport {
   uint64_t blocks = 0;
   uint64_t read_requests = 0;
   uint64_t write_requests = 0;
-  uint64_t errors = 0;
+  uint64_t errors = 0;  // since its start, as all up to the checksum errors
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t disk_errors = 0;  // among the errors; checksum errors too
+  uint64_t checksum_errors = 0;
+  uint64_t packet_latency_us = 0;  // as its peers measured it of late; 0: too few did
   int64_t last_heartbeat_ms_ago = 0;
   std::vector<VolumeReport> volumes;
 };
@@ -136,6 +141,16 @@ struct BalanceStatus {
   bool started = false;  // by this call
 };
 
+// What a round of repairs came to, in blocks.
+struct RepairRound {
+  uint64_t planned = 0;     // copies were ordered by this call
+  uint64_t in_flight = 0;   // copies are under way, those included
+  uint64_t waiting = 0;     // still wait for theirs
+  uint64_t no_target = 0;   // of the waiting: no DataNode qualifies
+  uint64_t nodes_busy = 0;  // ... their nodes have as much to copy as they may
+  std::string reason;       // why blocks wait, one line; empty: none does
+};
+
 class AdminClient {
  public:
   // Checks the options; connects when the first call needs it.
@@ -171,6 +186,11 @@ class AdminClient {
   absl::StatusOr<BalanceStatus> StartBalancing(double threshold_percent);
   absl::StatusOr<BalanceStatus> StopBalancing();
   absl::StatusOr<BalanceStatus> BalanceProgress();
+  // One round of repairs now, of at most `max` blocks (0: as many as the pacing allows), whatever
+  // the interval of the automatic ones; needs a superuser. Copies begin with their nodes' next
+  // heartbeats. RepairJson: as --json prints it, without a final newline.
+  absl::StatusOr<RepairRound> Repair(uint64_t max = 0);
+  absl::StatusOr<std::string> RepairJson(uint64_t max = 0);
   // Returns the highest txid that the new image holds.
   absl::StatusOr<TxId> Checkpoint();
 

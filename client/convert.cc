@@ -31,6 +31,11 @@ DataNodeReport FromReport(const v1::DataNodeReport& in) {
                      .read_requests = in.read_requests(),
                      .write_requests = in.write_requests(),
                      .errors = in.errors(),
+                     .bytes_read = in.bytes_read(),
+                     .bytes_written = in.bytes_written(),
+                     .disk_errors = in.disk_errors(),
+                     .checksum_errors = in.checksum_errors(),
+                     .packet_latency_us = in.packet_latency_us(),
                      .last_heartbeat_ms_ago = in.last_heartbeat_ms_ago(),
                      .volumes = {}};
   for (const v1::VolumeReport& volume : in.volumes()) {

@@ -287,6 +287,10 @@ absl::StatusOr<v1::CheckpointReply> NameNodeClient::Checkpoint() {
   return impl_->Call(&AdminStub::Checkpoint, CallType::kRead, v1::CheckpointRequest(),
                      kCheckpointMs);
 }
+// Another round does no harm: it plans what still waits.
+absl::StatusOr<v1::RepairReply> NameNodeClient::Repair(v1::RepairRequest request) {
+  return impl_->Call(&AdminStub::Repair, CallType::kRead, std::move(request));
+}
 absl::StatusOr<v1::SetAdminStateReply> NameNodeClient::SetAdminState(
     v1::SetAdminStateRequest request) {
   return impl_->Call(&AdminStub::SetAdminState, CallType::kMutation, std::move(request));

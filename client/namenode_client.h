@@ -80,6 +80,7 @@ class NameNodeClient {
   absl::StatusOr<v1::CheckpointReply> Checkpoint();
   absl::StatusOr<v1::SetAdminStateReply> SetAdminState(v1::SetAdminStateRequest request);
   absl::StatusOr<v1::BalanceReply> Balance(v1::BalanceRequest request);
+  absl::StatusOr<v1::RepairReply> Repair(v1::RepairRequest request);
 
  private:
   class Impl;

@@ -17,6 +17,7 @@
 #include "datanode/control/control_session.h"
 #include "datanode/pipeline/node_numbers.h"
 #include "datanode/pipeline/open_transfers.h"
+#include "datanode/pipeline/peer_latencies.h"
 #include "datanode/scrubber/scrubber.h"
 #include "datanode/service/data_transfer_service.h"
 #include "datanode/service/grpc_connector.h"
@@ -42,6 +43,7 @@ class DataNode::Impl {
         env_(env),
         clock_(clock),
         transfers_({.memory_bytes = options_.transfer_memory_bytes}, &metrics_),
+        latencies_(options_.peer_latency_window_ms),
         connector_(&channels_),
         peers_(&channels_) {}
 
@@ -60,9 +62,9 @@ class DataNode::Impl {
     RETURN_IF_ERROR(StartLocalReads());
     LocalSocket local;
     if (local_reads_ != nullptr) local = {local_reads_->path(), local_reads_->instance()};
-    service_ =
-        std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_, &transfers_,
-                                              BlockReceiver::Options{}, std::move(local));
+    service_ = std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_,
+                                                     &transfers_, BlockReceiver::Options{},
+                                                     std::move(local), &latencies_);
     const auto sync = [this] {
       store_->SyncPending();
       return absl::OkStatus();
@@ -180,6 +182,7 @@ class DataNode::Impl {
         ControlSession::Parts{.store = store_.get(),
                               .numbers = &numbers_,
                               .transfers = &transfers_,
+                              .latencies = &latencies_,
                               .connector = &connector_,
                               .peers = &peers_,
                               .clock = clock_,
@@ -261,6 +264,7 @@ class DataNode::Impl {
   ChannelCache channels_;
   NodeNumbers numbers_;
   OpenTransfers transfers_;
+  PeerLatencies latencies_;
   GrpcConnector connector_;
   GrpcRecoveryPeers peers_;
   std::string id_;

@@ -37,6 +37,7 @@ struct DataNodeOptions {
   uint64_t small_replica_max_bytes = 1 << 20;
   int64_t scan_period_ms = int64_t{21} * 24 * 3600 * 1000;  // 0: replicas are read by nobody
   uint64_t scan_rate = 8 << 20;                             // bytes a second and volume
+  int64_t peer_latency_window_ms = 300'000;  // how long it counts what peers needed for a packet
   // Called by the DataNode's threads; must be quick and must not call it back.
   std::function<void()> on_registered;         // at every registration
   std::function<void(absl::Status)> on_fatal;  // it cannot go on: stop it

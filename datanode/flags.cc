@@ -14,6 +14,7 @@ constexpr uint16_t kDataPort = 9866;
 constexpr uint16_t kHttpPort = 9864;
 constexpr int64_t kMinScanPeriodMs = 1'000;
 constexpr uint64_t kMinScanRate = 4 << 10;
+constexpr int64_t kMinLatencyWindowMs = 1'000;
 
 template <typename T>
 absl::StatusOr<T> For(std::string_view flag, absl::StatusOr<T> value) {
@@ -92,6 +93,9 @@ void DataNodeFlags::Declare(OptionTable& table) {
   table.AddSize("scan-rate", &scan_rate,
                 "bytes a second of each data directory that this may read; more where the period "
                 "would not be kept");
+  table.AddDuration("peer-latency-window", &peer_latency_window,
+                    "how far back the NameNode is told what packets to other DataNodes took, which "
+                    "shows it those that are slow");
 }
 
 absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
@@ -144,6 +148,10 @@ absl::StatusOr<DataNodeOptions> DataNodeFlags::ToOptions() const {
     return UsageError("--scan-rate: at least 4K; --scan-period 0 turns it off");
   }
   options.scan_rate = scan_rate;
+  if (peer_latency_window < kMinLatencyWindowMs) {
+    return UsageError("--peer-latency-window: at least 1s");
+  }
+  options.peer_latency_window_ms = peer_latency_window;
   return options;
 }
 

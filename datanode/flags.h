@@ -28,6 +28,7 @@ struct DataNodeFlags {
   uint64_t small_replica_max = 1 << 20;
   int64_t scan_period = int64_t{21} * 24 * 3600 * 1000;
   uint64_t scan_rate = 8 << 20;
+  int64_t peer_latency_window = 300'000;
 
   void Declare(OptionTable& table);
   // Checks the values; kUsage with the flag's name.

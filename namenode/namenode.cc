@@ -57,6 +57,9 @@ BlockManagerOptions MakeBlockOptions(const NameNodeOptions& options) {
   out.safe_mode_threshold = options.safe_mode_threshold;
   out.safe_mode_extension_ms = options.safe_mode_extension_ms;
   out.placement = options.placement;
+  out.slow_node_threshold_us = static_cast<uint64_t>(options.slow_node_threshold_ms) * 1000;
+  out.error_limit = static_cast<uint64_t>(options.error_limit);
+  out.error_window_ms = options.error_window_ms;
   return out;
 }
 

@@ -59,6 +59,7 @@ void NameNodeOptions::Declare(OptionTable& table) {
   table.AddDuration("dead-after", &dead_after_ms, "a DataNode this long silent is dead");
   table.AddDuration("redundancy-interval", &redundancy_interval_ms,
                     "how often lost replicas are looked after");
+  DeclareHealth(table);
   table.AddDuration("lease-soft-limit", &lease_soft_limit_ms,
                     "within which a writer shows that it lives: it does three times as often");
   table.AddDuration("lease-hard-limit", &lease_hard_limit_ms,
@@ -82,6 +83,17 @@ void NameNodeOptions::Declare(OptionTable& table) {
   DeclareAudit(table);
 }
 
+void NameNodeOptions::DeclareHealth(OptionTable& table) {
+  table.AddDuration("slow-node-threshold", &slow_node_threshold_ms,
+                    "a DataNode to which a packet takes longer than this, and far longer than to "
+                    "its peers, is degraded; 0: none is for that");
+  table.AddInt("error-limit", &error_limit, 0, 1'000'000'000,
+               "a DataNode with this many disk and checksum errors in --error-window is degraded; "
+               "0: none is for that");
+  table.AddDuration("error-window", &error_window_ms,
+                    "how long an error counts toward --error-limit");
+}
+
 void NameNodeOptions::DeclareAudit(OptionTable& table) {
   table.AddString("audit-log", &audit_log, "file that gets a line for every call of a client")
       .Value("FILE")
@@ -102,6 +114,7 @@ absl::Status NameNodeOptions::Validate() const {
   if (cluster.empty()) return UsageError("--cluster must not be empty");
   if (heartbeat_interval_ms <= 0) return UsageError("--heartbeat-interval must be above 0");
   if (redundancy_interval_ms <= 0) return UsageError("--redundancy-interval must be above 0");
+  if (error_window_ms <= 0) return UsageError("--error-window must be above 0");
   if (lease_soft_limit_ms <= 0) return UsageError("--lease-soft-limit must be above 0");
   if (stale_after_ms <= heartbeat_interval_ms) {
     return UsageError("--stale-after must be longer than --heartbeat-interval");

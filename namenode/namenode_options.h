@@ -33,6 +33,9 @@ struct NameNodeOptions {
   int64_t stale_after_ms = 10'000;
   int64_t dead_after_ms = 60'000;
   int64_t redundancy_interval_ms = 3'000;
+  int64_t slow_node_threshold_ms = 20;
+  int64_t error_limit = 10;
+  int64_t error_window_ms = 300'000;
   int64_t lease_soft_limit_ms = 60'000;
   int64_t lease_hard_limit_ms = 20 * 60'000;
   double safe_mode_threshold = 0.999;
@@ -58,6 +61,7 @@ struct NameNodeOptions {
   absl::Status Validate() const;
 
  private:
+  void DeclareHealth(OptionTable& table);
   void DeclareAudit(OptionTable& table);
 };
 

@@ -48,6 +48,18 @@ absl::Status Health(Context& context, bool json, uint32_t limit) {
   return absl::OkStatus();
 }
 
+absl::Status Repair(Context& context, bool json, uint64_t max) {
+  ASSIGN_OR_RETURN(AdminClient* const admin, context.Admin());
+  if (json) {
+    ASSIGN_OR_RETURN(const std::string text, admin->RepairJson(max));
+    context.out().Write(text + "\n");
+  } else {
+    ASSIGN_OR_RETURN(const RepairRound round, admin->Repair(max));
+    context.out().Write(RepairText(round));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status AwaitSafeModeOff(Context& context, AdminClient& admin) {
   constexpr int64_t kPollMs = 300;
   while (true) {
@@ -77,6 +89,25 @@ absl::Status Checkpoint(Context& context, const Operands&) {
   ASSIGN_OR_RETURN(const TxId txid, admin->Checkpoint());
   context.out().Write(fmt::format("the image holds all edits up to {}\n", txid));
   return absl::OkStatus();
+}
+
+void AddRepairCommand(Cli& cli) {
+  struct RepairOptions {
+    bool json = false;
+    int64_t max = 0;
+  };
+  auto options = std::make_shared<RepairOptions>();
+  Command& repair =
+      cli.Add("admin repair", "", 0, 0,
+              "plan the copies of blocks that lack some now, not at the next round",
+              [options](Context& context, const Operands&) {
+                return Repair(context, options->json, static_cast<uint64_t>(options->max));
+              });
+  repair.Example("cairn admin repair").Example("cairn admin repair --max 100 --json");
+  repair.options().AddInt(
+      "max", &options->max, 0, std::numeric_limits<int64_t>::max(),
+      "blocks to plan at most; 0: as many as the pacing of each DataNode allows");
+  repair.options().AddBool("json", &options->json, "as JSON");
 }
 
 }  // namespace
@@ -115,6 +146,8 @@ void AddAdminCommands(Cli& cli) {
           "show or change whether writes wait; wait returns when they do not", SafeMode)
       .Example("cairn admin safe-mode get          # on or off")
       .Example("cairn admin safe-mode wait && cairn put a.csv /data/");
+
+  AddRepairCommand(cli);
 
   cli.Add("admin checkpoint", "", 0, 0, "write an image of the namespace now", Checkpoint)
       .Example("cairn admin checkpoint");

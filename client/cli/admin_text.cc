@@ -35,13 +35,15 @@ std::string IssueLine(const ReplicationIssue& issue) {
 
 std::string NodesText(const std::vector<DataNodeReport>& nodes) {
   if (nodes.empty()) return "no DataNodes have registered\n";
-  Table table({kLeft, kLeft, kLeft, kLeft, kRight, kRight, kRight, kRight, kLeft, kLeft});
-  table.Add({"node", "address", "state", "rack", "blocks", "used", "free", "use%", "heard from",
-             "reason"});
+  Table table({kLeft, kLeft, kLeft, kLeft, kRight, kRight, kRight, kRight, kRight, kRight, kRight,
+               kLeft, kLeft});
+  table.Add({"node", "address", "state", "rack", "blocks", "used", "free", "use%", "read",
+             "written", "errors", "heard from", "reason"});
   for (const DataNodeReport& node : nodes) {
     table.Add({node.id, node.address, State(node), node.rack, std::to_string(node.blocks),
                FormatSize(node.used_bytes), FormatSize(node.remaining_bytes),
-               fmt::format("{:.1f}%", node.utilization_percent),
+               fmt::format("{:.1f}%", node.utilization_percent), FormatSize(node.bytes_read),
+               FormatSize(node.bytes_written), std::to_string(node.errors),
                fmt::format("{:.1f}s ago", static_cast<double>(node.last_heartbeat_ms_ago) / 1000),
                Reason(node)});
   }
@@ -69,6 +71,14 @@ std::string ReportText(const AdminReport& report) {
   text += Line("safe mode", cluster.safe_mode ? "on" : "off");
   text += Line("health score", fmt::format("{:g} of 100", cluster.health_score));
   return text + "\n" + NodesText(report.datanodes);
+}
+
+std::string RepairText(const RepairRound& round) {
+  std::string text = Line("planned now", std::to_string(round.planned));
+  text += Line("under way", std::to_string(round.in_flight));
+  text += Line("waiting", std::to_string(round.waiting));
+  if (!round.reason.empty()) text += Line("because", round.reason);
+  return text;
 }
 
 std::string HealthText(const HealthReport& health) {

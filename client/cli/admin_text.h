@@ -11,5 +11,6 @@ namespace cairn::cli {
 std::string ReportText(const AdminReport& report);
 std::string NodesText(const std::vector<DataNodeReport>& nodes);
 std::string HealthText(const HealthReport& health);
+std::string RepairText(const RepairRound& round);
 
 }  // namespace cairn::cli

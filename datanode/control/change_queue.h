@@ -5,7 +5,9 @@
 // sends.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <utility>
@@ -38,8 +40,14 @@ class ChangeQueue final : public ReplicaObserver {
   void OnWaiting(size_t volume, const Block& block) override {
     Push({Change::kWaiting, volume, block});
   }
-  void OnBad(size_t volume, const Block& block) override { Push({Change::kBad, volume, block}); }
+  void OnBad(size_t volume, const Block& block) override {
+    found_bad_.fetch_add(1, std::memory_order_relaxed);
+    Push({Change::kBad, volume, block});
+  }
   void Push(const Change& change) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Replicas since the start, by whoever looked.
+  uint64_t found_bad() const { return found_bad_.load(std::memory_order_relaxed); }
 
   // The first changes, at most `max` of them.
   std::vector<Change> Front(size_t max) const ABSL_LOCKS_EXCLUDED(mu_);
@@ -48,6 +56,7 @@ class ChangeQueue final : public ReplicaObserver {
 
  private:
   const std::function<void()> wake_;
+  std::atomic<uint64_t> found_bad_ = 0;
   mutable Mutex mu_;
   std::deque<Change> changes_ ABSL_GUARDED_BY(mu_);
 };

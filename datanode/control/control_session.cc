@@ -14,6 +14,7 @@
 #include "datanode/control/local_address.h"
 #include "datanode/pipeline/node_numbers.h"
 #include "datanode/pipeline/open_transfers.h"
+#include "datanode/pipeline/peer_latencies.h"
 #include "datanode/store/replica_store.h"
 #include "proto/control.pb.h"
 #include "proto/types.pb.h"
@@ -235,9 +236,7 @@ void ControlSession::RunHeartbeats(int64_t interval_ms) {
   heartbeat_task_->Start();
 }
 
-absl::Status ControlSession::Heartbeat() {
-  const uint64_t mine = registration();
-  if (mine == 0) return absl::OkStatus();
+v1::HeartbeatRequest ControlSession::MakeHeartbeat() const {
   v1::HeartbeatRequest request;
   request.set_node_id(parts_.store->node_id());
   request.set_incarnation(incarnation_);
@@ -247,7 +246,25 @@ absl::Status ControlSession::Heartbeat() {
   request.set_active_reads(load.active_reads);
   request.set_read_requests(load.read_requests);
   request.set_write_requests(load.write_requests);
-  request.set_errors(load.errors);
+  const uint64_t found_bad = changes_.found_bad();
+  request.set_errors(load.errors + found_bad);
+  request.set_bytes_read(load.bytes_read);
+  request.set_bytes_written(load.bytes_written);
+  request.set_disk_errors(load.disk_errors);
+  request.set_checksum_errors(load.checksum_errors + found_bad);
+  for (const PeerLatencies::Peer& peer : parts_.latencies->Report(parts_.clock->SteadyMs())) {
+    v1::PeerLatency* const out = request.add_peers();
+    out->set_node(peer.node);
+    out->set_median_us(peer.median_us);
+    out->set_samples(peer.samples);
+  }
+  return request;
+}
+
+absl::Status ControlSession::Heartbeat() {
+  const uint64_t mine = registration();
+  if (mine == 0) return absl::OkStatus();
+  const v1::HeartbeatRequest request = MakeHeartbeat();
   const HighestSeen highest = parts_.store->highest();
   const absl::StatusOr<v1::HeartbeatReply> reply = link_.Heartbeat(request);
   if (!reply.ok() && registration() != mine) return reply.status();  // says nothing of the new one

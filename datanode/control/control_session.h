@@ -32,6 +32,7 @@ namespace cairn::datanode {
 class Connector;
 class NodeNumbers;
 class OpenTransfers;
+class PeerLatencies;
 class RecoveryPeers;
 class ReplicaStore;
 
@@ -53,6 +54,7 @@ class ControlSession {
     ReplicaStore* store = nullptr;
     NodeNumbers* numbers = nullptr;
     OpenTransfers* transfers = nullptr;
+    PeerLatencies* latencies = nullptr;
     Connector* connector = nullptr;
     RecoveryPeers* peers = nullptr;
     Clock* clock = nullptr;
@@ -74,6 +76,7 @@ class ControlSession {
   absl::Status TakeRegistration(const v1::RegisterReply& reply) ABSL_LOCKS_EXCLUDED(mu_);
   void RunHeartbeats(int64_t interval_ms) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Heartbeat() ABSL_LOCKS_EXCLUDED(mu_);
+  v1::HeartbeatRequest MakeHeartbeat() const;
   std::optional<HighestSeen> AtLastContact() const ABSL_LOCKS_EXCLUDED(mu_);
   void KeepLastContact() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Report() ABSL_LOCKS_EXCLUDED(mu_);

@@ -18,6 +18,8 @@ int64_t NowUs() {
 
 int64_t NowMs() { return NowUs() / 1000; }
 
+constexpr int64_t kTellLatenciesMs = 1'000;
+
 }  // namespace
 
 AckRelay::AckRelay(ThreadCache* threads, Upstream* upstream, std::vector<Target> behind,
@@ -40,6 +42,8 @@ AckRelay::~AckRelay() {
   if (mirror != nullptr) mirror->Cancel();
   wake_.SignalAll();
   thread_.Join();
+  MutexLock lock(mu_);
+  TellLatencies(NowMs());
 }
 
 Downstream* AckRelay::WorkingMirror() const {
@@ -80,6 +84,8 @@ void AckRelay::Forward(const Packet& packet) {
       silent_ms_ = 0;
       stuck_ms_ = 0;
     }
+    sent_packets_[sent_ % sent_packets_.size()] = {NowUs(), mirror_waited_us_,
+                                                   static_cast<int64_t>(1 + sent_ - acked_)};
     ++sent_;
     forwarding_ = true;
     NoteWaiting();
@@ -170,6 +176,7 @@ void AckRelay::Take(absl::StatusOr<std::optional<Ack>> received) {
     silent_ms_ = 0;
     if (ack.alive) return;
     if (ack.seq == acked_ && acked_ < sent_ && ack.nodes.size() == behind_.size()) {
+      Measure(ack.nodes.front());
       ++acked_;
       stuck_ms_ = 0;
       behind_acks_.push_back(std::move(ack.nodes));
@@ -180,6 +187,26 @@ void AckRelay::Take(absl::StatusOr<std::optional<Ack>> received) {
                                             ack.seq, ack.nodes.size(), acked_, behind_.size()));
   }
   FailMirror(wrong);
+}
+
+void AckRelay::Measure(const NodeAck& mirror) {
+  mirror_waited_us_ = mirror.waited_us;
+  const bool counts = hooks_.latencies != nullptr && mirror.status.ok() && acked_ > 0 &&
+                      sent_ - acked_ <= sent_packets_.size();
+  if (!counts) return;  // the setup is none
+  const Sent& sent = sent_packets_[acked_ % sent_packets_.size()];
+  const int64_t now_us = NowUs();
+  const auto elsewhere_us =
+      static_cast<int64_t>(mirror.waited_us - std::min(mirror.waited_us, sent.waited_us));
+  latencies_.Add(std::max<int64_t>(0, now_us - sent.at_us - elsewhere_us) / sent.outstanding);
+  if (now_us / 1000 - latencies_told_ms_ >= kTellLatenciesMs) TellLatencies(now_us / 1000);
+}
+
+void AckRelay::TellLatencies(int64_t now_ms) {
+  latencies_told_ms_ = now_ms;
+  if (hooks_.latencies == nullptr || latencies_.total() == 0) return;
+  hooks_.latencies->Add(behind_.front().number, latencies_, now_ms);
+  latencies_.Clear();
 }
 
 void AckRelay::CheckMirror() {

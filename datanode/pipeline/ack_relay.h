@@ -8,9 +8,11 @@
 // down is found by the one right before it. The number of packets between written here and acked by
 // the mirror is bounded. One thread forwards and pushes; the relay has one of its own. Without a
 // mirror the pushing thread sends the acks itself, and the other one only shows that the node
-// lives. Lock order: send_mu_, mu_; Cancel takes only mu_.
+// lives. Lock order: send_mu_, mu_,
+// PeerLatencies'; Cancel takes only mu_.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -22,6 +24,7 @@
 #include "common/mutex.h"
 #include "common/thread_cache.h"
 #include "datanode/pipeline/messages.h"
+#include "datanode/pipeline/peer_latencies.h"
 #include "datanode/pipeline/streams.h"
 
 namespace cairn::datanode {
@@ -42,6 +45,9 @@ class AckRelay {
     // `mirror` got bytes from here that fail their checksum. True when this node is to take the
     // blame itself.
     std::function<bool(NodeNumber mirror)> damaged;
+    // Where it is told what packets to the mirror take; null: it is not measured. Must outlive the
+    // relay.
+    PeerLatencies* latencies = nullptr;
   };
 
   // `threads` must outlive it. `behind`: the nodes behind this one.
@@ -91,6 +97,12 @@ class AckRelay {
   bool NextAck(Ack* ack, uint64_t* length, bool* last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Keeps account of the time for which the nodes behind are waited for: after every change.
   void NoteWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Notes what the packet that the mirror has just acked took there: from its sending until the
+  // ack, less what the mirror waited for those behind it, divided by the packets that were under
+  // way to it. So it says what a packet costs there, however many wait in line.
+  void Measure(const NodeAck& mirror) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells of what was measured.
+  void TellLatencies(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<NodeAck> FailureBehind() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // If it is due. Returns in how many ms the next one is.
   int64_t SendSignOfLife() ABSL_LOCKS_EXCLUDED(mu_, send_mu_);
@@ -116,6 +128,16 @@ class AckRelay {
   // Of the setup and the packets, which count up: sent to the mirror, acked by it.
   uint64_t sent_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t acked_ ABSL_GUARDED_BY(mu_) = 0;
+  struct Sent {  // a packet to the mirror
+    int64_t at_us = 0;
+    uint64_t waited_us = 0;   // of the mirror, as known then
+    int64_t outstanding = 1;  // packets, this one included
+  };
+  // By number; there are fewer under way.
+  std::array<Sent, 2 * kWindow> sent_packets_ ABSL_GUARDED_BY(mu_);
+  uint64_t mirror_waited_us_ ABSL_GUARDED_BY(mu_) = 0;  // as its last ack said
+  LatencyCounts latencies_ ABSL_GUARDED_BY(mu_);
+  int64_t latencies_told_ms_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t owed_since_ms_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t last_check_ms_ ABSL_GUARDED_BY(mu_);
   // While something is owed; only time in which this node itself was running counts.

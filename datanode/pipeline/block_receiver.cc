@@ -81,8 +81,8 @@ absl::Status BlockReceiver::Run(const WriteHeader& header) {
            [this](uint64_t length) {
              if (writer_ != nullptr) writer_->SetVisible(length);
            },
-       .damaged =
-           [this](NodeNumber mirror) { return parts_.damage->Note(mirror, NowUs() / 1000); }});
+       .damaged = [this](NodeNumber mirror) { return parts_.damage->Note(mirror, NowUs() / 1000); },
+       .latencies = parts_.latencies});
   SetRelay(&relay);
   absl::Status status = Serve(header, &relay);
   SetRelay(nullptr);

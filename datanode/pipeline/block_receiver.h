@@ -37,6 +37,7 @@ namespace cairn::datanode {
 class AckRelay;
 class DamageWatch;
 class OpenTransfers;
+class PeerLatencies;
 class ReplicaStore;
 class ReplicaWriter;
 
@@ -58,7 +59,8 @@ class BlockReceiver {
     Connector* connector = nullptr;
     OpenTransfers* transfers = nullptr;
     DamageWatch* damage = nullptr;
-    ThreadCache* threads = nullptr;  // of the acks
+    PeerLatencies* latencies = nullptr;  // null: the mirror is not measured
+    ThreadCache* threads = nullptr;      // of the acks
   };
 
   BlockReceiver(Parts parts, Options options, Upstream* upstream);
@@ -73,6 +75,8 @@ class BlockReceiver {
   void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
 
   uint64_t bytes() const { return bytes_; }  // of payload, received
+  // Of this node's replica, whatever the stream came to: after Run.
+  const absl::Status& own_status() const { return own_; }
 
  private:
   absl::Status Serve(const WriteHeader& header, AckRelay* relay);

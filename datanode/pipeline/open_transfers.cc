@@ -57,6 +57,11 @@ OpenTransfers::OpenTransfers(Options options, Metrics* metrics)
                                          "Bytes of blocks written here.")),
       failures_(metrics->AddCounter("cairn_datanode_stream_failures_total",
                                     "Block streams that ended with an error of this node.")),
+      disk_errors_(metrics->AddCounter("cairn_datanode_disk_errors_total",
+                                       "Block streams that a disk of this node failed.")),
+      checksum_errors_(
+          metrics->AddCounter("cairn_datanode_checksum_errors_total",
+                              "Block streams whose bytes came, or lay here, damaged.")),
       idle_(metrics->AddCounter("cairn_datanode_idle_streams_total",
                                 "Block streams that were ended because their peer was silent.")),
       watch_(std::make_unique<BackgroundTask>(
@@ -106,15 +111,24 @@ void OpenTransfers::Remove(uint64_t id) {
 
 void OpenTransfers::Count(Kind kind, const absl::Status& status, uint64_t bytes) {
   (kind == Kind::kRead ? bytes_read_ : bytes_written_)->Increment(static_cast<double>(bytes));
+  MutexLock lock(mu_);
+  (kind == Kind::kRead ? load_.bytes_read : load_.bytes_written) += bytes;
   // A peer that left, or asked for what is not here, is no error of this node.
   if (status.ok() || absl::IsCancelled(status) || absl::IsNotFound(status) ||
-      absl::IsInvalidArgument(status) || absl::IsOutOfRange(status) ||
-      absl::IsFailedPrecondition(status) || KindOf(status) == ErrorKind::kIdleStream) {
+      absl::IsAlreadyExists(status) || absl::IsInvalidArgument(status) ||
+      absl::IsOutOfRange(status) || absl::IsFailedPrecondition(status) ||
+      KindOf(status) == ErrorKind::kIdleStream) {
     return;
   }
   failures_->Increment();
-  MutexLock lock(mu_);
   ++load_.errors;
+  if (absl::IsDataLoss(status)) {
+    checksum_errors_->Increment();
+    ++load_.checksum_errors;
+  } else if (absl::IsInternal(status) || absl::IsUnknown(status)) {
+    disk_errors_->Increment();
+    ++load_.disk_errors;
+  }
 }
 
 void OpenTransfers::CountLocalRead() {

@@ -32,6 +32,10 @@ struct TransferLoad {
   uint64_t read_requests = 0;  // since the start, as all below
   uint64_t write_requests = 0;
   uint64_t errors = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t disk_errors = 0;      // among the errors: what the disks failed at
+  uint64_t checksum_errors = 0;  // ... and bytes that came, or lay here, damaged
 };
 
 class OpenTransfers {
@@ -131,6 +135,8 @@ class OpenTransfers {
   Counter* const bytes_read_;
   Counter* const bytes_written_;
   Counter* const failures_;
+  Counter* const disk_errors_;
+  Counter* const checksum_errors_;
   Counter* const idle_;
 
   mutable Mutex mu_;

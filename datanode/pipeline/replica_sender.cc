@@ -50,8 +50,9 @@ class AckCollector final : public Upstream {
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
 };
 
+// What this node fails at is told in `own`, too.
 absl::Status SendAll(ReplicaReader& reader, AckRelay& relay, const AckCollector& acks,
-                     const std::function<bool()>& stopped) {
+                     const std::function<bool()>& stopped, absl::Status* own) {
   relay.Push(0, {}, 0);
   relay.Drain();
   RETURN_IF_ERROR(acks.Status(1));
@@ -60,8 +61,11 @@ absl::Status SendAll(ReplicaReader& reader, AckRelay& relay, const AckCollector&
   while (!packet.last) {
     if (stopped()) return absl::CancelledError("the copy is not wanted any more");
     packet.offset += packet.payload.size();
-    ASSIGN_OR_RETURN(packet.payload,
-                     reader.ReadShared(packet.offset, kPacketBytes, /*verify=*/true, &packet.crcs));
+    absl::StatusOr<absl::Cord> payload =
+        reader.ReadShared(packet.offset, kPacketBytes, /*verify=*/true, &packet.crcs);
+    *own = payload.status();
+    RETURN_IF_ERROR(*own);
+    packet.payload = *std::move(payload);
     packet.last = packet.offset + packet.payload.size() == length;
     ++packet.seq;
     relay.Forward(packet);
@@ -101,11 +105,15 @@ absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vect
                                        [&relay](OpenTransfers::Reason) { relay.Cancel(); }));
     absl::StatusOr<std::unique_ptr<Downstream>> stream = connector_->Connect(header);
     status = stream.status();
+    absl::Status own;
     if (stream.ok()) {
       relay.SetMirror(std::move(stream));
-      status = SendAll(**reader, relay, acks, stopped);
+      status = SendAll(**reader, relay, acks, stopped, &own);
     }
-    ticket->Done(status, status.ok() ? header.block.length : 0);
+    // A target whose disk fails is no reason to doubt the disks here.
+    const bool elsewhere = own.ok() && !status.ok() && !absl::IsCancelled(status);
+    ticket->Done(elsewhere ? absl::UnavailableError(status.message()) : status,
+                 status.ok() ? header.block.length : 0);
   }
   // Mark and report it, if it is truly bad.
   if (KindOf(status) == ErrorKind::kChecksum) store_->Verify(block).status().IgnoreError();

@@ -53,13 +53,15 @@ absl::Status SendRange(ReplicaReader& reader, uint64_t offset, uint64_t end, uin
 
 DataTransferService::DataTransferService(ReplicaStore* store, const NodeNumbers* numbers,
                                          Connector* connector, OpenTransfers* transfers,
-                                         BlockReceiver::Options options, LocalSocket local)
+                                         BlockReceiver::Options options, LocalSocket local,
+                                         PeerLatencies* latencies)
     : store_(store),
       numbers_(numbers),
       connector_(connector),
       transfers_(transfers),
       options_(options),
       local_(std::move(local)),
+      latencies_(latencies),
       sender_(store, connector, transfers) {
   ServeWithoutCopies();
 }
@@ -98,6 +100,7 @@ absl::Status DataTransferService::Write(grpc::ServerContext* context, WriteBlock
                           .connector = connector_,
                           .transfers = transfers_,
                           .damage = &damage_,
+                          .latencies = latencies_,
                           .threads = &ack_threads_},
                          options_, &upstream);
   const auto cancel = [&](OpenTransfers::Reason reason) {
@@ -114,7 +117,8 @@ absl::Status DataTransferService::Write(grpc::ServerContext* context, WriteBlock
     status = receiver.Run(*header);
   }
   if (upstream.idle() && !status.ok()) status = IdleStatus();
-  ticket->Done(status, receiver.bytes());
+  // A replica that was not stored is this node's error, even where the others have it.
+  ticket->Done(status.ok() ? receiver.own_status() : status, receiver.bytes());
   if (!status.ok()) {
     LogWarn("write of block {} by {} ({}): {}", header.ok() ? header->block.id : 0,
             header.ok() ? header->client : "nobody", context->peer(), MessageOf(status));

@@ -23,6 +23,7 @@ namespace cairn::datanode {
 class Connector;
 class NodeNumbers;
 class OpenTransfers;
+class PeerLatencies;
 class ReplicaReader;
 class ReplicaStore;
 
@@ -37,10 +38,10 @@ struct LocalSocket {
 
 class DataTransferService final : public v1::DataTransfer::Service {
  public:
-  // All must outlive the service.
+  // All must outlive the service. Without `latencies` the next nodes of pipelines are not measured.
   DataTransferService(ReplicaStore* store, const NodeNumbers* numbers, Connector* connector,
                       OpenTransfers* transfers, BlockReceiver::Options options,
-                      LocalSocket local = {});
+                      LocalSocket local = {}, PeerLatencies* latencies = nullptr);
 
   grpc::Status VerifyBlock(grpc::ServerContext* context, const v1::VerifyBlockRequest* request,
                            v1::VerifyBlockReply* reply) override;
@@ -76,6 +77,7 @@ class DataTransferService final : public v1::DataTransfer::Service {
   OpenTransfers* const transfers_;
   const BlockReceiver::Options options_;
   const LocalSocket local_;
+  PeerLatencies* const latencies_;
   DamageWatch damage_;
   ThreadCache ack_threads_{"ack-relay"};
   ReplicaSender sender_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/types/span.h"
@@ -255,9 +256,22 @@ std::vector<NodeNumber> BlockManager::FindDecommissioned() {
 }
 
 void BlockManager::RunReplicationRound() {
+  RepairRound round;
+  RunRound(/*by_hand=*/false, std::numeric_limits<uint64_t>::max(), &round);
+}
+
+RepairRound BlockManager::Repair(uint64_t max) {
+  RepairRound round;
+  const bool ran = RunRound(/*by_hand=*/true, max, &round);
+  const Hold hold(*this);
+  state_->Describe(ran, max, &round);
+  return round;
+}
+
+bool BlockManager::RunRound(bool by_hand, uint64_t max, RepairRound* round) {
   {
     const Hold hold(*this);
-    if (!state_->BeginRound()) return;
+    if (!state_->BeginRound(by_hand)) return false;
   }
   for (bool done = false; !done;) {
     const Hold hold(*this, Turn::kAfterOthers);
@@ -270,15 +284,16 @@ void BlockManager::RunReplicationRound() {
   ReplicationQueues::Cursor cursor;
   for (bool done = false; !done;) {
     const Hold hold(*this, Turn::kAfterOthers);
-    if (state_->safe_mode().on()) return;
-    done = state_->ScheduleCopies(cursor, kBlocksPerLock);
+    if (state_->safe_mode().on()) return false;
+    done = state_->ScheduleCopies(cursor, kBlocksPerLock, max, round);
   }
   BlockId next = 0;
   for (bool done = false; !done;) {
     const Hold hold(*this, Turn::kAfterOthers);
-    if (state_->safe_mode().on()) return;
+    if (state_->safe_mode().on()) return false;
     done = state_->DeleteSurplus(next, kBlocksPerLock);
   }
+  return true;
 }
 
 // --- The balancer ---------------------------------------------------------------------------

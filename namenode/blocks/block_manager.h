@@ -147,6 +147,9 @@ class BlockManager {
   std::vector<NodeNumber> FindDecommissioned() ABSL_LOCKS_EXCLUDED(mu_);
   // Schedules copies and deletions, within the bytes in flight of each node.
   void RunReplicationRound() ABSL_LOCKS_EXCLUDED(mu_);
+  // Such a round at once, with at most `max` blocks to be copied; what had found no target is tried
+  // again.
+  RepairRound Repair(uint64_t max) ABSL_LOCKS_EXCLUDED(mu_);
 
   // --- The balancer --------------------------------------------------------------------------
 
@@ -197,6 +200,8 @@ class BlockManager {
     BlockManager& manager_;
   };
 
+  // False: nothing may be repaired now.
+  bool RunRound(bool by_hand, uint64_t max, RepairRound* round) ABSL_LOCKS_EXCLUDED(mu_);
   // Takes in some of those changes; false when there are more.
   bool DrainSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Takes the replicas of lost storages out, slice by slice.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/logging.h"
 #include "common/status.h"
 
 namespace cairn::namenode {
@@ -18,6 +19,14 @@ absl::Status UnknownNode(std::string_view id) {
       absl::NotFoundError(fmt::format("DataNode {} is not registered; register again", id)),
       ErrorKind::kUnknownNode);
 }
+
+// "5 min", "90 s", "400 ms": of an option.
+std::string Span(int64_t ms) {
+  if (ms % 60'000 == 0) return fmt::format("{} min", ms / 60'000);
+  return ms % 1'000 == 0 ? fmt::format("{} s", ms / 1'000) : fmt::format("{} ms", ms);
+}
+
+std::string Millis(uint64_t us) { return fmt::format("{:.1f} ms", static_cast<double>(us) / 1000); }
 
 }  // namespace
 
@@ -79,7 +88,10 @@ absl::Status DatanodeTable::CheckRegistration(const NodeRegistration& registrati
 std::vector<Storage*> DatanodeTable::Register(const NodeRegistration& registration,
                                               int64_t now_ms) {
   DataNode& node = Make(registration);
-  if (node.incarnation != registration.incarnation) node.last_sequence = 0;
+  if (node.incarnation != registration.incarnation) {
+    node.last_sequence = 0;
+    if (node.seen) node.errors.Restarted();
+  }
   node.incarnation = registration.incarnation;
   node.addresses = registration.addresses;
   node.http_address = registration.http_address;
@@ -163,6 +175,12 @@ std::vector<Storage*> DatanodeTable::Heartbeat(DataNode& node, const HeartbeatRe
   node.load.read_requests = report.read_requests;
   node.load.write_requests = report.write_requests;
   node.load.errors = report.errors;
+  node.load.bytes_read = report.bytes_read;
+  node.load.bytes_written = report.bytes_written;
+  node.load.disk_errors = report.disk_errors;
+  node.load.checksum_errors = report.checksum_errors;
+  node.errors.Note({report.disk_errors, report.checksum_errors}, options_.error_window_ms, now_ms);
+  slow_.Report(node.number, report.peers, now_ms);
   std::vector<Storage*> lost;
   for (const StorageReport& stats : report.storages) {
     Storage* storage = FindStorage(stats.number);
@@ -178,6 +196,20 @@ std::vector<Storage*> DatanodeTable::Heartbeat(DataNode& node, const HeartbeatRe
   }
   Refresh(node, now_ms);
   return lost;
+}
+
+void DatanodeTable::JudgeSlowness(int64_t now_ms) {
+  for (const NodeNumber number : slow_.Judge(now_ms)) {
+    const DataNode* node = Find(number);
+    if (node == nullptr) continue;
+    const SlowNodes::Verdict* verdict = slow_.Find(number);
+    if (verdict == nullptr) {
+      LogInfo("DataNode {} is not slow any more", node->id);
+    } else {
+      LogWarn("DataNode {} is slow: {} a packet, its peers {}", node->id,
+              Millis(verdict->latency_us), Millis(verdict->peers_us));
+    }
+  }
 }
 
 std::vector<DataNode*> DatanodeTable::FindDead(int64_t now_ms) {
@@ -235,12 +267,12 @@ NodeState DatanodeTable::State(const DataNode& node, int64_t now_ms, std::string
     return because(NodeState::kFailed, [] { return "not seen since the NameNode started"; });
   }
   if (!node.alive) return because(NodeState::kFailed, silence);
-  const Storage* failed = nullptr;
+  bool any_failed = false;
   bool all_failed = !node.storages.empty();
   bool report_due = false;
   for (const Storage* storage : node.storages) {
     if (storage->failed) {
-      failed = storage;
+      any_failed = true;
     } else {
       all_failed = false;
       report_due |= storage->stale;
@@ -251,11 +283,30 @@ NodeState DatanodeTable::State(const DataNode& node, int64_t now_ms, std::string
   if (report_due) {
     return because(NodeState::kRecovering, [] { return "its full block report is awaited"; });
   }
-  if (failed != nullptr) {
-    return because(NodeState::kDegraded,
-                   [&] { return fmt::format("volume {} failed", failed->path); });
+  if (any_failed || slow_.Find(node.number) != nullptr || Erring(node, now_ms)) {
+    return because(NodeState::kDegraded, [&] { return WhyDegraded(node, now_ms); });
   }
   return NodeState::kHealthy;
+}
+
+std::string DatanodeTable::WhyDegraded(const DataNode& node, int64_t now_ms) const {
+  std::vector<std::string> reasons;
+  for (const Storage* storage : node.storages) {
+    if (storage->failed) reasons.push_back(fmt::format("volume {} failed", storage->path));
+  }
+  if (const SlowNodes::Verdict* slow = slow_.Find(node.number)) {
+    reasons.push_back(fmt::format("slow: {} a packet, its peers {}", Millis(slow->latency_us),
+                                  Millis(slow->peers_us)));
+  }
+  if (Erring(node, now_ms)) {
+    const ErrorCounts recent = node.errors.Recent(options_.error_window_ms, now_ms);
+    std::vector<std::string> kinds;
+    if (recent.disk > 0) kinds.push_back(fmt::format("{} disk", recent.disk));
+    if (recent.checksum > 0) kinds.push_back(fmt::format("{} checksum", recent.checksum));
+    reasons.push_back(
+        fmt::format("{} errors in {}", fmt::join(kinds, " and "), Span(options_.error_window_ms)));
+  }
+  return fmt::format("{}", fmt::join(reasons, "; "));
 }
 
 NodeAddress DatanodeTable::AddressOf(const DataNode& node) const {
@@ -283,6 +334,11 @@ DataNodeReport DatanodeTable::Describe(const DataNode& node, int64_t now_ms) con
   report.read_requests = node.load.read_requests;
   report.write_requests = node.load.write_requests;
   report.errors = node.load.errors;
+  report.bytes_read = node.load.bytes_read;
+  report.bytes_written = node.load.bytes_written;
+  report.disk_errors = node.load.disk_errors;
+  report.checksum_errors = node.load.checksum_errors;
+  report.packet_latency_us = slow_.LatencyUs(node.number);
   if (node.seen) report.last_heartbeat_ms_ago = now_ms - node.last_heartbeat_ms;
   return report;
 }

@@ -18,10 +18,12 @@
 #include "common/paged_table.h"
 #include "common/strings.h"
 #include "namenode/blocks/block_set.h"
+#include "namenode/blocks/error_window.h"
 #include "namenode/blocks/options.h"
 #include "namenode/blocks/placement/cluster_view.h"
 #include "namenode/blocks/report.h"
 #include "namenode/blocks/report_window.h"
+#include "namenode/blocks/slow_nodes.h"
 #include "namenode/blocks/types.h"
 
 namespace cairn::namenode {
@@ -71,7 +73,8 @@ struct DataNode {
   bool alive = false;  // registered, and not dead since
   int64_t registered_ms = 0;
   int64_t last_heartbeat_ms = 0;
-  HeartbeatReport load;  // without its storages
+  HeartbeatReport load;  // without its storages and peers
+  ErrorWindow errors;
   // Of incremental reports: the sequence of the last one taken in (of this incarnation; 0: none),
   // and the highest block it has received.
   uint64_t last_sequence = 0;
@@ -99,7 +102,8 @@ struct DataNode {
 
 class DatanodeTable {
  public:
-  explicit DatanodeTable(const BlockManagerOptions& options) : options_(options) {}
+  explicit DatanodeTable(const BlockManagerOptions& options)
+      : options_(options), slow_(options.slow_node_threshold_us, options.stale_after_ms) {}
 
   // A node of the registry, not heard of yet.
   void Load(const NodeRegistration& node, AdminState admin);
@@ -111,6 +115,9 @@ class DatanodeTable {
   std::vector<Storage*> Register(const NodeRegistration& registration, int64_t now_ms);
   // Takes a heartbeat in; returns storages that have failed, now lost.
   std::vector<Storage*> Heartbeat(DataNode& node, const HeartbeatReport& report, int64_t now_ms);
+  // Compares the nodes by what their peers say of them: before FindDead, which shows it to
+  // placement.
+  void JudgeSlowness(int64_t now_ms);
   // Nodes that have been silent for dead_after become dead, their storages lost; those of a node in
   // maintenance are away. Returns them.
   std::vector<DataNode*> FindDead(int64_t now_ms);
@@ -135,7 +142,7 @@ class DatanodeTable {
   bool Late(const DataNode& node, int64_t now_ms) const {
     return now_ms - node.last_heartbeat_ms > options_.stale_after_ms;
   }
-  // `reason` may be nullptr; it is set unless the node is healthy.
+  // `reason` may be nullptr; it is set unless the node is healthy: one line, all that degrades it.
   NodeState State(const DataNode& node, int64_t now_ms, std::string* reason) const;
   NodeAddress AddressOf(const DataNode& node) const;
   DataNodeReport Describe(const DataNode& node, int64_t now_ms) const;
@@ -161,6 +168,12 @@ class DatanodeTable {
  private:
   DataNode& Make(const NodeRegistration& registration);
   Storage& MakeStorage(const StorageReport& report);
+  // Too many errors of late.
+  bool Erring(const DataNode& node, int64_t now_ms) const {
+    return options_.error_limit != 0 &&
+           node.errors.Recent(options_.error_window_ms, now_ms).total() >= options_.error_limit;
+  }
+  std::string WhyDegraded(const DataNode& node, int64_t now_ms) const;
   static void TakeStats(Storage& storage, const StorageReport& report);
 
   const BlockManagerOptions& options_;
@@ -168,6 +181,7 @@ class DatanodeTable {
   StringMap<DataNode*> by_id_;
   StorageTable storages_;
   ClusterView view_;
+  SlowNodes slow_;
 };
 
 }  // namespace cairn::namenode

@@ -20,6 +20,13 @@ struct BlockManagerOptions {
   int64_t deferred_sync_ms = 5'000;
   int64_t provisional_max_ms = 600'000;
 
+  // A node with this many disk and checksum errors within the window is degraded. 0: none is.
+  uint64_t error_limit = 10;
+  int64_t error_window_ms = 300'000;
+  // So is one to which a packet takes far longer than to its peers (slow_nodes.h), but nobody below
+  // this. 0: nobody.
+  uint64_t slow_node_threshold_us = 20'000;
+
   double safe_mode_threshold = 0.999;  // of the blocks of closed files
   int64_t safe_mode_extension_ms = 0;  // how long the threshold must have been met
 

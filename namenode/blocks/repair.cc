@@ -1,12 +1,16 @@
 // What follows from losses: dead nodes, copies, deletions; and when the balancer may move replicas.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/logging.h"
+#include "common/units.h"
 #include "namenode/blocks/reported_state.h"
 
 namespace cairn::namenode {
@@ -21,6 +25,7 @@ constexpr uint64_t kCopyBytesPerMs = 1 << 20 >> 10;  // 1 MiB/s: slower copies a
 
 void ReportedState::CheckNodes() {
   const int64_t now = Now();
+  nodes_.JudgeSlowness(now);
   for (DataNode* node : nodes_.FindDead(now)) {
     LogWarn("DataNode {} is dead: no heartbeat for {} ms", node->id, now - node->last_heartbeat_ms);
     DropNodeOrders(node->number);
@@ -115,9 +120,9 @@ bool ReportedState::RepairMayBegin() const {
   return Now() - started_ms_ >= options_.dead_after_ms || nodes_.AllReported();
 }
 
-bool ReportedState::BeginRound() {
+bool ReportedState::BeginRound(bool by_hand) {
   if (!RepairMayBegin()) return false;
-  if (Now() - requeued_ms_ >= kRequeueMs) {
+  if (by_hand || Now() - requeued_ms_ >= kRequeueMs) {
     requeued_ms_ = Now();
     requeue_ = true;
     queues_.RequeueSurplus();
@@ -166,13 +171,19 @@ bool ReportedState::CheckSpread(size_t max) {
   return next == 0 && spread_changes_ == nodes_.view().changes();
 }
 
-bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max) {
+bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max,
+                                   uint64_t max_copies, RepairRound* round) {
+  max = std::min<uint64_t>(max, max_copies - round->planned);
+  if (max == 0) return true;
   const std::vector<BlockId> blocks = queues_.NextRepairs(cursor, max);
   size_t busy = 0;
   for (const BlockId id : blocks) {
     BlockEntry& block = *blocks_.Find(id);
     switch (ScheduleCopy(id, block)) {
       case CopyOutcome::kScheduled:
+        ++round->planned;
+        queues_.RemoveRepair(id);
+        break;
       case CopyOutcome::kNotNeeded:
         queues_.RemoveRepair(id);
         break;
@@ -181,6 +192,7 @@ bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max
         break;
       case CopyOutcome::kBusy:  // keeps its place
         ++busy;
+        ++round->busy;
         break;
     }
   }
@@ -188,6 +200,43 @@ bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max
   const bool done = blocks.size() < max || busy == blocks.size();
   if (done) repairs_left_ = queues_.repairs() - queues_.repairs_aside();
   return done;
+}
+
+void ReportedState::Describe(bool ran, uint64_t max_copies, RepairRound* round) const {
+  round->in_flight = copies_.size();
+  // Before the first round the queue is empty: the index's lists are it.
+  round->waiting = repairing_
+                       ? queues_.repairs()
+                       : index_.count(Redundancy::kUnder) + index_.count(Redundancy::kLeaving);
+  round->no_target = queues_.repairs_aside();
+  round->busy = std::min(round->busy, round->waiting - round->no_target);
+  std::vector<std::string> reasons;
+  if (safe_mode_.on()) {
+    reasons.push_back("the NameNode is in safe mode: " + safe_mode_.Reason());
+  } else if (!ran) {
+    reasons.push_back(fmt::format(
+        "DataNodes that were there before the NameNode's start may still come: it waits {} s for "
+        "them",
+        options_.dead_after_ms / 1000));
+  } else {
+    if (round->no_target > 0) {
+      reasons.push_back(
+          fmt::format("for {} no target qualifies: the other DataNodes hold a copy, "
+                      "are full, late, failed or out of service",
+                      round->no_target));
+    }
+    if (round->busy > 0) {
+      reasons.push_back(
+          fmt::format("the nodes of {} copy as much as they may ({} each) or are late", round->busy,
+                      FormatSize(options_.max_copy_bytes_in_flight)));
+    }
+    if (round->planned == max_copies && round->waiting > round->no_target + round->busy) {
+      reasons.push_back(fmt::format("no more than {} were asked for", max_copies));
+    }
+  }
+  const uint64_t lost = index_.count(Redundancy::kMissing) + index_.count(Redundancy::kCorrupt);
+  if (lost > 0) reasons.push_back(fmt::format("{} more have no good copy left", lost));
+  round->reason = fmt::format("{}", fmt::join(reasons, "; "));
 }
 
 DataNode* ReportedState::CopySource(const Nodes& good) const {

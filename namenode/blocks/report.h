@@ -15,7 +15,7 @@ namespace cairn::namenode {
 
 enum class NodeState {
   kHealthy,
-  kDegraded,    // late heartbeat or a failed volume: usable, but last choice
+  kDegraded,    // late, slow, with errors or a failed volume: usable, but last choice
   kFailed,      // dead: its replicas count as lost
   kRecovering,  // (back) here, but its full report is not taken in yet
 };
@@ -65,6 +65,11 @@ struct DataNodeReport {
   uint64_t read_requests = 0;
   uint64_t write_requests = 0;
   uint64_t errors = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t disk_errors = 0;  // among the errors; checksum errors too
+  uint64_t checksum_errors = 0;
+  uint64_t packet_latency_us = 0;      // as its peers measured it of late; 0: too few did
   int64_t last_heartbeat_ms_ago = -1;  // -1: not heard since the NameNode started
   std::vector<VolumeReport> volumes;
 
@@ -118,6 +123,16 @@ struct BalanceReport {
   uint64_t moves_in_flight = 0;
   uint64_t bytes_in_flight = 0;
   int64_t elapsed_ms = 0;  // of the run
+};
+
+// What a round of repairs came to.
+struct RepairRound {
+  uint64_t planned = 0;    // blocks whose copies were ordered
+  uint64_t in_flight = 0;  // blocks whose copies are under way, those included
+  uint64_t waiting = 0;    // blocks that still wait
+  uint64_t no_target = 0;  // of them: no node qualifies
+  uint64_t busy = 0;       // ... their nodes have as much to copy as they may
+  std::string reason;      // why blocks wait, one line; empty: none does
 };
 
 struct ReplicationIssue {

@@ -112,15 +112,20 @@ class ReportedState {
   bool HasLostReplicas() const { return !lost_.empty(); }
   // What is left of nodes' orders, to be freed without a lock.
   DeletionQueue::Dropped TakeDropped() { return deletions_.TakeDropped(); }
-  // Begins a round; false when nothing may be repaired now.
-  bool BeginRound();
+  // Begins a round; false when nothing may be repaired now. One by hand tries again what had found
+  // no target.
+  bool BeginRound(bool by_hand);
   // Puts at most about `max` blocks in the queues that could not be repaired before; true when
   // there is no more.
   bool FillQueues(size_t max);
   // Judges at most `max` blocks anew after racks have changed; true when there is no more.
   bool CheckSpread(size_t max);
-  // Looks at most at `max` blocks; true when the round is done.
-  bool ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max);
+  // Looks at most at `max` blocks; true when the round is done: it has planned `max_copies`, or
+  // there is no more. Counts in `round`.
+  bool ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max, uint64_t max_copies,
+                      RepairRound* round);
+  // What waits after a round, and why. `ran`: it was allowed.
+  void Describe(bool ran, uint64_t max_copies, RepairRound* round) const;
   bool DeleteSurplus(BlockId& cursor, size_t max);
   bool BeginBalanceRound();
 

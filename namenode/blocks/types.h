@@ -65,6 +65,13 @@ struct NodeRegistration {
   std::vector<StorageReport> storages;
 };
 
+// What a packet to another DataNode took of late, as one in front of it in pipelines measured.
+struct PeerLatency {
+  NodeNumber node = 0;
+  uint64_t median_us = 0;
+  uint64_t samples = 0;
+};
+
 struct HeartbeatReport {
   std::vector<StorageReport> storages;  // by number
   uint32_t active_writes = 0;
@@ -72,6 +79,11 @@ struct HeartbeatReport {
   uint64_t read_requests = 0;  // since its start; writes and errors too
   uint64_t write_requests = 0;
   uint64_t errors = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t disk_errors = 0;  // among the errors; checksum errors too
+  uint64_t checksum_errors = 0;
+  std::vector<PeerLatency> peers;
 };
 
 struct ReplicaRecord {  // of a full report

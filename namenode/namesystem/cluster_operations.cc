@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -246,6 +247,14 @@ absl::StatusOr<BalanceOverview> ClusterOperations::Balance(const Caller& caller,
   }
   overview.report = blocks_->BalanceProgress();
   return overview;
+}
+
+absl::StatusOr<RepairRound> ClusterOperations::Repair(const Caller& caller, uint64_t max) {
+  RETURN_IF_ERROR(RequireSuperuser(caller));
+  RepairRound round = blocks_->Repair(max == 0 ? std::numeric_limits<uint64_t>::max() : max);
+  LogInfo("a round of repairs for {}: {} blocks planned, {} wait", caller.user, round.planned,
+          round.waiting);
+  return round;
 }
 
 absl::StatusOr<TxId> ClusterOperations::Checkpoint(const Caller& caller) {

@@ -100,6 +100,9 @@ class ClusterOperations {
   // Begins or ends the balancer's run, or tells of it, which everybody may ask.
   absl::StatusOr<BalanceOverview> Balance(const Caller& caller, BalanceAction action,
                                           double threshold_percent);
+  // One round of repairs now, of at most `max` blocks; 0: as many as the pacing allows. May take
+  // long.
+  absl::StatusOr<RepairRound> Repair(const Caller& caller, uint64_t max);
   absl::StatusOr<TxId> Checkpoint(const Caller& caller);  // blocks until it is done
   void SetCheckpoint(CheckpointFn checkpoint) { checkpoint_ = std::move(checkpoint); }
 

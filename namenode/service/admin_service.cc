@@ -38,6 +38,11 @@ void ToProto(const DataNodeReport& node, v1::DataNodeReport* out) {
   out->set_read_requests(node.read_requests);
   out->set_write_requests(node.write_requests);
   out->set_errors(node.errors);
+  out->set_bytes_read(node.bytes_read);
+  out->set_bytes_written(node.bytes_written);
+  out->set_disk_errors(node.disk_errors);
+  out->set_checksum_errors(node.checksum_errors);
+  out->set_packet_latency_us(node.packet_latency_us);
   out->set_last_heartbeat_ms_ago(node.last_heartbeat_ms_ago);
   for (const VolumeReport& volume : node.volumes) {
     v1::VolumeReport* volume_out = out->add_volumes();
@@ -46,6 +51,15 @@ void ToProto(const DataNodeReport& node, v1::DataNodeReport* out) {
     volume_out->set_used_bytes(volume.used_bytes);
     volume_out->set_failed(volume.failed);
   }
+}
+
+void ToProto(const RepairRound& round, v1::RepairReply* out) {
+  out->set_planned(round.planned);
+  out->set_in_flight(round.in_flight);
+  out->set_waiting(round.waiting);
+  out->set_no_target(round.no_target);
+  out->set_nodes_busy(round.busy);
+  out->set_reason(round.reason);
 }
 
 // nullopt: one that this NameNode does not know.
@@ -160,6 +174,7 @@ AdminService::AdminService(ClusterOperations* operations, CallerResolver* caller
     : operations_(operations),
       callers_(callers),
       audit_(audit),
+      repairs_("nn-repair", 1, kMaxWaitingCalls),
       slow_calls_("nn-admin", 1, kMaxWaitingCalls) {}
 
 grpc::ServerUnaryReactor* AdminService::Report(Context* context, const v1::ReportRequest* request,
@@ -207,6 +222,22 @@ grpc::ServerUnaryReactor* AdminService::Checkpoint(Context* context,
     });
     if (!queued) {
       Finish(end, absl::ResourceExhaustedError("too many checkpoints are waited for already"));
+    }
+  });
+}
+
+grpc::ServerUnaryReactor* AdminService::Repair(Context* context, const v1::RepairRequest* request,
+                                               v1::RepairReply* reply) {
+  return Serve(context, *callers_, audit_, *request, [&](const CallContext& call, CallEnd* end) {
+    const bool queued =
+        repairs_.Submit([this, caller = call.caller, max = request->max(), end, reply] {
+          const absl::StatusOr<RepairRound> round = operations_->Repair(caller, max);
+          if (round.ok()) ToProto(*round, reply);
+          Finish(end, round.status());
+        });
+    if (!queued) {
+      Finish(end,
+             absl::ResourceExhaustedError("too many rounds of repairs are waited for already"));
     }
   });
 }

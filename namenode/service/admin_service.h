@@ -19,7 +19,10 @@ class AdminService final : public v1::Admin::CallbackService {
  public:
   // `audit` may be null: nothing is audited then.
   AdminService(ClusterOperations* operations, CallerResolver* callers, AuditLog* audit);
-  ~AdminService() override { slow_calls_.Stop(); }
+  ~AdminService() override {
+    repairs_.Stop();
+    slow_calls_.Stop();
+  }
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -31,11 +34,13 @@ class AdminService final : public v1::Admin::CallbackService {
   Reactor* SetAdminState(Context*, const v1::SetAdminStateRequest*,
                          v1::SetAdminStateReply*) override;
   Reactor* Balance(Context*, const v1::BalanceRequest*, v1::BalanceReply*) override;
+  Reactor* Repair(Context*, const v1::RepairRequest*, v1::RepairReply*) override;
 
  private:
   ClusterOperations* const operations_;
   CallerResolver* const callers_;
   AuditLog* const audit_;
+  ThreadPool repairs_;     // a round walks over all that waits
   ThreadPool slow_calls_;  // a checkpoint takes as long as it takes; gRPC's threads are few
 };
 

@@ -191,6 +191,7 @@ AuditedCall DescribeCall(const v1::BalanceRequest& r) {
   }
 }
 AuditedCall DescribeCall(const v1::CheckpointRequest&) { return ByPath("checkpoint", {}); }
+AuditedCall DescribeCall(const v1::RepairRequest&) { return ByPath("repair", {}); }
 
 std::string PeerIp(std::string_view peer) {
   if (peer.starts_with("ipv4:")) return std::string(peer.substr(5, peer.rfind(':') - 5));

@@ -62,6 +62,7 @@ AuditedCall DescribeCall(const v1::SafeModeRequest& request);
 AuditedCall DescribeCall(const v1::SetAdminStateRequest& request);
 AuditedCall DescribeCall(const v1::CheckpointRequest& request);
 AuditedCall DescribeCall(const v1::BalanceRequest& request);
+AuditedCall DescribeCall(const v1::RepairRequest& request);
 
 // The address in what gRPC says of a peer: "10.0.0.1" of "ipv4:10.0.0.1:4711", "::1" of
 // "ipv6:%5B::1%5D:4711"; all of it when it is neither.

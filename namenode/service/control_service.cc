@@ -59,6 +59,13 @@ HeartbeatReport FromProto(const v1::HeartbeatRequest& request) {
   out.read_requests = request.read_requests();
   out.write_requests = request.write_requests();
   out.errors = request.errors();
+  out.bytes_read = request.bytes_read();
+  out.bytes_written = request.bytes_written();
+  out.disk_errors = request.disk_errors();
+  out.checksum_errors = request.checksum_errors();
+  for (const v1::PeerLatency& peer : request.peers()) {
+    out.peers.push_back({peer.node(), peer.median_us(), peer.samples()});
+  }
   return out;
 }
 

@@ -24,10 +24,29 @@ TEST_F(CliAdminTest, Report) {
   EXPECT_EQ(cluster["safe_mode"], false);
   EXPECT_EQ(cluster["missing_blocks"], 0);
   ASSERT_EQ(report["datanodes"].size(), 3u);
-  for (const char* name :
-       {"id", "address", "addresses", "http_address", "rack", "status", "reason", "admin_state",
-        "capacity_bytes", "used_bytes", "remaining_bytes", "utilization_percent", "blocks",
-        "read_requests", "write_requests", "errors", "last_heartbeat_ms_ago", "volumes"}) {
+  for (const char* name : {"id",
+                           "address",
+                           "addresses",
+                           "http_address",
+                           "rack",
+                           "status",
+                           "reason",
+                           "admin_state",
+                           "capacity_bytes",
+                           "used_bytes",
+                           "remaining_bytes",
+                           "utilization_percent",
+                           "blocks",
+                           "read_requests",
+                           "write_requests",
+                           "errors",
+                           "bytes_read",
+                           "bytes_written",
+                           "disk_errors",
+                           "checksum_errors",
+                           "packet_latency_us",
+                           "last_heartbeat_ms_ago",
+                           "volumes"}) {
     EXPECT_TRUE(report["datanodes"][0].contains(name)) << name;
   }
   EXPECT_EQ(report["datanodes"][0]["status"], "healthy");
@@ -116,6 +135,20 @@ TEST_F(CliAdminTest, Balance) {
 
 TEST_F(CliAdminTest, Checkpoint) {
   EXPECT_NE(Must({"admin", "checkpoint"}).find("up to "), std::string::npos);
+}
+
+TEST_F(CliAdminTest, RepairByHand) {
+  // No other node is there for the fourth copy.
+  Put("a", "x");
+  Must({"setrep", "4", At("a")});
+  ASSERT_TRUE(WaitUntil(60'000, [] {
+    const Json round = MustJson({"admin", "repair", "--max", "10", "--json"});
+    return round["planned"] == 0 && round["waiting"] == 1 && round["no_target"] == 1 &&
+           round["reason"].get<std::string>().find("no target qualifies") != std::string::npos;
+  }));
+  EXPECT_NE(Must({"admin", "repair"}).find("no target qualifies"), std::string::npos);
+  EXPECT_EQ(Run({"--user", "nobody", "admin", "repair"}).code, 1);
+  Must({"setrep", "3", At("a")});
 }
 
 TEST_F(CliAdminTest, LocationsNameLiveNodes) {

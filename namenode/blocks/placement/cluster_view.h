@@ -25,7 +25,7 @@ std::string_view RegionOf(std::string_view rack);
 // A node is taken only when no fitting one of an earlier tier is left.
 enum class PlacementTier : uint8_t {
   kPreferred,
-  kSecondary,   // over 90% full, a failed volume, or its full report is missing
+  kSecondary,   // over 90% full, degraded (but not late), or its full report is missing
   kLastResort,  // its heartbeat is late
   kUnusable,    // it has failed, or is not in service
 };

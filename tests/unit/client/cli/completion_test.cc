@@ -38,7 +38,9 @@ TEST(CompletionTest, Commands) {
 }
 
 TEST(CompletionTest, CommandsInTwoWords) {
-  EXPECT_EQ(Complete("cairn admin rep"), "report ");
+  EXPECT_EQ(Complete("cairn admin repo"), "report ");
+  EXPECT_EQ(Complete("cairn admin repa"), "repair ");
+  EXPECT_EQ(Complete("cairn admin repair --ma"), "--max ");
   EXPECT_EQ(Complete("cairn admin safe-mode en"), "enter ");
   EXPECT_EQ(Complete("cairn bench me"), "metadata ");
   EXPECT_EQ(Complete("cairn bench smallfiles --ca"), "--callers ");

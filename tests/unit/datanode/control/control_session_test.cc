@@ -95,6 +95,19 @@ TEST_F(ControlSessionTest, RegistersAndReports) {
   });
 }
 
+TEST_F(ControlSessionTest, HeartbeatsCount) {
+  StartRegistered();
+  Write({5, 1, 1 << 20}, BytesOf(5, 10'000));
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) {
+    return s.last_heartbeat.bytes_written() == 10'000 && s.last_heartbeat.write_requests() == 1;
+  }));
+  namenode_.With([](State& s) {
+    EXPECT_EQ(s.last_heartbeat.bytes_read(), 0u);
+    EXPECT_EQ(s.last_heartbeat.errors(), 0u);
+    EXPECT_EQ(s.last_heartbeat.peers_size(), 0);  // nobody is behind it
+  });
+}
+
 TEST_F(ControlSessionTest, ReportsChangesAtOnceAndInOrder) {
   StartRegistered();
   Write({5, 1, 1 << 20}, BytesOf(5, 10'000));
@@ -224,6 +237,9 @@ TEST_F(ControlSessionTest, BadReplicasAreToldWithEveryFullReport) {
   ASSERT_TRUE(stub->VerifyBlock(&context, request, &reply).ok());
   EXPECT_FALSE(reply.good());
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.bad.size() == 1; }));
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) {
+    return s.last_heartbeat.checksum_errors() == 1 && s.last_heartbeat.errors() == 1;
+  }));
   node_.reset();
   namenode_.With([](State& s) { s.bad.clear(); });
   StartRegistered();

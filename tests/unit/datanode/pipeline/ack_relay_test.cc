@@ -45,7 +45,8 @@ class AckRelayTest : public testing::Test {
     relay_ = std::make_unique<AckRelay>(
         &threads_, &writer_, std::move(targets), options,
         AckRelay::Hooks{.visible = [this](uint64_t length) { visible_.store(length); },
-                        .damaged = [this](NodeNumber) { return blamed_.load(); }});
+                        .damaged = [this](NodeNumber) { return blamed_.load(); },
+                        .latencies = &latencies_});
     if (behind > 0) relay_->SetMirror(mirror_.Stream());
   }
   // Past the setup.
@@ -68,6 +69,19 @@ class AckRelayTest : public testing::Test {
     return acks.size() > index ? acks[index] : Ack{};
   }
 
+  // What packets to the first node behind took, the relay being gone.
+  PeerLatencies::Peer Measured() {
+    relay_.reset();
+    const auto report = latencies_.Report(SteadyMs());
+    return report.empty() ? PeerLatencies::Peer{} : report.front();
+  }
+  static int64_t SteadyMs() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  }
+
+  PeerLatencies latencies_{24 * 3600 * 1000};
   FakeMirror mirror_;
   FakeWriter writer_;
   std::atomic<uint64_t> visible_ = 0;
@@ -358,6 +372,75 @@ TEST_F(AckRelayTest, AWriterThatIsGoneDoesNotStopTheMirror) {
   relay_->Drain();
   EXPECT_TRUE(relay_->mirror_works());
   EXPECT_EQ(visible_, 100u);
+}
+
+TEST_F(AckRelayTest, MeasuresWhatPacketsTakeAtTheMirror) {
+  StartReady(1);
+  mirror_.KeepAlive();
+  int64_t least_us = 0;
+  for (uint64_t seq = 1; seq <= 3; ++seq) {
+    const auto start = std::chrono::steady_clock::now();
+    ForwardAndPush(seq);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // it is slow
+    least_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                   std::chrono::steady_clock::now() - start)
+                   .count();
+    mirror_.Deliver(seq, 1);
+    AckOf(seq);
+  }
+  ASSERT_GE(least_us, 20'000);
+  const PeerLatencies::Peer measured = Measured();
+  EXPECT_EQ(measured.node, 2u);
+  EXPECT_EQ(measured.samples, 3u);         // the setup is none
+  EXPECT_GE(measured.median_us, 17'000u);  // the middle of a bucket
+}
+
+TEST_F(AckRelayTest, WhatTheMirrorWaitedForIsNotItsOwn) {
+  StartReady(2);
+  mirror_.KeepAlive();
+  uint64_t waited_us = 0;
+  for (uint64_t seq = 1; seq <= 3; ++seq) {
+    ForwardAndPush(seq);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    Ack ack{.seq = seq, .nodes = std::vector<NodeAck>(2)};
+    // All the time that has passed, and more: the others are as slow as they may be.
+    waited_us += 3'600'000'000;
+    ack.nodes[0].waited_us = waited_us;
+    mirror_.Deliver(ack);
+    AckOf(seq);
+  }
+  const PeerLatencies::Peer measured = Measured();
+  EXPECT_EQ(measured.node, 2u);
+  EXPECT_EQ(measured.samples, 3u);
+  EXPECT_LT(measured.median_us, 10u);
+}
+
+TEST_F(AckRelayTest, PacketsInLineShareWhatTheyTake) {
+  StartReady(1);
+  mirror_.KeepAlive();
+  const auto start = std::chrono::steady_clock::now();
+  constexpr uint64_t kPackets = AckRelay::kWindow;
+  for (uint64_t seq = 1; seq <= kPackets; ++seq) ForwardAndPush(seq);
+  std::this_thread::sleep_for(std::chrono::milliseconds(40));
+  for (uint64_t seq = 1; seq <= kPackets; ++seq) mirror_.Deliver(seq, 1);
+  AckOf(kPackets);
+  const auto all_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                          std::chrono::steady_clock::now() - start)
+                          .count();
+  const PeerLatencies::Peer measured = Measured();
+  EXPECT_EQ(measured.samples, kPackets);
+  // The median packet had half of the others before it.
+  EXPECT_LE(static_cast<int64_t>(measured.median_us),
+            all_us * 2 * 5 / 4 / static_cast<int64_t>(kPackets));
+}
+
+TEST_F(AckRelayTest, AFailedMirrorIsNotMeasured) {
+  StartReady(1);
+  mirror_.KeepAlive();
+  ForwardAndPush(1);
+  mirror_.Deliver({.seq = 1, .nodes = {{.node = 2, .status = absl::InternalError("disk")}}});
+  AckOf(1);
+  EXPECT_EQ(Measured().samples, 0u);
 }
 
 }  // namespace

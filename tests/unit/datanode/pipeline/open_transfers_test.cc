@@ -50,6 +50,24 @@ TEST_F(OpenTransfersTest, CountsErrorsOfThisNodeAlone) {
   EXPECT_EQ(transfers_.load().errors, 1u);
 }
 
+TEST_F(OpenTransfersTest, CountsErrorsByKindAndBytesByDirection) {
+  auto read = Admit(Kind::kRead, {1, 1, 0});
+  auto write = Admit(Kind::kWrite, {2, 1, 0});
+  read->Done(absl::OkStatus(), 100);
+  write->Done(absl::OkStatus(), 7);
+  write->Done(absl::InternalError("EIO"), 3);
+  write->Done(absl::DataLossError("damaged"), 0);
+  read->Done(WithKind(absl::DataLossError("bad chunk"), ErrorKind::kChecksum), 11);
+  write->Done(absl::UnavailableError("another node"), 0);
+  write->Done(absl::AlreadyExistsError(""), 0);
+  const TransferLoad load = transfers_.load();
+  EXPECT_EQ(load.bytes_read, 111u);
+  EXPECT_EQ(load.bytes_written, 10u);
+  EXPECT_EQ(load.errors, 4u);
+  EXPECT_EQ(load.disk_errors, 1u);
+  EXPECT_EQ(load.checksum_errors, 2u);
+}
+
 TEST_F(OpenTransfersTest, CancelsTheWritesOfAReplica) {
   auto read = Admit(Kind::kRead, {1, 1, 0});
   auto write = Admit(Kind::kWrite, {1, 1, 0});

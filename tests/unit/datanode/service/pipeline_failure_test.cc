@@ -108,6 +108,9 @@ TEST_F(PipelineTest, AFullDiskIsNamedAndTheOthersGoOn) {
     lengths[static_cast<size_t>(full)] = 0;
     FinishWith(writer, lengths);
     ExpectAllIdle();
+    const TransferLoad load = nodes_[static_cast<size_t>(full)]->transfers().load();
+    EXPECT_EQ(load.errors, 1u);
+    EXPECT_EQ(load.disk_errors, 0u);  // it is no worse for being full
   }
 }
 
@@ -123,6 +126,34 @@ TEST_F(PipelineTest, AFailedSyncIsNoDurableReplica) {
   EXPECT_THAT(writer.ReadCodes(), ElementsAre(kOk, kOk));
   FinishWith(writer, {5'096, 0});
   EXPECT_TRUE(nodes_[1]->store().Volumes()[0].failed);
+  // It is that node's error, although the stream has succeeded.
+  EXPECT_TRUE(Eventually([&] { return nodes_[1]->transfers().load().disk_errors == 1; }));
+  EXPECT_EQ(nodes_[0]->transfers().load().errors, 0u);
+}
+
+// The one whose disk is slow is slow, and not the one that waits for it.
+TEST_F(PipelineTest, ASlowDiskIsSeenByTheNodeBeforeIt) {
+  for (const size_t slow : {1, 2}) {
+    nodes_.clear();
+    Start(3);
+    nodes_[slow]->env().SetHook([](FaultOp op, const std::string&) {
+      if (op == FaultOp::kWrite) std::this_thread::sleep_for(std::chrono::milliseconds(150));
+      return absl::OkStatus();
+    });
+    TestWriter writer(*nodes_[0]);
+    writer.Open(kBlock, Behind());
+    writer.ReadAck();
+    const v1::WriteAck last = writer.SendAll(BytesOf(1, 8 * 4096), 4096);
+    EXPECT_EQ(last.nodes(2).durable_length(), 8u * 4096);
+    EXPECT_TRUE(writer.Finish().ok());
+    ExpectAllIdle();
+    const PeerLatencies::Peer first = nodes_[0]->LatencyTo(nodes_[1]->number());
+    const PeerLatencies::Peer second = nodes_[1]->LatencyTo(nodes_[2]->number());
+    EXPECT_EQ(first.samples, 8u);
+    EXPECT_EQ(second.samples, 8u);
+    EXPECT_EQ(first.median_us > second.median_us, slow == 1)
+        << slow << ": " << first.median_us << ", " << second.median_us;
+  }
 }
 
 TEST_F(PipelineTest, AStreamWithNobodyLeftEnds) {

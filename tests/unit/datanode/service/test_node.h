@@ -24,6 +24,7 @@
 #include "common/net/rpc_status.h"
 #include "datanode/pipeline/node_numbers.h"
 #include "datanode/pipeline/open_transfers.h"
+#include "datanode/pipeline/peer_latencies.h"
 #include "datanode/pipeline/replica_sender.h"
 #include "datanode/service/convert.h"
 #include "datanode/service/data_transfer_service.h"
@@ -132,6 +133,15 @@ class TestNode {
   FaultEnv& env() { return env_; }
   ReplicaStore& store() { return *store_; }
   OpenTransfers& transfers() { return transfers_; }
+  // What it told of packets to this node; all zero: nothing.
+  PeerLatencies::Peer LatencyTo(NodeNumber node) {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    for (const PeerLatencies::Peer& peer :
+         latencies_.Report(std::chrono::duration_cast<std::chrono::milliseconds>(now).count())) {
+      if (peer.node == node) return peer;
+    }
+    return {};
+  }
   RecoveryPeers& peers() { return peers_; }
   ReplicaSender Sender() { return {store_.get(), &connector_, &transfers_}; }
   NodeNumber number() const { return number_; }
@@ -145,8 +155,9 @@ class TestNode {
     store_options.reserved_bytes = 0;
     store_ = *ReplicaStore::Open(&env_, store_options);
     EXPECT_TRUE(store_->AdoptCluster(kCluster).ok());
-    service_ = std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_,
-                                                     &transfers_, options_.receiver);
+    service_ =
+        std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_, &transfers_,
+                                              options_.receiver, LocalSocket{}, &latencies_);
     server_ = *RpcServer::Start({"127.0.0.1", 0}, {service_.get()});
     address_ = server_->address().ToString();
   }
@@ -158,6 +169,7 @@ class TestNode {
   ChannelCache channels_;
   NodeNumbers numbers_;
   OpenTransfers transfers_;
+  PeerLatencies latencies_{3'600'000};
   GrpcConnector connector_;
   GrpcRecoveryPeers peers_;
   std::unique_ptr<ReplicaStore> store_;

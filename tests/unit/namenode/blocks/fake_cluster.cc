@@ -68,7 +68,7 @@ absl::Status FakeCluster::Beat(FakeNode& node) {
     storage.remaining_bytes =
         storage.capacity_bytes - std::min(storage.capacity_bytes, storage.used_bytes);
   }
-  HeartbeatReport report;
+  HeartbeatReport report = node.heartbeat;
   report.storages = node.registration.storages;
   const auto commands =
       manager_->Heartbeat(node.registration.id, node.registration.incarnation, report);

@@ -34,6 +34,7 @@ struct FakeNode {
   std::vector<SendFullReport> asked;
   std::vector<RecoverBlock> recoveries;  // orders received; a test carries them out
   uint64_t sequence = 0;                 // of incremental reports
+  HeartbeatReport heartbeat;             // what it tells besides its storages
   bool up = true;
   AdminState admin = AdminState::kInService;  // as journaled
 

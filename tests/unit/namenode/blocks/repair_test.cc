@@ -254,6 +254,78 @@ TEST_F(RepairTest, CopiesArePacedByBytesInFlight) {
   EXPECT_THAT(cluster.node(1).copies, SizeIs(20));
 }
 
+TEST_F(RepairTest, ByHandAtMostSoManyAndTheRestWaits) {
+  AddNodes(2);
+  for (int i = 0; i < 10; ++i) cluster_.AddBlock({1}, 2);
+  RepairRound round = cluster_.manager().Repair(3);
+  EXPECT_EQ(round.planned, 3u);
+  EXPECT_EQ(round.in_flight, 3u);
+  EXPECT_EQ(round.waiting, 7u);
+  EXPECT_EQ(round.no_target, 0u);
+  EXPECT_EQ(round.reason, "no more than 3 were asked for");
+  round = cluster_.manager().Repair(100);
+  EXPECT_EQ(round.planned, 7u);
+  EXPECT_EQ(round.in_flight, 10u);
+  EXPECT_EQ(round.waiting, 0u);
+  EXPECT_EQ(round.reason, "");
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(1)).ok());
+  EXPECT_EQ(CopiesOrdered(), 10u);
+  EXPECT_EQ(cluster_.manager().Repair(100).planned, 0u);  // they are under way
+  ASSERT_TRUE(cluster_.RunUntilSound());
+  round = cluster_.manager().Repair(100);
+  EXPECT_EQ(round.planned + round.in_flight + round.waiting, 0u);
+}
+
+TEST_F(RepairTest, ByHandSaysWhyNothingCanBePlanned) {
+  AddNodes(2);
+  cluster_.AddBlock({1, 2}, 3);
+  const Block lost = cluster_.AddBlock({1}, 1);
+  Bad(1, lost);
+  RepairRound round = cluster_.manager().Repair(10);
+  EXPECT_EQ(round.planned, 0u);
+  EXPECT_EQ(round.waiting, 1u);
+  EXPECT_EQ(round.no_target, 1u);
+  EXPECT_EQ(round.reason,
+            "for 1 no target qualifies: the other DataNodes hold a copy, are full, late, failed or "
+            "out of service; 1 more have no good copy left");
+  cluster_.AddNode();
+  EXPECT_EQ(cluster_.manager().Repair(10).planned, 1u);  // what was set aside is tried again
+
+  cluster_.manager().EnterSafeMode();
+  cluster_.AddBlock({1, 2}, 3);
+  round = cluster_.manager().Repair(10);
+  EXPECT_EQ(round.planned, 0u);
+  EXPECT_TRUE(round.reason.starts_with("the NameNode is in safe mode")) << round.reason;
+}
+
+TEST_F(RepairTest, ByHandKeepsThePacing) {
+  BlockManagerOptions options;
+  options.max_copy_bytes_in_flight = 256 * kMiB;
+  FakeCluster cluster(options);
+  cluster.AddNode();
+  cluster.AddNode();
+  for (int i = 0; i < 20; ++i) cluster.AddBlock({1}, 2, true, 64 * kMiB);
+  const RepairRound round = cluster.manager().Repair(1'000);
+  EXPECT_EQ(round.planned, 4u);
+  EXPECT_EQ(round.waiting, 16u);
+  EXPECT_EQ(round.busy, 16u);
+  EXPECT_EQ(round.reason, "the nodes of 16 copy as much as they may (256M each) or are late");
+}
+
+TEST_F(RepairTest, ByHandWaitsForTheNodesOfTheStartToo) {
+  AddNodes(3);
+  cluster_.AddBlock({1, 2}, 2);
+  cluster_.RestartNameNode();
+  cluster_.Restart(cluster_.node(1));
+  cluster_.Restart(cluster_.node(3));
+  const RepairRound round = cluster_.manager().Repair(10);
+  EXPECT_EQ(round.planned, 0u);
+  EXPECT_EQ(round.waiting, 1u);
+  EXPECT_EQ(round.reason,
+            "DataNodes that were there before the NameNode's start may still come: it waits 60 s "
+            "for them");
+}
+
 TEST_F(RepairTest, ACopyThatNeverArrivesIsOrderedAgain) {
   AddNodes(2);
   const Block block = cluster_.AddBlock({1}, 2);
@@ -350,7 +422,9 @@ TEST_F(RepairTest, ADeletionLostOnItsWayIsOrderedAgain) {
   cluster_.manager().RunReplicationRound();
   for (NodeNumber n = 1; n <= 3; ++n) {  // the answers get lost
     const NodeRegistration& self = cluster_.node(n).registration;
-    ASSERT_TRUE(cluster_.manager().Heartbeat(self.id, self.incarnation, {self.storages}).ok());
+    HeartbeatReport report;
+    report.storages = self.storages;
+    ASSERT_TRUE(cluster_.manager().Heartbeat(self.id, self.incarnation, report).ok());
   }
   const std::vector<NodeNumber> left = cluster_.Where(block);
   ASSERT_THAT(left, SizeIs(2));

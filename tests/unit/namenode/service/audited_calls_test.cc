@@ -131,6 +131,9 @@ TEST_F(AuditedCallsTest, EveryCallIsAudited) {
   EXPECT_FALSE(Call(*admin_, &v1::Admin::Stub::Balance, balance, &balancing, "eve").ok());
   EXPECT_EQ(Call(*admin_, &v1::Admin::Stub::Balance, balance, &balancing), absl::OkStatus());
   EXPECT_TRUE(balancing.started());
+  v1::RepairReply repaired;
+  EXPECT_EQ(Call(*admin_, &v1::Admin::Stub::Repair, v1::RepairRequest(), &repaired),
+            absl::OkStatus());
   EXPECT_THAT(
       Audited(),
       ElementsAre(
@@ -152,7 +155,8 @@ TEST_F(AuditedCallsTest, EveryCallIsAudited) {
           "error=PERMISSION_DENIED",
           "allowed=false ugi=eve ip=127.0.0.1 cmd=balance_start src=null dst=null perm=null "
           "error=PERMISSION_DENIED",
-          "allowed=true ugi=root ip=127.0.0.1 cmd=balance_start src=null dst=null perm=null"));
+          "allowed=true ugi=root ip=127.0.0.1 cmd=balance_start src=null dst=null perm=null",
+          "allowed=true ugi=root ip=127.0.0.1 cmd=repair src=null dst=null perm=null"));
 }
 
 TEST_F(AuditedCallsTest, CallsOfASessionAreAuditedEachByItself) {

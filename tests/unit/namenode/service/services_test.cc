@@ -414,6 +414,51 @@ TEST_F(ServicesTest, SuperusersTakeNodesOutOfServiceAndBack) {
   EXPECT_EQ(state(), "decommissioning");
 }
 
+TEST_F(ServicesTest, HeartbeatsCountersAreReported) {
+  ASSERT_TRUE(RegisterNode("n1").ok());
+  v1::HeartbeatRequest request;
+  request.set_node_id("n1");
+  request.set_incarnation(1);
+  const auto beat = [&] {
+    grpc::ClientContext context;
+    SetupContext(context, kDeadlineMs);
+    v1::HeartbeatReply reply;
+    return FromRpcStatus(control_->Heartbeat(&context, request, &reply), "the server");
+  };
+  ASSERT_EQ(beat(), absl::OkStatus());
+  request.set_errors(15);
+  request.set_bytes_read(1'000);
+  request.set_bytes_written(2'000);
+  request.set_disk_errors(11);
+  request.set_checksum_errors(3);
+  v1::PeerLatency* const peer = request.add_peers();
+  peer->set_node(7);
+  peer->set_median_us(1'000);
+  peer->set_samples(30);
+  ASSERT_EQ(beat(), absl::OkStatus());
+  v1::ReportReply report;
+  ASSERT_EQ(Call(*admin_, &v1::Admin::Stub::Report, v1::ReportRequest(), &report),
+            absl::OkStatus());
+  const v1::DataNodeReport& node = report.datanodes(0);
+  EXPECT_EQ(node.errors(), 15u);
+  EXPECT_EQ(node.bytes_read(), 1'000u);
+  EXPECT_EQ(node.bytes_written(), 2'000u);
+  EXPECT_EQ(node.disk_errors(), 11u);
+  EXPECT_EQ(node.checksum_errors(), 3u);
+  EXPECT_EQ(node.packet_latency_us(), 0u);  // nobody measured it
+}
+
+TEST_F(ServicesTest, SuperusersRepairByHand) {
+  v1::RepairRequest request;
+  v1::RepairReply reply;
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(Call(*admin_, &v1::Admin::Stub::Repair, request, &reply, "alice")));
+  request.set_max(5);
+  ASSERT_EQ(Call(*admin_, &v1::Admin::Stub::Repair, request, &reply), absl::OkStatus());
+  EXPECT_EQ(reply.planned(), 0u);
+  EXPECT_EQ(reply.waiting(), 0u);
+}
+
 TEST_F(ServicesTest, ReportsCountNodesAndOnlySuperusersChangeSafeMode) {
   ASSERT_TRUE(RegisterNode("n1").ok());
   v1::ReportReply report;
