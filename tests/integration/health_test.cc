@@ -16,7 +16,7 @@
 namespace cairn::testing {
 namespace {
 
-constexpr int64_t kPatienceMs = 60'000;
+constexpr int64_t kPatienceMs = 180'000;
 constexpr size_t kDataNodes = 5;
 constexpr size_t kSlow = 0;
 constexpr size_t kFileBytes = 16 << 10;
