@@ -6,6 +6,7 @@
 #include <iterator>
 #include <span>
 #include <string>
+#include <system_error>
 
 #include "client/client_core.h"
 #include "client/packet.h"
@@ -29,7 +30,7 @@ absl::Status FileBlocks::Finish(Packet last, uint64_t length) {
   RETURN_IF_ERROR(AwaitEarlier());
   if (!filling_->stays()) return filling_->Finish(std::move(last), length);
   std::unique_ptr<BlockWriter> next = WriterAfter(filling_.get());
-  Start(std::exchange(filling_, std::move(next)),
+  Start(std::exchange(filling_, std::move(next)), /*next_begins=*/true,
         [last = std::move(last), length](UnderWay& block) mutable {
           return block.writer->Finish(std::move(last), length);
         });
@@ -41,11 +42,10 @@ absl::Status FileBlocks::Fill(ByteSource& source, uint64_t count) {
   const size_t at_once = core_->options().transfer.blocks_at_once;
   for (uint64_t i = 0; i < count; ++i) {
     RETURN_IF_ERROR(AwaitRoom(at_once - 1));
-    UnderWay& block = Start(std::move(filling_), [&, offset = i * file_.block_size](UnderWay& it) {
-      absl::Status status = FillOne(it, source, offset);
-      LetNextBegin(it);
-      return status;
-    });
+    UnderWay& block = Start(std::move(filling_), /*next_begins=*/false,
+                            [this, &source, offset = i * file_.block_size](UnderWay& it) {
+                              return FillOne(it, source, offset);
+                            });
     filling_ = AwaitNext(block);
   }
   return AwaitRoom(at_once);
@@ -69,31 +69,44 @@ absl::Status FileBlocks::FillOne(UnderWay& block, ByteSource& source, uint64_t o
     packet->set_last(begin == file_.block_size);
     if (packet->last()) return block.writer->Finish(std::move(packet), file_.block_size);
     RETURN_IF_ERROR(block.writer->Send(std::move(packet)));
-    if (block.writer->stays()) LetNextBegin(block);
+    if (!block.writer->stays()) continue;
+    MutexLock lock(mu_);
+    LetNextBegin(block);
   }
   return absl::OkStatus();
 }
 
-FileBlocks::UnderWay& FileBlocks::Start(std::unique_ptr<BlockWriter> writer, Work work) {
+FileBlocks::UnderWay& FileBlocks::Start(std::unique_ptr<BlockWriter> writer, bool next_begins,
+                                        Work work) {
   UnderWay* block = nullptr;
   {
     MutexLock lock(mu_);
     block = &under_way_.emplace_back();
+    block->next_begins = next_begins;
   }
   block->writer = std::move(writer);
-  block->task = core_->block_ends().Run([this, block, work = std::move(work)] {
-    const absl::Status status = work(*block);
-    MutexLock lock(mu_);
-    if (!status.ok() && failed_.ok()) failed_ = status;
-    if (!status.ok()) stopped_.store(true);
-    block->done = true;
-    changed_.SignalAll();
-  });
+  try {
+    block->task = core_->block_ends().Run(
+        [this, block, work = std::move(work)] { Ended(*block, work(*block)); });
+  } catch (const std::system_error& error) {
+    Ended(*block, absl::ResourceExhaustedError(
+                      fmt::format("cannot start a thread for a block: {}", error.what())));
+  }
   return *block;
 }
 
-void FileBlocks::LetNextBegin(UnderWay& block) {
+void FileBlocks::Ended(UnderWay& block, const absl::Status& status) {
   MutexLock lock(mu_);
+  if (!status.ok()) {
+    if (failed_.ok()) failed_ = status;
+    stopped_.store(true);
+  }
+  LetNextBegin(block);
+  block.done = true;
+  changed_.SignalAll();
+}
+
+void FileBlocks::LetNextBegin(UnderWay& block) {
   if (std::exchange(block.next_begins, true)) return;
   block.next = WriterAfter(block.writer.get());
   changed_.SignalAll();
@@ -136,7 +149,7 @@ absl::Status FileBlocks::AwaitRoom(size_t most) {
     failed = failed_;
   }
   for (UnderWay& block : ended) {
-    block.task->Join();
+    if (block.task) block.task->Join();
     if (failed.ok()) filling_->TakeOver(*block.writer);
   }
   return failed;

@@ -68,16 +68,18 @@ class FileBlocks {
     std::unique_ptr<BlockWriter> writer;  // the thread's until it is done
     std::optional<ThreadCache::Task> task;
     // Under mu_.
-    bool next_begins = false;  // it is certain to stay, or has failed
+    bool next_begins = false;  // the block is certain to stay, or is done
     std::unique_ptr<BlockWriter> next;
     bool done = false;
   };
   using Work = std::function<absl::Status(UnderWay&)>;
 
-  // Has a thread do `work` for the block that fills.
-  UnderWay& Start(std::unique_ptr<BlockWriter> writer, Work work) ABSL_LOCKS_EXCLUDED(mu_);
+  // Has a thread do `work` for a block. `next_begins`: the next one has begun already.
+  UnderWay& Start(std::unique_ptr<BlockWriter> writer, bool next_begins, Work work)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  void Ended(UnderWay& block, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status FillOne(UnderWay& block, ByteSource& source, uint64_t offset);
-  void LetNextBegin(UnderWay& block) ABSL_LOCKS_EXCLUDED(mu_);
+  void LetNextBegin(UnderWay& block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::unique_ptr<BlockWriter> AwaitNext(UnderWay& block) ABSL_LOCKS_EXCLUDED(mu_);
   // Until at most `most` are under way; after a failure, until none is.
   absl::Status AwaitRoom(size_t most) ABSL_LOCKS_EXCLUDED(mu_);

@@ -14,8 +14,9 @@ namespace {
 constexpr uint64_t kLargeBlock = 10 << 20;
 constexpr size_t kLooksLikeABlock = 32;   // at takers: they take as long as to look at a block
 constexpr size_t kBlocksARound = 20'000;  // of a node: a walk may take many rounds
-constexpr int kMaxWalksInVain = 5;    // as HDFS: dfs.balancer.max-no-move-interval, in its rounds
-constexpr int64_t kAsideMs = 60'000;  // a node that lost a copy gets no other
+constexpr int kMaxWalksInVain = 5;      // as HDFS: dfs.balancer.max-no-move-interval, in its rounds
+constexpr int64_t kLeftOutMs = 60'000;  // how long nodes that are not healthy are waited for
+constexpr int64_t kAsideMs = 60'000;    // a node that lost a copy gets no other
 constexpr int64_t kMaxSurplusMs = 600'000;     // how long a copy may wait for its original to go
 constexpr uint64_t kMoveBytesPerMs = 1 << 10;  // 1 MiB/s, as of a repair
 
@@ -40,6 +41,7 @@ bool Balancer::Start(double threshold_percent, int64_t now_ms) {
   wide_ = false;
   in_vain_ = 0;
   resume_ms_ = 0;
+  left_out_since_ms_ = -1;
   LogInfo("the balancer begins, with a threshold of {}%", threshold_percent);
   return true;
 }
@@ -112,13 +114,10 @@ bool Balancer::BeginRound(std::string obstacle, int64_t now_ms) {
   plan_.emplace(Participants(/*with_moves=*/true, now_ms), report_.threshold_percent, wide_);
   if (plan_->Balanced()) {
     // Only what the nodes themselves say ends the run.
-    if (moves_.empty()) {
-      EndRun(BalanceState::kBalanced,
-             fmt::format("every DataNode is within {}% of the mean", report_.threshold_percent),
-             now_ms);
-    }
+    if (moves_.empty()) EndBalanced(now_ms);
     return false;
   }
+  left_out_since_ms_ = -1;
   givers_ = plan_->Givers();
   giver_ = 0;
   seen_ = 0;
@@ -128,6 +127,29 @@ bool Balancer::BeginRound(std::string obstacle, int64_t now_ms) {
   });
   if (exhausted && moves_.empty()) EndWalk(now_ms);
   return running() && !exhausted && now_ms >= resume_ms_;
+}
+
+void Balancer::EndBalanced(int64_t now_ms) {
+  // Those that are late or degraded take no part, and may be what the run is about.
+  size_t left_out = 0;
+  nodes_.ForEach([&](const DataNode& node) {
+    if (!node.in_service() || !node.alive) return;
+    left_out += nodes_.State(node, now_ms, nullptr) == NodeState::kHealthy ? 0 : 1;
+  });
+  const double threshold = report_.threshold_percent;
+  if (left_out == 0) {
+    return EndRun(BalanceState::kBalanced,
+                  fmt::format("every DataNode is within {}% of the mean", threshold), now_ms);
+  }
+  if (left_out_since_ms_ < 0) left_out_since_ms_ = now_ms;
+  if (now_ms - left_out_since_ms_ >= kLeftOutMs) {
+    return EndRun(BalanceState::kStuck,
+                  fmt::format("every healthy DataNode is within {}% of the mean, but others are "
+                              "late or degraded: {}",
+                              threshold, left_out),
+                  now_ms);
+  }
+  report_.reason = fmt::format("waits for DataNodes that are late or degraded: {}", left_out);
 }
 
 void Balancer::EndWalk(int64_t now_ms) {
@@ -366,14 +388,16 @@ bool Balancer::FollowCopy(BlockId id, const Move& move, int64_t now_ms) {
   }
   if (copies_.Pending(id)) return false;
   bool arrived = false;
+  bool source_good = false;
   blocks_.ForEachReplica(id, *block, [&](const Replica& replica) {
-    arrived |= replica.storage->node->number == move.target &&
-               WorthOf(*block, replica) == ReplicaWorth::kGood;
+    if (WorthOf(*block, replica) != ReplicaWorth::kGood) return;
+    arrived |= replica.storage->node->number == move.target;
+    source_good |= replica.storage->node->number == move.source;
   });
   if (!arrived) {
     LogWarn("the balancer's copy of block {} to DataNode {} is lost", id,
             nodes_.Find(move.target)->id);
-    set_aside_[move.target] = now_ms + kAsideMs;
+    if (source_good) set_aside_[move.target] = now_ms + kAsideMs;  // else it is not to blame
     return true;
   }
   // It may be in the place of one that was lost meanwhile; or it waits until all is sure.

@@ -107,6 +107,8 @@ class Balancer {
   uint64_t CostOf(uint64_t bytes) const;
   void EndRun(BalanceState state, std::string reason, int64_t now_ms);
   std::string WhyStuck() const;
+  // All that take part are within the threshold.
+  void EndBalanced(int64_t now_ms);
   // All that should give have been walked over in vain.
   void EndWalk(int64_t now_ms);
 
@@ -147,6 +149,7 @@ class Balancer {
   bool wide_ = false;             // the one before moved nothing: with the plan's wider reach
   int in_vain_ = 0;               // walks in a row that moved nothing
   int64_t resume_ms_ = 0;
+  int64_t left_out_since_ms_ = -1;  // since when nodes that are not healthy are waited for
 
   // The round.
   std::optional<BalancePlan> plan_;

@@ -199,6 +199,9 @@ std::vector<Storage*> DatanodeTable::Heartbeat(DataNode& node, const HeartbeatRe
 }
 
 void DatanodeTable::JudgeSlowness(int64_t now_ms) {
+  // Sooner, nothing new is known.
+  if (judged_ms_ >= 0 && now_ms - judged_ms_ < options_.heartbeat_interval_ms) return;
+  judged_ms_ = now_ms;
   for (const NodeNumber number : slow_.Judge(now_ms)) {
     const DataNode* node = Find(number);
     if (node == nullptr) continue;

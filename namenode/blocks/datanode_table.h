@@ -182,6 +182,7 @@ class DatanodeTable {
   StorageTable storages_;
   ClusterView view_;
   SlowNodes slow_;
+  int64_t judged_ms_ = -1;  // when slowness was last
 };
 
 }  // namespace cairn::namenode

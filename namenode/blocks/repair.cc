@@ -173,11 +173,10 @@ bool ReportedState::CheckSpread(size_t max) {
 
 bool ReportedState::ScheduleCopies(ReplicationQueues::Cursor& cursor, size_t max,
                                    uint64_t max_copies, RepairRound* round) {
-  max = std::min<uint64_t>(max, max_copies - round->planned);
-  if (max == 0) return true;
   const std::vector<BlockId> blocks = queues_.NextRepairs(cursor, max);
   size_t busy = 0;
   for (const BlockId id : blocks) {
+    if (round->planned >= max_copies) return true;  // there may be more, and room for it
     BlockEntry& block = *blocks_.Find(id);
     switch (ScheduleCopy(id, block)) {
       case CopyOutcome::kScheduled:

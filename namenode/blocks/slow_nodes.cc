@@ -30,40 +30,44 @@ void SlowNodes::Report(NodeNumber reporter, absl::Span<const PeerLatency> peers,
   reporters_[reporter] = {now_ms, {peers.begin(), peers.end()}};
 }
 
-SlowNodes::Figures SlowNodes::Gather(int64_t now_ms) {
-  struct Said {
-    std::vector<uint64_t> medians;
-    uint64_t samples = 0;
-  };
-  absl::btree_map<NodeNumber, Said> said;
-  for (auto it = reporters_.begin(); it != reporters_.end();) {
+bool SlowNodes::Gather(int64_t now_ms) {
+  auto it = reporters_.lower_bound(next_reporter_);
+  for (size_t seen = 0; it != reporters_.end(); ++seen) {
+    if (seen == kReportersAtOnce) {
+      next_reporter_ = it->first;
+      return false;
+    }
     if (now_ms - it->second.at_ms > expiry_ms_) {
       it = reporters_.erase(it);
       continue;
     }
     for (const PeerLatency& peer : it->second.peers) {
       if (peer.samples < kMinReporterSamples || peer.node == it->first) continue;
-      Said& of_peer = said[peer.node];
+      Said& of_peer = said_[peer.node];
       of_peer.medians.push_back(peer.median_us);
       of_peer.samples += std::min<uint64_t>(peer.samples, kMinSamples);
     }
     ++it;
   }
-  Figures figures;
-  for (auto& [node, of_node] : said) {
+  next_reporter_ = 0;
+  return true;
+}
+
+void SlowNodes::TakeFigures() {
+  figures_.clear();
+  for (auto& [node, of_node] : said_) {
     if (of_node.medians.size() < kMinReporters || of_node.samples < kMinSamples) continue;
-    figures[node] = std::max<uint64_t>(1, LowerMedian(of_node.medians));
+    figures_[node] = std::max<uint64_t>(1, LowerMedian(of_node.medians));
   }
-  return figures;
+  said_.clear();
 }
 
 std::vector<NodeNumber> SlowNodes::Judge(int64_t now_ms) {
-  if (threshold_us_ == 0) return {};
-  figures_ = Gather(now_ms);
-  const bool comparable = figures_.size() >= kMinNodes;
+  if (threshold_us_ == 0 || !Gather(now_ms)) return {};
+  TakeFigures();
   double median = 0;
-  double limit = 0;
-  if (comparable) {
+  double limit = 0;  // none
+  if (figures_.size() >= kMinNodes) {
     std::vector<double> values;
     for (const auto& [node, us] : figures_) values.push_back(static_cast<double>(us));
     median = Median(values);
@@ -72,28 +76,6 @@ std::vector<NodeNumber> SlowNodes::Judge(int64_t now_ms) {
     limit = std::max({static_cast<double>(threshold_us_), kMultiplier * median,
                       median + kMultiplier * deviation});
   }
-  std::vector<NodeNumber> changed;
-  const auto judge = [&](NodeNumber node) {
-    const uint64_t us = LatencyUs(node);
-    const auto known = slow_.find(node);
-    const bool slow = known != slow_.end();
-    const bool measured = comparable && us != 0;
-    const bool above = measured && static_cast<double>(us) > limit;
-    const bool below = !measured || static_cast<double>(us) <= kWellBelow * limit;
-    if (slow && measured) known->second = {us, static_cast<uint64_t>(median)};
-    if (slow ? !below : !above) {
-      against_.erase(node);
-      return;
-    }
-    if (++against_[node] < kJudgements) return;
-    against_.erase(node);
-    changed.push_back(node);
-    if (slow) {
-      slow_.erase(known);
-    } else {
-      slow_[node] = {us, static_cast<uint64_t>(median)};
-    }
-  };
   // Those that are not measured any more have no figure.
   std::vector<NodeNumber> nodes;
   for (const auto& [node, us] : figures_) nodes.push_back(node);
@@ -101,8 +83,33 @@ std::vector<NodeNumber> SlowNodes::Judge(int64_t now_ms) {
   for (const auto& [node, count] : against_) nodes.push_back(node);
   std::sort(nodes.begin(), nodes.end());
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
-  for (const NodeNumber node : nodes) judge(node);
+  std::vector<NodeNumber> changed;
+  for (const NodeNumber node : nodes) {
+    if (JudgeOne(node, static_cast<uint64_t>(median), limit)) changed.push_back(node);
+  }
   return changed;
+}
+
+bool SlowNodes::JudgeOne(NodeNumber node, uint64_t median, double limit) {
+  const uint64_t us = LatencyUs(node);
+  const auto known = slow_.find(node);
+  const bool slow = known != slow_.end();
+  const bool measured = limit > 0 && us != 0;
+  const bool above = measured && static_cast<double>(us) > limit;
+  const bool below = !measured || static_cast<double>(us) <= kWellBelow * limit;
+  if (slow && measured) known->second = {us, median};
+  if (slow ? !below : !above) {
+    against_.erase(node);
+    return false;
+  }
+  if (++against_[node] < kJudgements) return false;
+  against_.erase(node);
+  if (slow) {
+    slow_.erase(known);
+  } else {
+    slow_[node] = {us, median};
+  }
+  return true;
 }
 
 }  // namespace cairn::namenode

@@ -37,6 +37,8 @@ class SlowNodes {
   static constexpr int kJudgements = 3;      // in a row, for a verdict and for its end
   static constexpr double kWellBelow = 0.7;  // of the limit
   static constexpr size_t kMaxPeers = 256;   // of one report; what is beyond is not taken in
+  // Whose reports one call of Judge takes in: a bound on how long that takes.
+  static constexpr size_t kReportersAtOnce = 500;
 
   struct Verdict {
     uint64_t latency_us = 0;  // of a packet to the node; 0: not measured of late
@@ -50,7 +52,8 @@ class SlowNodes {
 
   // What `reporter` measured, in place of what it said before.
   void Report(NodeNumber reporter, absl::Span<const PeerLatency> peers, int64_t now_ms);
-  // Compares all nodes. Returns those that have become slow, or have ceased to be.
+  // Compares all nodes, once it has gone through all reporters: where these are many, each call
+  // goes through some of them. Returns those that have become slow, or have ceased to be.
   std::vector<NodeNumber> Judge(int64_t now_ms);
 
   // nullptr: it is not slow. Valid until Judge.
@@ -70,12 +73,22 @@ class SlowNodes {
     std::vector<PeerLatency> peers;
   };
   using Figures = absl::btree_map<NodeNumber, uint64_t>;
+  struct Said {  // of one node, by all reporters
+    std::vector<uint64_t> medians;
+    uint64_t samples = 0;
+  };
 
-  Figures Gather(int64_t now_ms);
+  // False when there are more reporters.
+  bool Gather(int64_t now_ms);
+  void TakeFigures();
+  // Counts what speaks against a node's verdict; true when it has changed.
+  bool JudgeOne(NodeNumber node, uint64_t median, double limit);
 
   const uint64_t threshold_us_;
   const int64_t expiry_ms_;
   absl::btree_map<NodeNumber, Reporter> reporters_;
+  absl::btree_map<NodeNumber, Said> said_;  // by reporters before this one
+  NodeNumber next_reporter_ = 0;
   Figures figures_;
   absl::btree_map<NodeNumber, Verdict> slow_;
   // Judgements in a row that speak against what is held of the node now.

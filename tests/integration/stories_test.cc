@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <iterator>
@@ -28,7 +29,7 @@ class StoriesTest : public ::testing::Test {
              std::vector<std::string> datanode_flags = {"--reserved=0"}) {
     Cluster::Options options{
         .datanodes = datanodes,
-        .namenode_flags = {"--heartbeat-interval=300ms", "--stale-after=2s", "--dead-after=4s"},
+        .namenode_flags = {"--heartbeat-interval=300ms", "--stale-after=5s", "--dead-after=8s"},
         .datanode_flags = std::move(datanode_flags)};
     for (std::string& flag : more_namenode_flags) options.namenode_flags.push_back(std::move(flag));
     auto started = Cluster::Start(options);
@@ -107,7 +108,12 @@ TEST_F(StoriesTest, SixNodesTwoFailAndAnAdministratorRepairs) {
   Start(6, {"--redundancy-interval=1h"});
   ASSERT_EQ(Put("/ten", RandomBytes(3, 10 << 20), {"--block-size", "1M"}).code, 0);
   EXPECT_EQ(CairnJson(*cluster_, {"locations", "/ten"}).size(), 10u);
-  ASSERT_EQ(Score(), 100);
+  // A busy machine may have cost a pipeline a node.
+  const auto repaired = [&] {
+    EXPECT_EQ(cluster_->Cairn({"admin", "repair"}).code, 0);
+    return Score() == 100;
+  };
+  ASSERT_TRUE(WaitUntil(kPatienceMs, repaired)) << Report();
   const std::set<size_t> holders = Holders("/ten");
   ASSERT_GE(holders.size(), 3u);
   cluster_->datanode(*holders.begin()).Kill();
@@ -116,10 +122,7 @@ TEST_F(StoriesTest, SixNodesTwoFailAndAnAdministratorRepairs) {
   ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return Score() < 100 && Score() >= 0; })) << Report();
   CheckFiles();
   // What a round orders may be lost with a heartbeat's answer: as an administrator would, again.
-  ASSERT_TRUE(WaitUntil(kPatienceMs, [&] {
-    EXPECT_EQ(cluster_->Cairn({"admin", "repair"}).code, 0);
-    return Score() == 100;
-  })) << Report();
+  ASSERT_TRUE(WaitUntil(kPatienceMs, repaired)) << Report();
   CheckFiles();
   EXPECT_EQ(cluster_->Cairn({"fsck", "/"}).code, 0);
 }
@@ -132,6 +135,19 @@ TEST_F(StoriesTest, ARackFails) {
   for (int i = 0; i < 4; ++i) {
     ASSERT_EQ(Put(fmt::format("/f{}", i), RandomBytes(i + 1, 3'000'000), {"-r", "2"}).code, 0);
   }
+  const auto racks_of = [](const nlohmann::json& block) {
+    std::set<std::string> racks;
+    for (const auto& node : block.at("nodes")) racks.insert(node.at("rack").get<std::string>());
+    return racks;
+  };
+  // Replicas of one rack are moved apart, should a busy machine have left no choice.
+  for (const auto& [path, content] : files_) {
+    ASSERT_TRUE(WaitUntil(kPatienceMs, [&, path = path] {
+      const auto blocks = CairnJson(*cluster_, {"locations", path});
+      return std::all_of(blocks.begin(), blocks.end(),
+                         [&](const auto& block) { return racks_of(block).size() == 2; });
+    })) << path;
+  }
   cluster_->datanode(0).Kill();
   cluster_->datanode(1).Kill();
   CheckFiles();  // each has a replica in another rack
@@ -140,9 +156,7 @@ TEST_F(StoriesTest, ARackFails) {
   ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return IsHealthy(*cluster_); })) << Report();
   for (const auto& [path, content] : files_) {
     for (const auto& block : CairnJson(*cluster_, {"locations", path})) {
-      std::set<std::string> racks;
-      for (const auto& node : block.at("nodes")) racks.insert(node.at("rack").get<std::string>());
-      EXPECT_EQ(racks, (std::set<std::string>{"/r/b", "/r/c"})) << path << block.dump();
+      EXPECT_EQ(racks_of(block), (std::set<std::string>{"/r/b", "/r/c"})) << path << block.dump();
     }
   }
   CheckFiles();

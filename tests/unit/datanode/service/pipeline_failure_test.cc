@@ -149,11 +149,13 @@ TEST_F(PipelineTest, ASlowDiskIsSeenByTheNodeBeforeIt) {
       const v1::WriteAck last = writer.SendAll(BytesOf(1, 8 * 4096), 4096);
       EXPECT_EQ(last.nodes(2).durable_length(), 8u * 4096);
       EXPECT_TRUE(writer.Finish().ok());
-      ExpectAllIdle();
-      const PeerLatencies::Peer first = nodes_[0]->LatencyTo(nodes_[1]->number());
-      const PeerLatencies::Peer second = nodes_[1]->LatencyTo(nodes_[2]->number());
-      EXPECT_EQ(first.samples, 8u);
-      EXPECT_EQ(second.samples, 8u);
+      PeerLatencies::Peer first;
+      PeerLatencies::Peer second;
+      EXPECT_TRUE(Eventually([&] {
+        first = nodes_[0]->LatencyTo(nodes_[1]->number());
+        second = nodes_[1]->LatencyTo(nodes_[2]->number());
+        return first.samples == 8 && second.samples == 8;
+      }));
       seen = (first.median_us > second.median_us) == (slow == 1);
     }
     EXPECT_TRUE(seen) << slow;

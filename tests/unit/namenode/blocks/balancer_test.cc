@@ -297,6 +297,35 @@ TEST_F(BalancerTest, LeavingNodesTakeNoPart) {
   EXPECT_GT(cluster_.node(5).disk.size(), 15u);
 }
 
+TEST_F(BalancerTest, ANodeThatIsLateIsWaitedFor) {
+  AddNodes(3);
+  const std::vector<Block> blocks = AddBlocks(60);
+  AddNodes(1);
+  cluster_.Run(kBeatMs);
+  cluster_.node(4).up = false;
+  cluster_.Run(12'000);
+  Start();
+  cluster_.Run(2 * kBeatMs);
+  EXPECT_EQ(Progress().state, BalanceState::kRunning);
+  EXPECT_EQ(Progress().reason, "waits for DataNodes that are late or degraded: 1");
+  cluster_.node(4).up = true;
+  EXPECT_EQ(RunToTheEnd(blocks, 2), BalanceState::kBalanced);
+  EXPECT_GT(cluster_.node(4).disk.size(), 15u);
+}
+
+TEST_F(BalancerTest, ANodeThatStaysDegradedIsNotWaitedForForEver) {
+  AddNodes(3);
+  const std::vector<Block> blocks = AddBlocks(60);
+  AddNodes(1);
+  cluster_.Run(kBeatMs);
+  cluster_.node(4).registration.storages[0].failed = true;
+  cluster_.Run(kBeatMs);
+  Start();
+  EXPECT_EQ(RunToTheEnd(blocks, 2), BalanceState::kStuck);
+  EXPECT_THAT(Progress().reason, HasSubstr("others are late or degraded: 1"));
+  EXPECT_EQ(cluster_.node(4).disk.size(), 0u);
+}
+
 // --- What may happen to a move --------------------------------------------------------------
 
 class MoveTest : public BalancerTest {

@@ -276,6 +276,17 @@ TEST_F(RepairTest, ByHandAtMostSoManyAndTheRestWaits) {
   EXPECT_EQ(round.planned + round.in_flight + round.waiting, 0u);
 }
 
+TEST_F(RepairTest, ByHandGoesPastBlocksWhoseNodesAreBusy) {
+  BlockManagerOptions options;
+  options.max_copy_bytes_in_flight = 64 * kMiB;
+  FakeCluster cluster(options);
+  for (int i = 0; i < 8; ++i) cluster.AddNode();
+  for (int i = 0; i < 5; ++i) cluster.AddBlock({1}, 2, true, 64 * kMiB);
+  EXPECT_EQ(cluster.manager().Repair(1).planned, 1u);  // node 1 is busy from now on
+  cluster.AddBlock({2, 3}, 3, true, 64 * kMiB);
+  EXPECT_EQ(cluster.manager().Repair(1).planned, 1u);
+}
+
 TEST_F(RepairTest, ByHandSaysWhyNothingCanBePlanned) {
   AddNodes(2);
   cluster_.AddBlock({1, 2}, 3);

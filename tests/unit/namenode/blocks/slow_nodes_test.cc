@@ -46,6 +46,23 @@ class SlowNodesTest : public ::testing::Test {
   int64_t now_ms_ = 1'000'000;
 };
 
+TEST_F(SlowNodesTest, ManyReportersAreGoneThroughInPieces) {
+  constexpr NodeNumber kNodes = 3 * SlowNodes::kReportersAtOnce - 100;
+  for (NodeNumber from = 1; from <= kNodes; ++from) {
+    std::vector<PeerLatency> peers;
+    for (NodeNumber step = 1; step <= 4; ++step) {
+      const NodeNumber to = 1 + (from + step - 1) % kNodes;
+      peers.push_back({to, to == 700 ? 50'000u : 1'000u, kEnough});
+    }
+    slow_.Report(from, peers, now_ms_);
+  }
+  for (int calls = 1; calls < 3 * SlowNodes::kJudgements; ++calls) {
+    EXPECT_THAT(slow_.Judge(now_ms_), IsEmpty()) << calls;
+  }
+  EXPECT_THAT(slow_.Judge(now_ms_), ElementsAre(700));
+  EXPECT_EQ(slow_.LatencyUs(kNodes), 1'000u);
+}
+
 TEST_F(SlowNodesTest, TheOutlierIsSlowAfterSeveralJudgements) {
   Report({1'000, 1'200, 900, 38'000, 1'100});
   EXPECT_THAT(slow_.Judge(now_ms_), IsEmpty());
