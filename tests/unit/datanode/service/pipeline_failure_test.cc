@@ -191,7 +191,7 @@ TEST_F(PipelineTest, ABlockThatIsThereIsRefusedByItsNode) {
 TEST_F(PipelineTest, AMirrorThatLivesButGetsNowhereIsNamedByTheNodeBeforeIt) {
   TestNode::Options options;
   options.receiver.alive_ms = 20;
-  options.receiver.max_progress_ms = 2'000;
+  options.receiver.max_progress_ms = 4'000;
   Start(3, options);
   TestWriter writer(*nodes_[0]);
   writer.Open(kBlock, Behind());
@@ -207,7 +207,7 @@ TEST_F(PipelineTest, AMirrorThatLivesButGetsNowhereIsNamedByTheNodeBeforeIt) {
 // As above, with so much on its way that sending blocks too.
 TEST_F(PipelineTest, AMirrorThatGetsNowhereDoesNotBlockItsSender) {
   TestNode::Options options;
-  options.receiver.max_progress_ms = 1'000;
+  options.receiver.max_progress_ms = 4'000;
   Start(2, options);
   TestWriter writer(*nodes_[0]);
   writer.Open({1, 1, 64 << 20}, Behind());
@@ -225,13 +225,13 @@ TEST_F(PipelineTest, AMirrorThatGetsNowhereDoesNotBlockItsSender) {
 TEST_F(PipelineTest, ANodeThatGetsNowhereBlamesNobodyElse) {
   TestNode::Options options;
   options.receiver.alive_ms = 20;
-  options.receiver.max_progress_ms = 300;
+  options.receiver.max_progress_ms = 3'000;
   Start(2, options);
   TestWriter writer(*nodes_[0]);
   WriteStart(writer, kBlock, BytesOf(1, 4096));
   const Hang hang(nodes_[0]->env());
   writer.Send(TestWriter::Packet(2, 4096, BytesOf(2, 1'000), true));
-  for (int i = 0; i < 20; ++i) EXPECT_TRUE(writer.ReadSignOfLife());  // 400 ms
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(writer.ReadSignOfLife());  // 4 s
   hang.End();
   const v1::WriteAck last = writer.ReadAck();
   ASSERT_EQ(last.nodes_size(), 2);

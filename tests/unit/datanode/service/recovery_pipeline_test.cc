@@ -271,7 +271,7 @@ TEST_F(RecoveryPipelineTest, ATransferThatFailsLeavesNothing) {
 TEST_F(RecoveryPipelineTest, AFailureAtTheLastPacketReopensWhatIsFinalized) {
   TestNode::Options options;
   options.receiver.alive_ms = 20;
-  options.receiver.max_progress_ms = 1'500;
+  options.receiver.max_progress_ms = 4'000;
   Start(3, options);
   const std::string bytes = BytesOf(1, 200'000);
   TestWriter first(*nodes_[0]);
