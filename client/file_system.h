@@ -35,8 +35,8 @@ struct TransferOptions {
   // Of a write packet; a multiple of 4 KiB. 64 KiB costs half of the speed of 1 MiB.
   uint64_t packet_bytes = 1 << 20;
   uint32_t window_packets = 16;  // packets sent and not acknowledged, at most
-  // Blocks that WriteFrom fills at once, 1 to 3: a file may have four that are not finished, and
-  // the last one fills beside them.
+  // Blocks that WriteFrom has under way at once, those that are synced included, 1 to 3: a file may
+  // have four that are not finished, and the last one fills beside them.
   uint32_t blocks_at_once = 3;
   // A DataNode that owes an answer and says nothing this long has failed. At work, it says so every
   // 500 ms.

@@ -26,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kStartTime = std::chrono::seconds(60);
 constexpr auto kStopTime = std::chrono::seconds(10);  // what daemons need at most
 constexpr int64_t kTurnMs = 20;
+constexpr int kMostWalks = 10;  // through folders that change meanwhile
 
 std::string ReadText(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -121,19 +122,20 @@ double OwnCluster::CpuMicros() const {
 
 absl::Status OwnCluster::DropCaches() const {
   std::error_code error;
-  for (stdfs::recursive_directory_iterator it(dir_, error), end; !error && it != end;
-       it.increment(error)) {
-    // Files come and go meanwhile.
-    const Fd fd(open(it->path().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (fd.get() < 0) continue;
-    if (const int failed = posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); failed != 0) {
-      return ErrnoStatus(it->path().string(), failed);
+  for (int walk = 0; walk < kMostWalks; ++walk) {
+    for (stdfs::recursive_directory_iterator it(dir_, error), end; !error && it != end;
+         it.increment(error)) {
+      const Fd fd(open(it->path().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+      if (fd.get() < 0) continue;  // gone meanwhile, or a socket
+      if (const int failed = posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); failed != 0) {
+        return ErrnoStatus(it->path().string(), failed);
+      }
     }
+    if (!error) return absl::OkStatus();
+    // A folder that goes meanwhile ends the walk before all was seen.
+    if (error != std::errc::no_such_file_or_directory) break;
   }
-  if (error && error != std::errc::no_such_file_or_directory) {
-    return ErrnoStatus(dir_, error.value());
-  }
-  return absl::OkStatus();
+  return ErrnoStatus(dir_, error.value());
 }
 
 OwnCluster::~OwnCluster() {

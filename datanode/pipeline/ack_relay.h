@@ -8,8 +8,7 @@
 // down is found by the one right before it. The number of packets between written here and acked by
 // the mirror is bounded. One thread forwards and pushes; the relay has one of its own. Without a
 // mirror the pushing thread sends the acks itself, and the other one only shows that the node
-// lives. Lock order: send_mu_, mu_,
-// PeerLatencies'; Cancel takes only mu_.
+// lives. Lock order: send_mu_, mu_, PeerLatencies'; Cancel takes only mu_.
 #pragma once
 
 #include <array>

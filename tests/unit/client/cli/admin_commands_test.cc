@@ -1,19 +1,16 @@
 // `cairn admin repair`: what is asked, what is printed.
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "client/cli/admin_text.h"
-#include "client/cli/commands.h"
 #include "common/mutex.h"
-#include "common/net/rpc_server.h"
 #include "common/net/rpc_status.h"
-#include "common/program.h"
 #include "proto/admin.grpc.pb.h"
+#include "tests/unit/client/cli/command_test.h"
 
 namespace cairn::cli {
 namespace {
@@ -46,33 +43,17 @@ class Repairs final : public v1::Admin::Service {
   std::vector<uint64_t> asked_ ABSL_GUARDED_BY(mu_);
 };
 
-class RepairCommandTest : public ::testing::Test {
+class RepairCommandTest : public CommandTest {
  protected:
-  void SetUp() override {
-    auto server = RpcServer::Start({.host = "127.0.0.1", .port = 0}, {&repairs_});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-  }
-  int Repair(const std::vector<std::string>& words, const std::string& user = "root") {
-    Cli cli;
-    AddAdminCommands(cli);
-    const std::string namenode = "--namenode=" + server_->address().ToString();
-    const std::string as = "--user=" + user;
-    std::vector<const char*> argv = {"cairn", namenode.c_str(), as.c_str(), "admin", "repair"};
-    for (const std::string& word : words) argv.push_back(word.c_str());
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    const int status = cli.Run(static_cast<int>(argv.size()), argv.data(), signals_);
-    out_ = ::testing::internal::GetCapturedStdout();
-    err_ = ::testing::internal::GetCapturedStderr();
-    return status;
+  RepairCommandTest() { Serve({&repairs_}); }
+  ~RepairCommandTest() override { server_.reset(); }
+
+  int Repair(std::vector<std::string> words, const std::string& user = "root") {
+    words.insert(words.begin(), {"--user=" + user, "admin", "repair"});
+    return Run(AddAdminCommands, words);
   }
 
-  TerminationSignals signals_;
   Repairs repairs_;
-  std::unique_ptr<RpcServer> server_;
-  std::string out_;
-  std::string err_;
 };
 
 TEST_F(RepairCommandTest, SaysWhatIsPlannedAndWhatWaits) {

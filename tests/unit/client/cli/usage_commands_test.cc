@@ -1,13 +1,12 @@
 #include <gtest/gtest.h>
 
-#include <memory>
+#include <string>
+#include <vector>
 
-#include "client/cli/commands.h"
-#include "common/net/rpc_server.h"
 #include "common/net/rpc_status.h"
-#include "common/program.h"
 #include "proto/admin.grpc.pb.h"
 #include "proto/namenode.grpc.pb.h"
+#include "tests/unit/client/cli/command_test.h"
 
 namespace cairn::cli {
 namespace {
@@ -35,35 +34,18 @@ class Figures final : public v1::Admin::Service {
   }
 };
 
-class DiskFreeTest : public ::testing::Test {
+class DiskFreeTest : public CommandTest {
  protected:
-  void SetUp() override {
-    auto server = RpcServer::Start({.host = "127.0.0.1", .port = 0}, {&names_, &figures_});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
+  DiskFreeTest() { Serve({&names_, &figures_}); }
+  ~DiskFreeTest() override { server_.reset(); }
+
+  int DiskFree(std::vector<std::string> operands) {
+    operands.insert(operands.begin(), "df");
+    return Run(AddUsageCommands, operands);
   }
 
-  // The exit status of `cairn df OPERANDS`; what it printed is in out_ and err_.
-  int DiskFree(const std::vector<std::string>& operands) {
-    Cli cli;
-    AddUsageCommands(cli);
-    const std::string namenode = "--namenode=" + server_->address().ToString();
-    std::vector<const char*> argv = {"cairn", namenode.c_str(), "df"};
-    for (const std::string& operand : operands) argv.push_back(operand.c_str());
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    const int status = cli.Run(static_cast<int>(argv.size()), argv.data(), signals_);
-    out_ = ::testing::internal::GetCapturedStdout();
-    err_ = ::testing::internal::GetCapturedStderr();
-    return status;
-  }
-
-  TerminationSignals signals_;
   Names names_;
   Figures figures_;
-  std::unique_ptr<RpcServer> server_;
-  std::string out_;
-  std::string err_;
 };
 
 TEST_F(DiskFreeTest, APathThatExistsChangesNothing) {
