@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <utility>
@@ -12,6 +13,8 @@
 
 namespace cairn::bench {
 namespace {
+
+constexpr uint64_t kNoticedBytes = 64 << 20;  // the removal of less slows nothing
 
 class ContentSource final : public ByteSource {
  public:
@@ -106,6 +109,18 @@ absl::Status GetSmall(const Target& target, const std::string& path, const Conte
     return Different(path);
   }
   return absl::OkStatus();
+}
+
+absl::Status RemoveContent(const Target& target, const std::string& path, uint64_t stored) {
+  uint64_t before = 0;
+  if (target.stored_bytes) {
+    ASSIGN_OR_RETURN(before, target.stored_bytes());
+  }
+  RETURN_IF_ERROR(Annotate(target.fs->Delete(path, /*recursive=*/false),
+                           fmt::format("cannot remove {}", path)));
+  if (!target.await_stored || stored < kNoticedBytes) return absl::OkStatus();
+  // All but what may be written meanwhile, such as logs.
+  return target.await_stored(before - std::min(before, stored / 10 * 9));
 }
 
 }  // namespace cairn::bench

@@ -28,6 +28,10 @@ absl::Status PutContent(const Target& target, const std::string& path, const Con
 absl::Status CheckContent(const Target& target, const std::string& path, uint64_t bytes,
                           uint32_t crc, Progress* progress);
 
+// Removes a file whose replicas have `stored` bytes together and, if they are many and the target
+// can tell, waits until they have left the disks: that would slow what is measured next.
+absl::Status RemoveContent(const Target& target, const std::string& path, uint64_t stored);
+
 // Reads all of a small file at once. DATA_LOSS unless it is file `file` of the content.
 absl::Status GetSmall(const Target& target, const std::string& path, const Content& content,
                       uint64_t file, uint64_t bytes);

@@ -57,6 +57,10 @@ struct Target {
   Progress* progress = nullptr;
   // Puts what is on the DataNodes' disks out of the page caches; null where it cannot be done.
   std::function<absl::Status()> drop_caches;
+  // What the cluster's files take on the disks, and a wait, not for ever, until it is no more than
+  // that; null where it is not known.
+  std::function<absl::StatusOr<uint64_t>()> stored_bytes;
+  std::function<absl::Status(uint64_t most)> await_stored;
 };
 
 }  // namespace cairn::bench

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -24,8 +25,10 @@ namespace stdfs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kStartTime = std::chrono::seconds(60);
-constexpr auto kStopTime = std::chrono::seconds(10);  // what daemons need at most
+constexpr auto kStopTime = std::chrono::seconds(10);     // what daemons need at most
+constexpr auto kRemovalTime = std::chrono::seconds(30);  // heartbeats carry the orders
 constexpr int64_t kTurnMs = 20;
+constexpr uint64_t kStatBlockBytes = 512;
 constexpr int kMostWalks = 10;  // through folders that change meanwhile
 
 std::string ReadText(const std::string& path) {
@@ -120,22 +123,55 @@ double OwnCluster::CpuMicros() const {
   return sum;
 }
 
-absl::Status OwnCluster::DropCaches() const {
+// Calls `visit` for all that is below the folder. One that goes meanwhile ends a walk before all
+// was seen: then it begins again.
+absl::Status OwnCluster::ForEachFile(
+    const std::function<absl::Status(const std::string&)>& visit) const {
   std::error_code error;
   for (int walk = 0; walk < kMostWalks; ++walk) {
     for (stdfs::recursive_directory_iterator it(dir_, error), end; !error && it != end;
          it.increment(error)) {
-      const Fd fd(open(it->path().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-      if (fd.get() < 0) continue;  // gone meanwhile, or a socket
-      if (const int failed = posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); failed != 0) {
-        return ErrnoStatus(it->path().string(), failed);
-      }
+      RETURN_IF_ERROR(visit(it->path().string()));
     }
     if (!error) return absl::OkStatus();
-    // A folder that goes meanwhile ends the walk before all was seen.
     if (error != std::errc::no_such_file_or_directory) break;
   }
   return ErrnoStatus(dir_, error.value());
+}
+
+absl::Status OwnCluster::DropCaches() const {
+  return ForEachFile([](const std::string& path) -> absl::Status {
+    const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (fd.get() < 0) return absl::OkStatus();  // gone meanwhile, or a socket
+    if (const int failed = posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); failed != 0) {
+      return ErrnoStatus(path, failed);
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<uint64_t> OwnCluster::StoredBytes() const {
+  std::map<ino_t, uint64_t> files;  // a walk may see one twice
+  RETURN_IF_ERROR(ForEachFile([&files](const std::string& path) {
+    struct stat file {};
+    if (lstat(path.c_str(), &file) == 0) {
+      files[file.st_ino] = static_cast<uint64_t>(file.st_blocks) * kStatBlockBytes;
+    }
+    return absl::OkStatus();
+  }));
+  uint64_t bytes = 0;
+  for (const auto& [inode, stored] : files) bytes += stored;
+  return bytes;
+}
+
+absl::Status OwnCluster::AwaitStored(uint64_t most, const Stopped& stopped) const {
+  const Clock::time_point deadline = Clock::now() + kRemovalTime;
+  while (!stopped() && Clock::now() < deadline) {
+    ASSIGN_OR_RETURN(const uint64_t stored, StoredBytes());
+    if (stored <= most) break;
+    if (processes_.front()->Ended(kTurnMs)) return absl::UnavailableError("the NameNode has ended");
+  }
+  return absl::OkStatus();
 }
 
 OwnCluster::~OwnCluster() {

@@ -6,6 +6,7 @@
 // CpuMicros are thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,10 @@ class OwnCluster {
   double CpuMicros() const;                                // of all daemons
   // Puts all that is synced of the daemons' files out of the page cache.
   absl::Status DropCaches() const;
+  // What the daemons' files take on their disk.
+  absl::StatusOr<uint64_t> StoredBytes() const;
+  // Waits until that is at most `most`: for 30 s, and until stopped.
+  absl::Status AwaitStored(uint64_t most, const Stopped& stopped) const;
 
  private:
   explicit OwnCluster(std::string dir) : dir_(std::move(dir)) {}
@@ -47,6 +52,7 @@ class OwnCluster {
                       const std::vector<std::string>& flags);
   // Waits for the ready file of the daemon with this index, and gives its text.
   absl::StatusOr<std::string> AwaitReady(size_t index, const Stopped& stopped);
+  absl::Status ForEachFile(const std::function<absl::Status(const std::string&)>& visit) const;
   std::string PathOf(const std::string& name, const std::string& suffix) const;
 
   const std::string dir_;

@@ -1,7 +1,5 @@
 #include "client/bench/put_bench.h"
 
-#include <fmt/format.h>
-
 #include <memory>
 
 #include "client/bench/cluster_files.h"
@@ -53,8 +51,7 @@ absl::Status PutBench::RunRound(RawPipeline* baseline, Consistency consistency,
   if (!bare.ok()) return Annotate(bare.status(), "baseline");
   rounds->AddBaselineBytes(options_.bytes, *bare);
   RETURN_IF_ERROR(baseline->Verify(content_, file, target_.stopped));
-  const absl::Status removed = target_.fs->Delete(path, /*recursive=*/false);
-  return Annotate(removed, fmt::format("cannot remove {}", path));
+  return RemoveContent(target_, path, options_.bytes * options_.replication);
 }
 
 }  // namespace cairn::bench

@@ -1,4 +1,4 @@
-// A local file of the baselines: preallocated, without a name, written again by each round.
+// A local file of the baselines: preallocated and without a name.
 //
 // Why: a file without a name is gone with its process, however that ends. `direct` ones bypass the
 // page cache (O_DIRECT) where their file system can, which is how disks are fastest here: twice as

@@ -79,12 +79,15 @@ absl::Status RunHop(RawSocket* in, RawSocket* out, RawFile* file) {
 absl::StatusOr<std::unique_ptr<RawPipeline>> RawPipeline::Open(const std::string& dir, int hops,
                                                                uint64_t bytes) {
   if (hops < 1 || bytes == 0) return absl::InternalError("a pipeline needs hops and bytes");
-  std::unique_ptr<RawPipeline> pipeline(new RawPipeline(bytes));
+  std::unique_ptr<RawPipeline> pipeline(new RawPipeline(dir, bytes));
   for (int i = 0; i < hops; ++i) {
-    ASSIGN_OR_RETURN(std::unique_ptr<RawFile> file, RawFile::Create(dir, bytes, /*direct=*/true));
-    pipeline->files_.push_back(std::move(file));
+    ASSIGN_OR_RETURN(pipeline->files_.emplace_back(), pipeline->NewFile());
   }
   return pipeline;
+}
+
+absl::StatusOr<std::unique_ptr<RawFile>> RawPipeline::NewFile() const {
+  return RawFile::Create(dir_, bytes_, /*direct=*/true);
 }
 
 absl::StatusOr<Measured> RawPipeline::Run(const Content& content, uint64_t file,
@@ -95,12 +98,16 @@ absl::StatusOr<Measured> RawPipeline::Run(const Content& content, uint64_t file,
     links.push_back(std::move(link));
   }
   Failure failure(&links);
+  for (auto& written : files_) written.reset();
   const Stopwatch watch(ProcessCpuMicros);
   std::vector<std::thread> hops;
   for (size_t i = 0; i < files_.size(); ++i) {
     RawSocket* const out = i + 1 < links.size() ? &links[i + 1].first : nullptr;
-    hops.emplace_back([&failure, in = &links[i].second, out, to = files_[i].get()] {
-      failure.Note(RunHop(in, out, to));
+    hops.emplace_back([this, &failure, in = &links[i].second, out, to = &files_[i]] {
+      auto file = NewFile();
+      if (!file.ok()) return failure.Note(file.status());
+      *to = *std::move(file);
+      failure.Note(RunHop(in, out, to->get()));
     });
   }
   failure.Note(SendAll(&links[0].first, content, file, bytes_, progress));
@@ -112,6 +119,7 @@ absl::StatusOr<Measured> RawPipeline::Run(const Content& content, uint64_t file,
 
 absl::Status RawPipeline::Verify(const Content& content, uint64_t file, const Stopped& stopped) {
   for (const auto& written : files_) {
+    if (written == nullptr) return absl::FailedPreconditionError("nothing was written");
     RETURN_IF_ERROR(written->Verify(content, file, bytes_, stopped));
   }
   return absl::OkStatus();

@@ -22,22 +22,25 @@ namespace cairn::bench {
 
 class RawPipeline {
  public:
-  // `hops` files of `bytes` bytes in `dir`.
+  // In `dir`, which must have room for `hops` files of `bytes` bytes.
   static absl::StatusOr<std::unique_ptr<RawPipeline>> Open(const std::string& dir, int hops,
                                                            uint64_t bytes);
 
-  // Sends a file of the content through all hops; returns when all have it on their disks, with
-  // time and CPU of this process. DATA_LOSS when a hop got a byte that fails its checksum.
+  // Sends a file of the content through all hops, to new files, as Cairn's replicas are; returns
+  // when all have it on their disks, with time and CPU of this process. DATA_LOSS when a hop got a
+  // byte that fails its checksum.
   absl::StatusOr<Measured> Run(const Content& content, uint64_t file, const Stopped& stopped,
                                Progress* progress);
   // What the hops have written is that file.
   absl::Status Verify(const Content& content, uint64_t file, const Stopped& stopped);
 
  private:
-  explicit RawPipeline(uint64_t bytes) : bytes_(bytes) {}
+  RawPipeline(std::string dir, uint64_t bytes) : dir_(std::move(dir)), bytes_(bytes) {}
+  absl::StatusOr<std::unique_ptr<RawFile>> NewFile() const;
 
+  const std::string dir_;
   const uint64_t bytes_;
-  std::vector<std::unique_ptr<RawFile>> files_;
+  std::vector<std::unique_ptr<RawFile>> files_;  // of the last run
 };
 
 // One hop: packets from `in` until the last, to `file` and, unless null, to `out`; then the ack.

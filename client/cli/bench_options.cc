@@ -78,6 +78,13 @@ absl::Status StartOwnCluster(Context& context, const BenchOptions& options,
   measurement->target.drop_caches = [cluster = measurement->own.get()] {
     return cluster->DropCaches();
   };
+  measurement->target.stored_bytes = [cluster = measurement->own.get()] {
+    return cluster->StoredBytes();
+  };
+  measurement->target.await_stored = [cluster = measurement->own.get(),
+                                      stopped = measurement->target.stopped](uint64_t most) {
+    return cluster->AwaitStored(most, stopped);
+  };
   return absl::OkStatus();
 }
 
