@@ -152,6 +152,7 @@ class Storm {
     cluster_.RestartNameNode();
     for (NodeNumber n = 1; n <= kNodes; ++n) {
       EXPECT_TRUE(cluster_.Register(cluster_.node(n)).ok());
+      EXPECT_TRUE(cluster_.SendIncremental(cluster_.node(n)).ok());  // as DataNodes do: first
       EXPECT_TRUE(cluster_.FullReport(cluster_.node(n)).ok());
     }
   }
@@ -193,6 +194,9 @@ class Storm {
     FakeNode& node = Up();
     if (!Holds(node, block) || Safe(block) < 2) return;
     const NodeRegistration& self = node.registration;
+    // A DataNode tells things in the order of their happening: its having received the replica,
+    // too.
+    EXPECT_TRUE(cluster_.SendIncremental(node).ok());
     EXPECT_TRUE(
         cluster_.manager().BadReplica(self.id, self.incarnation, node.storage(), block).ok());
     // Its bytes are gone for good: the disk holds a replica of another length.
@@ -243,6 +247,9 @@ TEST_P(PropertyTest, FiguresAreRightAndTheClusterHeals) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, PropertyTest, ::testing::Range<uint64_t>(1, 13));
+// A replica that rots before its node has said that it received it, and a NameNode that starts
+// anew.
+INSTANTIATE_TEST_SUITE_P(RotAndRestart, PropertyTest, ::testing::Values(29, 198, 283));
 
 }  // namespace
 }  // namespace cairn::namenode
