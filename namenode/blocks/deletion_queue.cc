@@ -14,9 +14,17 @@ void DeletionQueue::Queue(NodeNumber node, const Block& block, bool tracked) {
   if (orders == nullptr) orders = std::make_unique<Orders>();
   const Orders::Name name{block.id, block.generation};
   if (orders->given.contains(name)) return;
+  tracked |= orders->excess.erase(name) > 0;
   const auto [it, is_new] =
       orders->queued.try_emplace(name, Orders::Waiting{block.length, tracked});
   if (!is_new) it->second.tracked |= tracked;
+}
+
+void DeletionQueue::AddExcess(NodeNumber node, StorageNumber storage, const Block& block) {
+  if (Contains(node, block.id, block.generation)) return;
+  std::unique_ptr<Orders>& orders = nodes_[node];
+  if (orders == nullptr) orders = std::make_unique<Orders>();
+  orders->excess[{block.id, block.generation}] = {block.length, storage};
 }
 
 std::vector<Block> DeletionQueue::Take(NodeNumber node, size_t max, int64_t deadline_ms) {
@@ -36,10 +44,30 @@ std::vector<Block> DeletionQueue::Take(NodeNumber node, size_t max, int64_t dead
   return taken;
 }
 
+std::vector<Block> DeletionQueue::TakeExcess(NodeNumber node, size_t max, int64_t deadline_ms,
+                                             const Keep& keep) {
+  std::vector<Block> taken;
+  const auto it = nodes_.find(node);
+  if (it == nodes_.end()) return taken;
+  Orders& orders = *it->second;
+  auto next = orders.excess.begin();
+  for (; next != orders.excess.end() && taken.size() < max; ++next) {
+    const auto& [name, excess] = *next;
+    const Block block{name.first, name.second, excess.length};
+    if (keep(excess.storage, block)) continue;
+    taken.push_back(block);
+    orders.given[name] = deadline_ms;
+    orders.deadlines.emplace_back(deadline_ms, name);
+  }
+  orders.excess.erase(orders.excess.begin(), next);
+  return taken;
+}
+
 void DeletionQueue::Done(NodeNumber node, BlockId id, GenerationStamp generation) {
   const auto it = nodes_.find(node);
   if (it == nodes_.end()) return;
   it->second->queued.erase({id, generation});
+  it->second->excess.erase({id, generation});
   it->second->given.erase({id, generation});
 }
 
@@ -74,7 +102,8 @@ bool DeletionQueue::Contains(NodeNumber node, BlockId id, GenerationStamp genera
   const Orders* orders = Find(node);
   if (orders == nullptr) return false;
   const Orders::Name name{id, generation};
-  return orders->queued.contains(name) || orders->given.contains(name);
+  return orders->queued.contains(name) || orders->excess.contains(name) ||
+         orders->given.contains(name);
 }
 
 bool DeletionQueue::Contains(NodeNumber node, BlockId id) const {
@@ -84,12 +113,14 @@ bool DeletionQueue::Contains(NodeNumber node, BlockId id) const {
     const auto it = map.lower_bound({id, 0});
     return it != map.end() && it->first.first == id;
   };
-  return has(orders->queued) || has(orders->given);
+  return has(orders->queued) || has(orders->excess) || has(orders->given);
 }
 
 size_t DeletionQueue::size() const {
   size_t size = 0;
-  for (const auto& [number, orders] : nodes_) size += orders->queued.size() + orders->given.size();
+  for (const auto& [number, orders] : nodes_) {
+    size += orders->queued.size() + orders->excess.size() + orders->given.size();
+  }
   return size;
 }
 

@@ -71,8 +71,18 @@ absl::StatusOr<std::vector<NodeCommand>> ReportedState::Heartbeat(std::string_vi
 }
 
 void ReportedState::AddCommands(DataNode& node, std::vector<NodeCommand>* commands) {
-  DeleteReplicas deletes{deletions_.Take(node.number, options_.max_deletes_per_heartbeat,
-                                         Now() + options_.delete_timeout_ms)};
+  const size_t max = options_.max_deletes_per_heartbeat;
+  const int64_t deadline_ms = Now() + options_.delete_timeout_ms;
+  DeleteReplicas deletes{deletions_.Take(node.number, max, deadline_ms)};
+  // Not while replicas that were lost are in the map: they look as if they were enough.
+  if (lost_.empty()) {
+    const auto keep = [this](StorageNumber storage, const Block& block) {
+      return KeepExcess(storage, block);
+    };
+    const auto excess =
+        deletions_.TakeExcess(node.number, max - deletes.blocks.size(), deadline_ms, keep);
+    deletes.blocks.insert(deletes.blocks.end(), excess.begin(), excess.end());
+  }
   if (!deletes.blocks.empty()) commands->push_back(std::move(deletes));
   for (const DataNode::CopyOrder& order : std::exchange(node.copy_orders, {})) {
     const BlockEntry* block = blocks_.Find(order.block);
@@ -249,7 +259,9 @@ absl::Status ReportedState::BadReplica(std::string_view id, uint64_t incarnation
   ASSIGN_OR_RETURN(Storage * storage, nodes_.SpeakerStorage(id, incarnation, number));
   BlockEntry* block = blocks_.Find(reported.id);
   const NodeNumber node = storage->node->number;
-  if (storage->lost || deletions_.Contains(node, reported.id, reported.generation)) {
+  if (storage->lost) return absl::OkStatus();
+  if (deletions_.Contains(node, reported.id, reported.generation)) {
+    deletions_.Add(node, reported);  // not kept any more, were it excess
     return absl::OkStatus();
   }
   if (block == nullptr) {

@@ -363,11 +363,29 @@ void ReportedState::DeleteExcess(BlockId id, BlockEntry& block) {
     for (const Replica& replica : blocks_.AllReplicas(id, block)) {
       const bool same = replica.storage->node->number == number;
       if (!same || replica.generation != block.generation()) continue;
-      deletions_.Add(number, {id, replica.generation, replica.length});
+      deletions_.AddExcess(number, replica.storage->number,
+                           {id, replica.generation, replica.length});
       blocks_.RemoveReplica(id, block, *replica.storage);
     }
   }
   Evaluate(id, block);
+}
+
+bool ReportedState::KeepExcess(StorageNumber number, const Block& excess) {
+  BlockEntry* block = blocks_.Find(excess.id);
+  Storage& storage = *nodes_.FindStorage(number);
+  if (block == nullptr || block->phase() == BlockPhase::kOpen || storage.lost) return false;
+  if (block->generation() != excess.generation || block->length() != excess.length) return false;
+  const ReplicaCounts counts = blocks_.Count(excess.id, *block);
+  const bool needed = CopiesNeeded(*block, counts) > 0 && storage.node->in_service();
+  if (!needed && counts.good > 0 && !counts.unsure) return false;
+  // It was sure to be good when it was ordered away; had anything been told of it since, there
+  // would be no such order any more.
+  blocks_.PutReplica(excess.id, *block,
+                     {&storage, excess.generation, excess.length, ReplicaState::kFinalized});
+  storage.window.Touch(excess.id, Now(), options_.report_snapshot_margin_ms);
+  Evaluate(excess.id, *block);
+  return true;
 }
 
 void ReportedState::EndMove(BlockId id, BlockEntry& block) {

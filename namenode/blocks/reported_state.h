@@ -218,6 +218,8 @@ class ReportedState {
   // Orders the deletion of bad and outdated copies; true if there was one that could go.
   bool DeleteUseless(BlockId id, BlockEntry& block);
   void DeleteExcess(BlockId id, BlockEntry& block);
+  // Before the order is given: whether the replica is needed after all; then it counts again.
+  bool KeepExcess(StorageNumber number, const Block& excess);
   // The copy that a move waits for has arrived.
   void EndMove(BlockId id, BlockEntry& block);
 

@@ -209,7 +209,6 @@ void ClusterSim::Remove(BlockId id) {
 
 void ClusterSim::Resize(BlockId id) {
   const auto replication = static_cast<uint32_t>(2 + Draw(3));
-  blocks_[id].raised |= replication > blocks_[id].replication;
   blocks_[id].replication = static_cast<uint8_t>(replication);
   Push({ChangeOf(BlockChange::Kind::kReplication, id, replication)});
 }

@@ -20,7 +20,6 @@ struct BlockTruth {
   // A replica went in silence: the NameNode counts one too many until it is told. The storm leaves
   // such a block alone: what is decided meanwhile may rest on that replica.
   bool silent = false;
-  bool raised = false;  // its target was: an order under way may be older than that
 };
 
 class SimBlocks {

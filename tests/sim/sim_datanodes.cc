@@ -133,8 +133,7 @@ void ClusterSim::OrderDelete(SimNode* node, const std::vector<Block>& blocks) {
       ++truth.deleting;
       if (truth.replication > 0 && truth.deleting >= truth.good) {
         Note("the last good replica is ordered to be deleted", block.id, *node);
-      } else if (!truth.silent && !truth.raised &&
-                 truth.good < truth.deleting + truth.replication) {
+      } else if (!truth.silent && truth.good < truth.deleting + truth.replication) {
         Note("an order leaves too few good replicas", block.id, *node);
       }
     }

@@ -7,11 +7,6 @@
 #include "tests/sim/nn_call.h"
 
 namespace cairn::sim {
-namespace {
-
-constexpr int64_t kOrdersMs = 7'000;  // two heartbeats, and a little
-
-}  // namespace
 
 void ClusterSim::Crash(SimNode* node) {
   node->up = false;
@@ -63,12 +58,8 @@ void ClusterSim::LoseAll(SimNode* node, SimDisk* disk) {
   disk->used_bytes = 0;
 }
 
-// Orders that rest on what was lost may be under way until the next heartbeats.
 void ClusterSim::ToldOfLosses(SimNode* node) {
-  if (node->gone.empty()) return;
-  events_.After(kOrdersMs, [this, told = std::exchange(node->gone, {})] {
-    for (const uint32_t id : told) blocks_[id].silent = false;
-  });
+  for (const uint32_t id : std::exchange(node->gone, {})) blocks_[id].silent = false;
 }
 
 bool ClusterSim::FailDisk(SimNode* node, size_t index) {

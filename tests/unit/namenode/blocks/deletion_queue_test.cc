@@ -36,6 +36,54 @@ TEST(DeletionQueueTest, GivenOnceRememberedUntilDone) {
   EXPECT_TRUE(deletions.Contains(2, 7));
 }
 
+TEST(DeletionQueueTest, ExcessIsAskedForOnceMore) {
+  DeletionQueue deletions;
+  const Block wanted{7, 3, 100};
+  const Block excess{8, 3, 100};
+  deletions.AddExcess(1, 11, wanted);
+  deletions.AddExcess(1, 12, excess);
+  EXPECT_TRUE(deletions.Contains(1, 7, 3));
+  EXPECT_TRUE(deletions.Contains(1, 7));
+  EXPECT_EQ(deletions.size(), 2u);
+  EXPECT_THAT(deletions.Take(1, 10, 1000), IsEmpty());
+  const auto keep = [&](StorageNumber storage, const Block& block) {
+    EXPECT_EQ(storage, block == wanted ? 11u : 12u);
+    return block == wanted;
+  };
+  EXPECT_THAT(deletions.TakeExcess(1, 10, 1000, keep), ElementsAre(excess));
+  EXPECT_FALSE(deletions.Contains(1, 7));
+  EXPECT_TRUE(deletions.Contains(1, 8));  // under way
+  EXPECT_THAT(Expire(deletions, 1000), ElementsAre(1));
+  EXPECT_EQ(deletions.size(), 0u);
+}
+
+TEST(DeletionQueueTest, WhatMustGoIsNoExcess) {
+  DeletionQueue deletions;
+  const Block block{7, 3, 100};
+  deletions.AddExcess(1, 11, block);
+  deletions.AddUntracked(1, block);  // but the node has it: its report is awaited
+  deletions.AddExcess(1, 11, block);
+  const auto keep = [](StorageNumber, const Block&) { return true; };
+  EXPECT_THAT(deletions.TakeExcess(1, 10, 1000, keep), IsEmpty());
+  EXPECT_THAT(deletions.Take(1, 10, 1000), ElementsAre(block));
+  deletions.AddExcess(1, 11, block);
+  EXPECT_THAT(deletions.TakeExcess(1, 10, 1000, keep), IsEmpty());
+  EXPECT_TRUE(deletions.Contains(1, 7, 3));
+  deletions.Done(1, 7, 3);
+  deletions.AddExcess(1, 11, block);
+  deletions.Done(1, 7, 3);  // it went by itself
+  EXPECT_EQ(deletions.size(), 0u);
+}
+
+TEST(DeletionQueueTest, ExcessHasALimitToo) {
+  DeletionQueue deletions;
+  for (BlockId id = 1; id <= 5; ++id) deletions.AddExcess(1, 11, {id, 1, 0});
+  const auto keep = [](StorageNumber, const Block& block) { return block.id == 2; };
+  EXPECT_THAT(deletions.TakeExcess(1, 3, 1000, keep), SizeIs(3));  // 1, 3, 4
+  EXPECT_EQ(deletions.size(), 4u);
+  EXPECT_THAT(deletions.TakeExcess(1, 3, 1000, keep), SizeIs(1));
+}
+
 TEST(DeletionQueueTest, Limits) {
   DeletionQueue deletions;
   for (BlockId id = 1; id <= 5; ++id) deletions.Add(1, {id, 1, 0});

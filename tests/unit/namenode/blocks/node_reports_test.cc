@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/status.h"
@@ -316,6 +317,89 @@ TEST_F(NodeReportsTest, ADeletionUnderWayIsNotUndoneByAReport) {
   ASSERT_TRUE(Piece(node, true, true, {block, other}).ok());  // taken before the deletion
   ASSERT_TRUE(cluster_.Beat(node).ok());
   EXPECT_THAT(node.deleted, SizeIs(1));
+}
+
+// Four replicas of a block that shall have three; the order that takes one away waits.
+class ExcessTest : public NodeReportsTest {
+ protected:
+  ExcessTest() {
+    for (int i = 0; i < 4; ++i) cluster_.AddNode();
+    block_ = cluster_.AddBlock({1, 2, 3, 4}, 3);
+    for (NodeNumber number = 1; number <= 4; ++number) {
+      EXPECT_TRUE(cluster_.Beat(cluster_.node(number)).ok());
+    }
+    manager().RunReplicationRound();
+    const std::vector<NodeNumber> left = cluster_.Where(block_);
+    EXPECT_THAT(left, SizeIs(3));
+    for (NodeNumber number = 1; number <= 4; ++number) {
+      if (std::count(left.begin(), left.end(), number) == 0) excess_ = number;
+    }
+  }
+  FakeNode& excess() { return cluster_.node(excess_); }
+  FakeNode& other() { return cluster_.node(excess_ == 1 ? 2 : 1); }
+  absl::Status TellBad(FakeNode& node) {
+    return manager().BadReplica(node.registration.id, node.registration.incarnation, node.storage(),
+                                block_);
+  }
+
+  Block block_;
+  NodeNumber excess_ = 0;
+};
+
+TEST_F(ExcessTest, GoesWhereNothingHasChanged) {
+  ASSERT_TRUE(cluster_.Beat(excess()).ok());
+  EXPECT_THAT(excess().deleted, ElementsAre(block_));
+}
+
+TEST_F(ExcessTest, StaysWhereAnotherReplicaIsBad) {
+  ASSERT_TRUE(TellBad(other()).ok());
+  ASSERT_TRUE(cluster_.Beat(excess()).ok());
+  EXPECT_THAT(excess().deleted, IsEmpty());
+  EXPECT_THAT(cluster_.Where(block_), SizeIs(3));
+  ExpectCountsAreRight();
+  EXPECT_TRUE(cluster_.RunUntilSound());
+  EXPECT_THAT(cluster_.Where(block_), SizeIs(3));
+}
+
+TEST_F(ExcessTest, StaysWhereTheTargetWasRaised) {
+  cluster_.SetReplication(block_, 4);
+  ASSERT_TRUE(cluster_.Beat(excess()).ok());
+  EXPECT_THAT(excess().deleted, IsEmpty());
+  EXPECT_THAT(cluster_.Where(block_), SizeIs(4));
+  ExpectCountsAreRight();
+}
+
+TEST_F(ExcessTest, StaysWhereAnotherReplicaIsInDoubt) {
+  other().registration.incarnation = 99;
+  ASSERT_TRUE(cluster_.Register(other()).ok());  // has not reported yet
+  ASSERT_TRUE(cluster_.Beat(excess()).ok());
+  EXPECT_THAT(excess().deleted, IsEmpty());
+  EXPECT_EQ(cluster_.Counts().over_replicated, 1u);
+  ExpectCountsAreRight();
+  ASSERT_TRUE(cluster_.FullReport(other()).ok());
+  EXPECT_TRUE(cluster_.RunUntilSound());
+  EXPECT_THAT(cluster_.Where(block_), SizeIs(3));
+}
+
+TEST_F(ExcessTest, ThatIsBadItselfGoesInAnyCase) {
+  ASSERT_TRUE(TellBad(excess()).ok());
+  ASSERT_TRUE(TellBad(other()).ok());
+  ASSERT_TRUE(cluster_.Beat(excess()).ok());
+  EXPECT_THAT(excess().deleted, ElementsAre(block_));
+}
+
+TEST_F(ExcessTest, OfARemovedFileGoes) {
+  cluster_.Remove(block_);
+  ASSERT_TRUE(cluster_.Beat(excess()).ok());
+  EXPECT_THAT(excess().deleted, ElementsAre(block_));
+}
+
+TEST_F(ExcessTest, AReportUnderWayDoesNotTakeAwayWhatStays) {
+  ASSERT_TRUE(Piece(excess(), true, false, {block_}).ok());
+  cluster_.SetReplication(block_, 4);
+  ASSERT_TRUE(cluster_.Beat(excess()).ok());
+  ASSERT_TRUE(Piece(excess(), false, true, {}).ok());
+  EXPECT_THAT(cluster_.Where(block_), SizeIs(4));
 }
 
 TEST_F(NodeReportsTest, StoragesWithoutAReportAreAskedForOne) {
