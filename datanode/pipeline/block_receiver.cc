@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "common/logging.h"
@@ -82,7 +83,7 @@ absl::Status BlockReceiver::Run(const WriteHeader& header) {
              if (writer_ != nullptr) writer_->SetVisible(length);
            },
        .damaged = [this](NodeNumber mirror) { return parts_.damage->Note(mirror, NowUs() / 1000); },
-       .latencies = parts_.latencies});
+       .latencies = header.stage == WriteStage::kCopy ? nullptr : parts_.latencies});
   SetRelay(&relay);
   absl::Status status = Serve(header, &relay);
   SetRelay(nullptr);
@@ -92,9 +93,11 @@ absl::Status BlockReceiver::Run(const WriteHeader& header) {
 absl::Status BlockReceiver::Serve(const WriteHeader& header, AckRelay* relay) {
   RETURN_IF_ERROR(Setup(header, relay));
   const bool weak = IsWeak(header);
+  const bool copy = header.stage == WriteStage::kCopy;
   PacketCheck check(header);
   Packet packet;
   while (upstream_->Receive(&packet)) {
+    if (copy) parts_.transfers->turns()->Wait();
     {
       const Stopwatch work(&worked_us_);
       RETURN_IF_ERROR(check.Check(packet));
@@ -169,6 +172,8 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> BlockReceiver::OpenReplica(
 void BlockReceiver::Store(const WriteHeader& header, const Packet& packet) {
   if (!own_.ok()) return;
   const Stopwatch work(&worked_us_);
+  std::optional<CopyTurns::ClientWork> client;
+  if (header.stage != WriteStage::kCopy) client.emplace(parts_.transfers->turns());
   const uint64_t offset = packet.payload.empty() ? 0 : packet.offset;
   absl::Status stored = writer_->Append(offset, packet.payload, packet.crcs);
   if (stored.ok() && packet.last) {

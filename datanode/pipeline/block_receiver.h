@@ -59,7 +59,7 @@ class BlockReceiver {
     Connector* connector = nullptr;
     OpenTransfers* transfers = nullptr;
     DamageWatch* damage = nullptr;
-    PeerLatencies* latencies = nullptr;  // null: the mirror is not measured
+    PeerLatencies* latencies = nullptr;  // null: the mirror is not measured, nor is that of a copy
     ThreadCache* threads = nullptr;      // of the acks
   };
 

@@ -64,6 +64,7 @@ OpenTransfers::OpenTransfers(Options options, Metrics* metrics)
                               "Block streams whose bytes came, or lay here, damaged.")),
       idle_(metrics->AddCounter("cairn_datanode_idle_streams_total",
                                 "Block streams that were ended because their peer was silent.")),
+      turns_({}, metrics),
       watch_(std::make_unique<BackgroundTask>(
           "idle-streams",
           std::clamp<int64_t>(std::min(options.writer_silence_ms, options.reader_idle_ms) / 4, 10,

@@ -16,6 +16,7 @@
 #include "common/ids.h"
 #include "common/mutex.h"
 #include "common/status.h"
+#include "datanode/pipeline/copy_turns.h"
 
 namespace cairn {
 class BackgroundTask;
@@ -116,6 +117,8 @@ class OpenTransfers {
   // False when streams are still open after `timeout_ms`.
   bool WaitUntilNone(int64_t timeout_ms) ABSL_LOCKS_EXCLUDED(mu_);
   TransferLoad load() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Of clients and copies.
+  CopyTurns* turns() { return &turns_; }
   size_t limit() const { return limit_; }
 
  private:
@@ -138,6 +141,7 @@ class OpenTransfers {
   Counter* const disk_errors_;
   Counter* const checksum_errors_;
   Counter* const idle_;
+  CopyTurns turns_;
 
   mutable Mutex mu_;
   CondVar none_;

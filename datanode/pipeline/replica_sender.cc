@@ -50,9 +50,9 @@ class AckCollector final : public Upstream {
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
 };
 
-// What this node fails at is told in `own`, too.
+// What this node fails at is told in `own`, too. `turns`: clients go first; else nullptr.
 absl::Status SendAll(ReplicaReader& reader, AckRelay& relay, const AckCollector& acks,
-                     const std::function<bool()>& stopped, absl::Status* own) {
+                     const std::function<bool()>& stopped, CopyTurns* turns, absl::Status* own) {
   relay.Push(0, {}, 0);
   relay.Drain();
   RETURN_IF_ERROR(acks.Status(1));
@@ -61,6 +61,7 @@ absl::Status SendAll(ReplicaReader& reader, AckRelay& relay, const AckCollector&
   while (!packet.last) {
     if (stopped()) return absl::CancelledError("the copy is not wanted any more");
     packet.offset += packet.payload.size();
+    if (turns != nullptr) turns->Wait();
     absl::StatusOr<absl::Cord> payload =
         reader.ReadShared(packet.offset, kPacketBytes, /*verify=*/true, &packet.crcs);
     *own = payload.status();
@@ -108,7 +109,9 @@ absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vect
     absl::Status own;
     if (stream.ok()) {
       relay.SetMirror(std::move(stream));
-      status = SendAll(**reader, relay, acks, stopped, &own);
+      // A writer waits for a node that joins its pipeline.
+      CopyTurns* const turns = join ? nullptr : transfers_->turns();
+      status = SendAll(**reader, relay, acks, stopped, turns, &own);
     }
     // A target whose disk fails is no reason to doubt the disks here.
     const bool elsewhere = own.ok() && !status.ok() && !absl::IsCancelled(status);

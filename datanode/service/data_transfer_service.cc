@@ -28,14 +28,17 @@ constexpr uint64_t RoundUpToChunk(uint64_t bytes) {
 
 // Sends [offset, end) of the replica; both are chunk borders or the replica's end.
 absl::Status SendRange(ReplicaReader& reader, uint64_t offset, uint64_t end, uint64_t* sent,
-                       OpenTransfers::Ticket* ticket, ReadBlockStream* stream) {
+                       OpenTransfers::Ticket* ticket, CopyTurns* turns, ReadBlockStream* stream) {
   ReadPacketMessage packet;
   std::vector<uint32_t> crcs;
   packet.fields.set_replica_length(reader.block().length);
   do {
     // The reader checks the bytes in its own memory.
     const uint64_t wanted = RoundUpToChunk(std::min(kReadPacketBytes, end - offset));
-    ASSIGN_OR_RETURN(packet.payload, reader.ReadShared(offset, wanted, /*verify=*/false, &crcs));
+    {
+      const CopyTurns::ClientWork work(turns);
+      ASSIGN_OR_RETURN(packet.payload, reader.ReadShared(offset, wanted, /*verify=*/false, &crcs));
+    }
     packet.fields.set_offset(offset);
     packet.fields.mutable_crcs()->Assign(crcs.begin(), crcs.end());
     {
@@ -154,7 +157,7 @@ absl::Status DataTransferService::Read(grpc::ServerContext* context,
       const uint64_t wanted = request.length() == 0 ? left : std::min(request.length(), left);
       const uint64_t start = request.offset() / kChunkBytes * kChunkBytes;
       const uint64_t end = std::min(length, RoundUpToChunk(request.offset() + wanted));
-      status = SendRange(**reader, start, end, &sent, ticket.get(), stream);
+      status = SendRange(**reader, start, end, &sent, ticket.get(), transfers_->turns(), stream);
     }
   }
   if (idle.load() && !status.ok()) status = IdleStatus();
