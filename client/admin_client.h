@@ -20,6 +20,7 @@ struct VolumeReport {
   uint64_t capacity_bytes = 0;
   uint64_t used_bytes = 0;
   bool failed = false;
+  bool slow = false;  // beside the node's others
 };
 
 struct DataNodeReport {

@@ -42,7 +42,8 @@ DataNodeReport FromReport(const v1::DataNodeReport& in) {
     out.volumes.push_back({.path = volume.path(),
                            .capacity_bytes = volume.capacity_bytes(),
                            .used_bytes = volume.used_bytes(),
-                           .failed = volume.failed()});
+                           .failed = volume.failed(),
+                           .slow = volume.slow()});
   }
   return out;
 }

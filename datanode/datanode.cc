@@ -215,6 +215,7 @@ class DataNode::Impl {
   }
 
   absl::Status CheckDisks() {
+    store_->JudgeDisks(clock_->SteadyMs());
     for (const VolumeInfo& volume : store_->Volumes()) {
       const MetricLabels labels = {{"path", volume.path}};
       const auto set = [&](const char* name, const char* help, double value) {
@@ -228,6 +229,8 @@ class DataNode::Impl {
           static_cast<double>(volume.blocks));
       set("cairn_datanode_volume_failed", "1 when the data directory is out of use.",
           volume.failed ? 1 : 0);
+      set("cairn_datanode_volume_slow", "1 when the data directory is slow beside the others.",
+          volume.slow_us != 0 ? 1 : 0);
     }
     for (const ReplicaStore::SmallLogInfo& log : store_->SmallLogs()) ShowSmallLog(log);
     absl::Status status = store_->CheckVolumes();

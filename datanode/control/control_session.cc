@@ -45,6 +45,8 @@ void AddStorages(const std::vector<VolumeInfo>& volumes, const NodeNumbers& numb
     info->set_failed(volume.failed);
     info->set_blocks(volume.blocks);
     info->set_number(numbers.storage(volume.index));
+    info->set_slow_us(volume.slow_us);
+    info->set_others_us(volume.others_us);
   }
 }
 

@@ -24,6 +24,8 @@
 
 namespace cairn::datanode {
 
+class DiskMeter;
+
 class DataWriter {
  public:
   virtual ~DataWriter() = default;
@@ -37,6 +39,7 @@ class DataWriter {
 struct DataWriting {
   DiskWrites how = DiskWrites::kBuffered;
   AlignedBuffers* buffers = nullptr;  // unless how is kBuffered; must outlive the writer
+  DiskMeter* meter = nullptr;         // of the disk, outlives the files; null: nobody measures
 };
 
 // For the file at `path`, open as `file`, both of which must outlive the writer. `path` must stay

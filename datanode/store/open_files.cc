@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <utility>
 #include <vector>
 
 #include "common/crc32c.h"
+#include "datanode/store/disk_meter.h"
 
 namespace cairn::datanode {
 namespace {
@@ -18,6 +20,11 @@ constexpr uint64_t ChunkStart(uint64_t offset) { return offset / kChunkBytes * k
 // Where the chunk of the last byte of `length` begins.
 constexpr uint64_t LastChunkStart(uint64_t length) {
   return length == 0 ? 0 : ChunkStart(length - 1);
+}
+
+int64_t NowUs() {
+  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(since_origin).count();
 }
 
 absl::Status Differs(uint64_t offset) {
@@ -55,7 +62,8 @@ absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Create(Env* env, const std
   ASSIGN_OR_RETURN(auto data_file, env->Open(data, OpenMode::kTruncate));
   auto writer = MakeDataWriter(env, data, data_file.get(), writing, /*fresh=*/true);
   return std::unique_ptr<OpenFiles>(new OpenFiles(std::move(data_file), std::move(checksum_file),
-                                                  std::move(open), std::move(writer)));
+                                                  std::move(open), std::move(writer),
+                                                  writing.meter));
 }
 
 absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Open(Env* env, const std::string& data,
@@ -66,7 +74,8 @@ absl::StatusOr<std::unique_ptr<OpenFiles>> OpenFiles::Open(Env* env, const std::
   ASSIGN_OR_RETURN(auto checksum_file, env->Open(checksums, OpenMode::kReadWrite));
   auto writer = MakeDataWriter(env, data, data_file.get(), writing, /*fresh=*/false);
   std::unique_ptr<OpenFiles> files(new OpenFiles(std::move(data_file), std::move(checksum_file),
-                                                 std::move(open), std::move(writer)));
+                                                 std::move(open), std::move(writer),
+                                                 writing.meter));
   ASSIGN_OR_RETURN(files->torn_, files->DoFilesDiffer());
   RETURN_IF_ERROR(files->Trim());
   return files;
@@ -102,8 +111,8 @@ absl::Status OpenFiles::Append(uint64_t offset, const absl::Cord& payload,
   if (appended_ > 0 && end > preallocated_) RETURN_IF_ERROR(PreallocateFor(end, limit));
   torn_ = unsynced_ = true;
   const uint64_t known = at.length - offset;
-  RETURN_IF_ERROR(writer_->Write(
-      at.length, known == 0 ? payload : payload.Subcord(known, payload.size() - known)));
+  RETURN_IF_ERROR(
+      WriteData(at.length, known == 0 ? payload : payload.Subcord(known, payload.size() - known)));
   RETURN_IF_ERROR(WriteChecksums(ChunkStart(at.length), crcs.subspan(known / kChunkBytes)));
   torn_ = false;
   open_->SetWritten({.length = end, .tail_crc = crcs.back()});
@@ -185,9 +194,20 @@ absl::Status OpenFiles::SyncFiles() {
   return SyncOne(*checksums_);
 }
 
+absl::Status OpenFiles::WriteData(uint64_t offset, const absl::Cord& bytes) {
+  const int64_t start_us = NowUs();
+  RETURN_IF_ERROR(writer_->Write(offset, bytes));
+  const int64_t end_us = NowUs();
+  if (meter_ != nullptr) meter_->NoteWrite(bytes.size(), end_us - start_us, end_us / 1000);
+  return absl::OkStatus();
+}
+
 absl::Status OpenFiles::SyncOne(File& file) {
+  const int64_t start_us = NowUs();
   absl::Status status = file.Sync();
   if (!status.ok()) lost_ = true;
+  const int64_t end_us = NowUs();
+  if (meter_ != nullptr) meter_->NoteSync(end_us - start_us, end_us / 1000);
   return status;
 }
 

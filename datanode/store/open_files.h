@@ -59,17 +59,19 @@ class OpenFiles {
 
  private:
   OpenFiles(std::unique_ptr<File> data, std::unique_ptr<File> checksums,
-            std::shared_ptr<OpenReplica> open, std::unique_ptr<DataWriter> writer)
+            std::shared_ptr<OpenReplica> open, std::unique_ptr<DataWriter> writer, DiskMeter* meter)
       : data_(std::move(data)),
         checksums_(std::move(checksums)),
         open_(std::move(open)),
-        writer_(std::move(writer)) {}
+        writer_(std::move(writer)),
+        meter_(meter) {}
 
   absl::StatusOr<bool> DoFilesDiffer();
   absl::Status Compare(uint64_t offset, const absl::Cord& payload, std::span<const uint32_t> crcs,
                        const OpenReplica::Extent& end);
   absl::Status PreallocateFor(uint64_t length, uint64_t limit);
   absl::Status WriteChecksums(uint64_t offset, std::span<const uint32_t> crcs);
+  absl::Status WriteData(uint64_t offset, const absl::Cord& bytes);
   absl::Status SyncOne(File& file);
   absl::Status SyncSlot(const OpenReplica::Extent& end, uint32_t sequence);
   absl::StatusOr<OpenReplica::Extent> FindEnd(uint64_t length);
@@ -79,6 +81,7 @@ class OpenFiles {
   const std::unique_ptr<File> checksums_;
   const std::shared_ptr<OpenReplica> open_;
   const std::unique_ptr<DataWriter> writer_;  // to data_
+  DiskMeter* const meter_;                    // may be null
   uint64_t preallocated_ = 0;
   uint64_t appended_ = 0;  // by this object
   bool torn_ = false;      // the files may go further than open_ says: a write failed

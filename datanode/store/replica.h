@@ -47,6 +47,10 @@ struct VolumeInfo {
   uint64_t remaining_bytes = 0;  // that new replicas may take, after what open writes were promised
   uint64_t blocks = 0;           // finalized replicas
   bool failed = false;
+  // Of a volume that is slow beside the node's others (disk_meter.h): what a write of 1 MiB, or a
+  // sync, takes there, and on the others. 0: it is not slow.
+  uint64_t slow_us = 0;
+  uint64_t others_us = 0;
 };
 
 struct ReplicaInfo {

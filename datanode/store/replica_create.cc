@@ -61,34 +61,46 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::CreateIn(
                                          std::move(promise));
 }
 
-DataWriting ReplicaStore::WritingTo(const Volume& volume) {
-  if (!volume.takes_direct_writes()) return {};
-  return {.how = options_.disk_writes, .buffers = direct_buffers_.get()};
+DataWriting ReplicaStore::WritingTo(Volume& volume) {
+  if (!volume.takes_direct_writes()) return {.meter = &volume.meter()};
+  return {.how = options_.disk_writes, .buffers = direct_buffers_.get(), .meter = &volume.meter()};
 }
 
 // The volume with the most room; those within 10% of it take turns, so that equal disks share the
-// load.
+// load. Slow ones come last.
 absl::StatusOr<std::unique_ptr<SpacePromise>> ReplicaStore::ChooseVolume(uint64_t bytes,
                                                                          Volume** chosen) {
-  std::vector<std::pair<uint64_t, Volume*>> by_room;
+  struct Candidate {
+    bool slow = false;
+    uint64_t room = 0;
+    Volume* volume = nullptr;
+  };
+  std::vector<Candidate> by_room;
+  uint64_t most = 0;
   for (const auto& volume : volumes_) {
     const VolumeInfo info = volume->Info();
-    if (!info.failed) by_room.emplace_back(info.remaining_bytes, volume.get());
+    if (info.failed) continue;
+    by_room.push_back({info.slow_us != 0, info.remaining_bytes, volume.get()});
+    most = std::max(most, info.remaining_bytes);
   }
   if (by_room.empty()) return absl::InternalError("all data directories of this node failed");
-  std::stable_sort(by_room.begin(), by_room.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
-  const uint64_t most = by_room.front().first;
+  std::stable_sort(by_room.begin(), by_room.end(), [](const Candidate& a, const Candidate& b) {
+    return a.slow != b.slow ? b.slow : a.room > b.room;
+  });
+  const auto like_first = [&](const Candidate& candidate) {
+    const Candidate& first = by_room.front();
+    return candidate.slow == first.slow && candidate.room >= first.room - first.room / 10;
+  };
   size_t equals = 0;
-  while (equals < by_room.size() && by_room[equals].first >= most - most / 10) ++equals;
+  while (equals < by_room.size() && like_first(by_room[equals])) ++equals;
   std::sort(by_room.begin(), by_room.begin() + static_cast<ptrdiff_t>(equals),
-            [](const auto& a, const auto& b) { return a.second->index() < b.second->index(); });
+            [](const auto& a, const auto& b) { return a.volume->index() < b.volume->index(); });
   const auto turn = static_cast<ptrdiff_t>(next_volume_.fetch_add(1) % equals);
   std::rotate(by_room.begin(), by_room.begin() + turn,
               by_room.begin() + static_cast<ptrdiff_t>(equals));
-  for (const auto& [room, volume] : by_room) {
-    if (auto promise = volume->Promise(bytes)) {
-      *chosen = volume;
+  for (const Candidate& candidate : by_room) {
+    if (auto promise = candidate.volume->Promise(bytes)) {
+      *chosen = candidate.volume;
       return promise;
     }
   }

@@ -1,6 +1,10 @@
 #include "datanode/store/replica_store.h"
 
+#include <map>
+#include <string>
+
 #include "common/data_dir.h"
+#include "datanode/store/disk_meter.h"
 #include "datanode/store/replica_map.h"
 #include "datanode/store/volume.h"
 
@@ -16,6 +20,15 @@ std::vector<VolumeInfo> ReplicaStore::Volumes() {
   infos.reserve(volumes_.size());
   for (const auto& volume : volumes_) infos.push_back(volume->Info());
   return infos;
+}
+
+void ReplicaStore::JudgeDisks(int64_t steady_ms) {
+  std::map<std::string, DiskFigures> figures;
+  for (const auto& volume : volumes_) {
+    if (!volume->failed()) figures[volume->storage_id()] = volume->meter().Report(steady_ms);
+  }
+  slow_disks_->Judge(figures);
+  for (const auto& volume : volumes_) volume->SetSlow(slow_disks_->Find(volume->storage_id()));
 }
 
 std::vector<ReplicaInfo> ReplicaStore::Replicas(size_t volume) {

@@ -38,6 +38,7 @@ class ReplicaClaim;
 class ReplicaMap;
 class ReplicaReader;
 class ReplicaWriter;
+class SlowDisks;
 class SpacePromise;
 class Volume;
 enum class Place;
@@ -185,6 +186,9 @@ class ReplicaStore {
 
   // --- what there is ---
   std::vector<VolumeInfo> Volumes();
+  // Compares the disks with each other (disk_meter.h); one that is slow is the last to get new
+  // replicas. Called by one thread, every few seconds.
+  void JudgeDisks(int64_t steady_ms);
   // Finalized and open replicas of a volume; none when it failed. One that is finalized and not yet
   // durable is open here.
   std::vector<ReplicaInfo> Replicas(size_t volume);
@@ -245,7 +249,7 @@ class ReplicaStore {
   // `may_replace`: whether a new replica may take the place of one that is not bad.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> CreateIn(
       const Block& block, Place place, const std::function<bool(const Replica&)>& may_replace);
-  DataWriting WritingTo(const Volume& volume);
+  DataWriting WritingTo(Volume& volume);
   absl::Status Enter(Replica fresh, const std::function<bool(const Replica&)>& may_replace);
   bool ManyPending() ABSL_LOCKS_EXCLUDED(pending_mu_);
   void AddPending(const Block& block) ABSL_LOCKS_EXCLUDED(pending_mu_);
@@ -288,6 +292,7 @@ class ReplicaStore {
   std::vector<std::unique_ptr<Volume>> volumes_;  // in the order of dirs_, without failed ones
   std::function<void()> wake_sync_;
   std::vector<std::atomic<uint64_t>> replayed_;  // of each volume
+  std::unique_ptr<SlowDisks> slow_disks_;        // of the thread that judges
   std::atomic<bool> ready_ = false;              // the cluster is known, replicas are loaded
   std::atomic<uint64_t> next_volume_ = 0;
   std::atomic<BlockId> highest_block_id_ = 0;

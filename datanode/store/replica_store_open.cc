@@ -41,7 +41,8 @@ ReplicaStore::ReplicaStore(Env* env, Options options)
     : env_(env),
       options_(std::move(options)),
       direct_buffers_(std::make_unique<AlignedBuffers>(kDirectBuffers)),
-      replicas_(std::make_unique<ReplicaMap>()) {}
+      replicas_(std::make_unique<ReplicaMap>()),
+      slow_disks_(std::make_unique<SlowDisks>()) {}
 
 ReplicaStore::~ReplicaStore() {
   if (!ready_.load()) return;

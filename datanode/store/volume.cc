@@ -256,7 +256,22 @@ VolumeInfo Volume::Info() {
   info.remaining_bytes = failed_ ? 0 : RemainingLocked(last_space_);
   info.blocks = finalized_;
   info.failed = failed_;
+  info.slow_us = slow_.us;
+  info.others_us = slow_.others_us;
   return info;
+}
+
+void Volume::SetSlow(const SlowDisks::Verdict* slow) {
+  MutexLock lock(mu_);
+  const bool was_slow = slow_.us != 0;
+  slow_ = slow == nullptr ? SlowDisks::Verdict{} : *slow;
+  if (was_slow == (slow != nullptr)) return;
+  if (was_slow) {
+    LogInfo("{}: is not slow any more", path_);
+  } else {
+    LogWarn("{}: is slow, a write or a sync takes {} us, on this node's other disks {} us", path_,
+            slow_.us, slow_.others_us);
+  }
 }
 
 bool Volume::failed() const {

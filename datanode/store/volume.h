@@ -18,6 +18,7 @@
 #include "common/ids.h"
 #include "common/mutex.h"
 #include "common/status.h"
+#include "datanode/store/disk_meter.h"
 #include "datanode/store/open_replica.h"
 #include "datanode/store/replica.h"
 
@@ -82,6 +83,10 @@ class Volume {
   // Whether its file system takes direct writes; set by the store's start.
   bool takes_direct_writes() const { return takes_direct_writes_.load(); }
   void SetTakesDirectWrites() { takes_direct_writes_.store(true); }
+
+  // How its writes and syncs are measured, and what came of it; nullptr: it is not slow.
+  DiskMeter& meter() { return meter_; }
+  void SetSlow(const SlowDisks::Verdict* slow) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Files. Generation and id are in decimal; finalized replicas are spread over 32 x 32 folders.
   std::string FolderOf(Place place, BlockId id) const;
@@ -168,9 +173,11 @@ class Volume {
   std::atomic<bool> takes_direct_writes_ = false;
 
   std::unique_ptr<SmallLog> small_log_;
+  DiskMeter meter_;
 
   mutable Mutex mu_;
-  uint64_t log_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of the small-replica log's segments
+  SlowDisks::Verdict slow_ ABSL_GUARDED_BY(mu_);  // 0: it is not
+  uint64_t log_bytes_ ABSL_GUARDED_BY(mu_) = 0;   // of the small-replica log's segments
   uint64_t used_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t finalized_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t promised_ ABSL_GUARDED_BY(mu_) = 0;

@@ -59,6 +59,8 @@ void DatanodeTable::TakeStats(Storage& storage, const StorageReport& report) {
   storage.used_bytes = report.used_bytes;
   storage.remaining_bytes = report.remaining_bytes;
   storage.failed = report.failed;
+  storage.slow_us = report.slow_us;
+  storage.others_us = report.others_us;
 }
 
 void DatanodeTable::Load(const NodeRegistration& node, AdminState admin) {
@@ -270,23 +272,21 @@ NodeState DatanodeTable::State(const DataNode& node, int64_t now_ms, std::string
     return because(NodeState::kFailed, [] { return "not seen since the NameNode started"; });
   }
   if (!node.alive) return because(NodeState::kFailed, silence);
-  bool any_failed = false;
+  bool any_bad = false;
   bool all_failed = !node.storages.empty();
   bool report_due = false;
   for (const Storage* storage : node.storages) {
-    if (storage->failed) {
-      any_failed = true;
-    } else {
-      all_failed = false;
-      report_due |= storage->stale;
-    }
+    any_bad |= storage->failed || storage->slow_us != 0;
+    if (storage->failed) continue;
+    all_failed = false;
+    report_due |= storage->stale;
   }
   if (all_failed) return because(NodeState::kFailed, [] { return "all volumes failed"; });
   if (Late(node, now_ms)) return because(NodeState::kDegraded, silence);
   if (report_due) {
     return because(NodeState::kRecovering, [] { return "its full block report is awaited"; });
   }
-  if (any_failed || slow_.Find(node.number) != nullptr || Erring(node, now_ms)) {
+  if (any_bad || slow_.Find(node.number) != nullptr || Erring(node, now_ms)) {
     return because(NodeState::kDegraded, [&] { return WhyDegraded(node, now_ms); });
   }
   return NodeState::kHealthy;
@@ -295,7 +295,13 @@ NodeState DatanodeTable::State(const DataNode& node, int64_t now_ms, std::string
 std::string DatanodeTable::WhyDegraded(const DataNode& node, int64_t now_ms) const {
   std::vector<std::string> reasons;
   for (const Storage* storage : node.storages) {
-    if (storage->failed) reasons.push_back(fmt::format("volume {} failed", storage->path));
+    if (storage->failed) {
+      reasons.push_back(fmt::format("volume {} failed", storage->path));
+    } else if (storage->slow_us != 0) {
+      reasons.push_back(fmt::format("volume {} is slow: {} a write or sync, the others {}",
+                                    storage->path, Millis(storage->slow_us),
+                                    Millis(storage->others_us)));
+    }
   }
   if (const SlowNodes::Verdict* slow = slow_.Find(node.number)) {
     reasons.push_back(fmt::format("slow: {} a packet, its peers {}", Millis(slow->latency_us),
@@ -326,8 +332,8 @@ DataNodeReport DatanodeTable::Describe(const DataNode& node, int64_t now_ms) con
   report.state = State(node, now_ms, &report.reason);
   report.admin_state = node.admin;
   for (const Storage* storage : node.storages) {
-    report.volumes.push_back(
-        {storage->path, storage->capacity_bytes, storage->used_bytes, storage->failed});
+    report.volumes.push_back({storage->path, storage->capacity_bytes, storage->used_bytes,
+                              storage->failed, !storage->failed && storage->slow_us != 0});
     if (storage->failed) continue;
     report.capacity_bytes += storage->capacity_bytes;
     report.used_bytes += storage->used_bytes;

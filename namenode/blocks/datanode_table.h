@@ -41,6 +41,8 @@ struct Storage {
   uint64_t capacity_bytes = 0;
   uint64_t used_bytes = 0;
   uint64_t remaining_bytes = 0;
+  uint64_t slow_us = 0;  // as in StorageReport
+  uint64_t others_us = 0;
   std::string id;
   std::string path;
   // Since when a new full report is to settle what is in doubt; 0: nothing is. One that began later

@@ -52,6 +52,10 @@ struct StorageReport {
   uint64_t used_bytes = 0;       // by replicas
   uint64_t remaining_bytes = 0;  // that new replicas may take
   bool failed = false;
+  // Of one that is slow beside its node's others: what a write or a sync takes there, and on the
+  // others. 0: it is not.
+  uint64_t slow_us = 0;
+  uint64_t others_us = 0;
 };
 
 struct NodeRegistration {

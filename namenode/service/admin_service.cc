@@ -50,6 +50,7 @@ void ToProto(const DataNodeReport& node, v1::DataNodeReport* out) {
     volume_out->set_capacity_bytes(volume.capacity_bytes);
     volume_out->set_used_bytes(volume.used_bytes);
     volume_out->set_failed(volume.failed);
+    volume_out->set_slow(volume.slow);
   }
 }
 

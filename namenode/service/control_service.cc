@@ -24,6 +24,8 @@ StorageReport FromProto(const v1::StorageInfo& storage) {
   out.used_bytes = storage.used_bytes();
   out.remaining_bytes = storage.remaining_bytes();
   out.failed = storage.failed();
+  out.slow_us = storage.slow_us();
+  out.others_us = storage.others_us();
   return out;
 }
 

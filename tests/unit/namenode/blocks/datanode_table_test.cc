@@ -86,6 +86,23 @@ TEST_F(DatanodeTableTest, FailedVolumes) {
   EXPECT_EQ(reason_, "all volumes failed");
 }
 
+TEST_F(DatanodeTableTest, SlowVolumes) {
+  table_.Register(Registration(1, 7, "a:1"), now_);
+  Reported(1);
+  HeartbeatReport report;
+  report.storages = {{10, "", "", 1000, 100, 900, false},
+                     {11, "", "", 1000, 100, 900, false, 310'000, 4'000}};
+  EXPECT_TRUE(table_.Heartbeat(*table_.Find(1), report, now_).empty());  // nothing is lost
+  EXPECT_EQ(State(1), NodeState::kDegraded);
+  EXPECT_EQ(reason_, "volume /d11 is slow: 310.0 ms a write or sync, the others 4.0 ms");
+  EXPECT_EQ(Tier(1), PlacementTier::kSecondary);
+  EXPECT_TRUE(table_.Describe(*table_.Find(1), now_).volumes[1].slow);
+  EXPECT_FALSE(table_.Describe(*table_.Find(1), now_).volumes[0].slow);
+  report.storages[1].slow_us = report.storages[1].others_us = 0;
+  table_.Heartbeat(*table_.Find(1), report, now_);
+  EXPECT_EQ(State(1), NodeState::kHealthy);
+}
+
 TEST_F(DatanodeTableTest, SecondLiveNodeWithTheSameIdIsRefused) {
   table_.Register(Registration(1, 7, "a:1"), now_);
   const NodeRegistration second = Registration(1, 8, "b:2");
