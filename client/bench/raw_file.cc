@@ -64,6 +64,19 @@ absl::Status RawFile::Sync() {
   return absl::OkStatus();
 }
 
+absl::Status RawFile::Read(uint64_t offset, const AlignedBuffer& buffer) const {
+  const std::span<char> out = buffer.span();
+  for (size_t done = 0; done < out.size();) {
+    const ssize_t got =
+        pread(fd(), out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus("a file of the baseline", errno);
+    if (got == 0) return absl::OutOfRangeError("a file of the baseline is too short");
+    done += static_cast<size_t>(got);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RawFile::Fill(const Content& content, uint64_t file, uint64_t bytes,
                            const Stopped& stopped) {
   const AlignedBuffer buffer(Content::kPieceBytes);

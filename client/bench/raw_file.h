@@ -46,6 +46,8 @@ class RawFile {
   // buffer may be written too, up to such a multiple.
   absl::Status Write(uint64_t offset, const AlignedBuffer& buffer, size_t bytes);
   absl::Status Sync();  // fdatasync
+  // Fills the buffer; OUT_OF_RANGE where the file ends before.
+  absl::Status Read(uint64_t offset, const AlignedBuffer& buffer) const;
   // Writes the first `bytes` of the content, and syncs.
   absl::Status Fill(const Content& content, uint64_t file, uint64_t bytes, const Stopped& stopped);
   // DATA_LOSS unless it begins with these `bytes` of the content.
