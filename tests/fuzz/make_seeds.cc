@@ -97,6 +97,10 @@ void AddTexts(Seeds& seeds) {
                            "261128021105-1", "*a*b*c", "[a-"}) {
     seeds.Add("fuzz_words", text);
   }
+  for (const char* target :
+       {"/api/report?limit=10&x", "/a%20b/%e6%97%a5?k+1=%26%3d&=v&&k+1=", "/%00"}) {
+    seeds.Add("fuzz_http", target);
+  }
   seeds.Add("fuzz_version", R"({"layout":1,"type":"namenode","cluster_id":"c","node_id":"n",)"
                             R"("storage_id":"s"})");
   seeds.Add("fuzz_version", R"({"layout":2,"type":"datanode","crc32c":"00000000"})");
