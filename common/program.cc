@@ -122,7 +122,10 @@ std::optional<int> BeginProgram(CommandLine& line, int argc, const char* const* 
   const absl::StatusOr<LogLevel> level = ParseLogLevel(flags.log_level);
   absl::Status status = level.status();
   if (status.ok()) status = InitLogging(*level, flags.log_file);
-  if (status.ok()) status = RemoveReadyFile(*NewPosixEnv(), flags.ready_file);
+  // The daemon's alone: a command beside it, with the same environment or file, serves nothing.
+  if (status.ok() && parsed->command == nullptr) {
+    status = RemoveReadyFile(*NewPosixEnv(), flags.ready_file);
+  }
   if (!status.ok()) return ReportFailure(line.program(), status);
   return std::nullopt;
 }

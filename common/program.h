@@ -66,7 +66,8 @@ struct CommonFlags {
                std::vector<std::string> config_files = {});
 };
 
-// Parses the command line, prints --help or --version, opens the log, removes an old ready file.
+// Parses the command line, prints --help or --version, opens the log, removes an old ready file
+// unless a command is given: then a daemon with the same settings may be serving.
 // Returns the exit status when the program is to end now.
 std::optional<int> BeginProgram(CommandLine& line, int argc, const char* const* argv,
                                 const CommonFlags& flags, ParsedCommand* parsed);

@@ -23,6 +23,8 @@ TEST(ProgramTest, BeginProgram) {
   const auto run = [&](std::vector<const char*> argv, std::string* out) {
     argv.insert(argv.begin(), "cairn-datanode");
     CommandLine line("cairn-datanode", "Keeps blocks");
+    line.CommandMayBeMissing();
+    line.AddCommand("verify", "", 0, 0, "works beside a daemon");
     CommonFlags flags;
     flags.Declare(line);
     ParsedCommand parsed;
@@ -42,6 +44,8 @@ TEST(ProgramTest, BeginProgram) {
   EXPECT_EQ(out, "cairn-datanode: unknown option --bogus; see cairn-datanode --help\n");
   EXPECT_EQ(run({"--log-level", "loud"}, &out), 2);
   EXPECT_EQ(run({"--log-file", "/proc/no/such/log"}, &out), 1);
+  EXPECT_EQ(run({"--ready-file", ready.c_str(), "verify"}, &out), std::nullopt);
+  EXPECT_TRUE(std::ifstream(ready).good());  // of the daemon beside it
   EXPECT_EQ(run({"--ready-file", ready.c_str()}, &out), std::nullopt);
   EXPECT_FALSE(std::ifstream(ready).good());
 }
