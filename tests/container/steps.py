@@ -13,6 +13,7 @@ from host import Failure, wait_until
 
 SIZE_LIMIT = 200_000_000
 FILE = 192 * MIB
+HALF = 104 * MIB  # in the middle of a block
 BLOCK = ("--block-size", "32M", "-r", "3")
 
 
@@ -44,7 +45,7 @@ def writing(cluster):
 
 def build_the_image(cluster):
     """The image is small, and its user is not root."""
-    cluster.docker("build", "--file", "deploy/Dockerfile", "--build-arg", "PROGRAMS=prebuilt",
+    cluster.docker("build", "--force-rm", "--file", "deploy/Dockerfile", "--build-arg", "PROGRAMS=prebuilt",
                    "--tag", IMAGE, ".", cwd=cluster.root, timeout=300)
     image = cluster.inspect(IMAGE)
     print(f"  {image['Size'] / 1e6:.0f} MB", flush=True)
@@ -100,7 +101,8 @@ def put_and_get(cluster):
     made.unlink()
     cluster.inside(namenode, "cairn", "get", "/outside/file", "/tmp/copy")
     cluster.inside(namenode, "cmp", "/tmp/content", "/tmp/copy")
-    cluster.inside(namenode, "rm", "/tmp/content", "/tmp/copy")
+    cluster.inside(namenode, "rm", "/tmp/copy")
+    cluster.docker("exec", "--user", "root", namenode, "rm", "/tmp/content")
     cluster.files.update({"/inside/file": sha, "/outside/file": sha})
     expect(cluster.sha_inside("/inside/file") == sha, "cat inside")
     cluster.inside(namenode, "cairn", "admin", "checkpoint")
@@ -121,7 +123,7 @@ def stop_and_start(cluster):
 def kill_a_datanode(cluster):
     """In the middle of a put, which goes on."""
     with slow_put(cluster, "datanode-killed") as put:
-        put.feed(FILE // 2)
+        put.feed(HALF)
         victim = writing(cluster)
         cluster.docker("kill", victim)
         put.finish()
@@ -133,7 +135,7 @@ def kill_the_namenode(cluster):
     """In the middle of a put; the restart policy brings it back."""
     namenode = cluster.namenode()
     with slow_put(cluster, "namenode-killed") as put:
-        put.feed(FILE // 2)
+        put.feed(HALF)
         # Not `docker kill`: what that ends, the engine takes for stopped on purpose.
         os.kill(cluster.state(namenode)["Pid"], signal.SIGKILL)
         acknowledged = put.finish(may_fail=True)
@@ -144,7 +146,7 @@ def kill_the_namenode(cluster):
 def pause_a_datanode(cluster):
     """In the middle of a put, which goes on without it."""
     with slow_put(cluster, "datanode-paused") as put:
-        put.feed(FILE // 2)
+        put.feed(HALF)
         victim = writing(cluster)
         cluster.docker("pause", victim)
         try:
@@ -158,7 +160,7 @@ def cut_a_datanode_off(cluster):
     """From the network, in the middle of a put; its health check tells; then it is back."""
     network = f"{PROJECT}_default"
     with slow_put(cluster, "datanode-cut-off") as put:
-        put.feed(FILE // 2)
+        put.feed(HALF)
         victim = writing(cluster)
         cluster.docker("network", "disconnect", network, victim)
         put.finish()
