@@ -47,7 +47,7 @@ class Cluster:
         return self.engine.docker(*arguments, **options)
 
     def compose(self, *arguments, **options):
-        options.setdefault("timeout", 180)
+        options.setdefault("timeout", 300)
         return run(*self.program, "--project-name", PROJECT, "--project-directory", self.root,
                    "--file", self.root / "docker-compose.yml",
                    "--file", self.root / "tests/container/compose.yml",
