@@ -48,7 +48,7 @@ namespace {
 
 // prometheus-cpp throws when a name is used twice with different types, or is not a valid name.
 template <typename Add>
-auto* AddOrDie(const std::string& name, Add&& add) {
+auto AddOrDie(const std::string& name, Add&& add) {
   try {
     return add();
   } catch (const std::exception& e) {
@@ -86,6 +86,17 @@ Histogram* Metrics::AddHistogram(const std::string& name, const std::string& hel
     MutexLock lock(impl_->mu);
     auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(impl_->registry);
     return Impl::HandleFor(impl_->histograms, family.Add(labels, buckets));
+  });
+}
+
+void Metrics::RemoveGauge(const std::string& name, const MetricLabels& labels) {
+  AddOrDie(name, [&] {
+    MutexLock lock(impl_->mu);
+    auto& family = prometheus::BuildGauge().Name(name).Register(impl_->registry);
+    prometheus::Gauge& gauge = family.Add(labels);  // the one that is there
+    impl_->gauges.erase(&gauge);
+    family.Remove(&gauge);
+    return nullptr;
   });
 }
 

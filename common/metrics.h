@@ -3,7 +3,7 @@
 // Why: prometheus-cpp does the work and stays behind this. A Metrics is made by each composition
 // root and injected, so that several daemons can live in one process. Names start with "cairn_" and
 // follow Prometheus' conventions: counters end in _total, times are in seconds, sizes in bytes.
-// Thread-safe; handles live as long as their Metrics.
+// Thread-safe; handles live as long as their Metrics, but for gauges that are removed.
 #pragma once
 
 #include <map>
@@ -71,6 +71,9 @@ class Metrics {
   Histogram* AddHistogram(const std::string& name, const std::string& help,
                           const MetricLabels& labels = {},
                           const std::vector<double>& buckets = LatencyBuckets());
+
+  // The gauge is shown no more; what AddGauge gave of it must not be used again.
+  void RemoveGauge(const std::string& name, const MetricLabels& labels);
 
   // Everything in Prometheus' text format (version 0.0.4).
   std::string RenderText() const;

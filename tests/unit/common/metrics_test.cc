@@ -27,6 +27,20 @@ TEST(MetricsTest, RendersPrometheusText) {
   EXPECT_THAT(text, HasSubstr("cairn_latency_seconds_count 2\n"));
 }
 
+TEST(MetricsTest, AGaugeThatIsRemovedIsShownNoMore) {
+  Metrics metrics;
+  metrics.AddGauge("cairn_disk", "D.", {{"path", "/a"}})->Set(1);
+  metrics.AddGauge("cairn_disk", "D.", {{"path", "/b"}})->Set(2);
+  metrics.RemoveGauge("cairn_disk", {{"path", "/a"}});
+  metrics.RemoveGauge("cairn_disk", {{"path", "/never"}});
+  const std::string text = metrics.RenderText();
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("/a")));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("/never")));
+  EXPECT_THAT(text, HasSubstr("cairn_disk{path=\"/b\"} 2\n"));
+  metrics.AddGauge("cairn_disk", "D.", {{"path", "/a"}})->Set(3);  // it is back
+  EXPECT_THAT(metrics.RenderText(), HasSubstr("cairn_disk{path=\"/a\"} 3\n"));
+}
+
 TEST(MetricsTest, TheSameNameAndLabelsAreTheSameHandle) {
   Metrics metrics, other;
   Counter* counter = metrics.AddCounter("cairn_x_total", "X.", {{"a", "1"}});
