@@ -77,10 +77,10 @@ absl::StatusOr<std::unique_ptr<SpacePromise>> ReplicaStore::ChooseVolume(uint64_
   };
   std::vector<Candidate> by_room;
   uint64_t most = 0;
-  for (const auto& volume : volumes_) {
+  for (Volume* const volume : CurrentVolumes()) {
+    if (volume->failed()) continue;
     const VolumeInfo info = volume->Info();
-    if (info.failed) continue;
-    by_room.push_back({info.slow_us != 0, info.remaining_bytes, volume.get()});
+    by_room.push_back({info.slow_us != 0, info.remaining_bytes, volume});
     most = std::max(most, info.remaining_bytes);
   }
   if (by_room.empty()) return absl::InternalError("all data directories of this node failed");
@@ -143,8 +143,12 @@ absl::Status ReplicaStore::CheckWriter(const ReplicaWriter& writer) {
   });
   if (deleted) return Deleted(writer.block_);
   RETURN_IF_ERROR(writer.open_->failure());
-  if (writer.volume_->failed()) {
+  if (writer.volume_->broken()) {
     return absl::InternalError(fmt::format("data directory {} failed", writer.volume_->path()));
+  }
+  if (writer.volume_->failed()) {
+    return absl::UnavailableError(
+        fmt::format("data directory {} was removed", writer.volume_->path()));
   }
   return absl::OkStatus();
 }
@@ -314,7 +318,7 @@ void ReplicaStore::RemoveOwned(BlockId id) {
     if (entry.delete_requested) {
       Notify(&ReplicaObserver::OnDeleted, *entry.volume, entry.block);
     }
-    if (entry.replaces == nullptr) {
+    if (entry.replaces == nullptr || entry.replaces->volume->failed()) {
       shard.erase(id);
       return;
     }

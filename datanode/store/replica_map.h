@@ -96,6 +96,18 @@ class ReplicaMap {
     }
   }
 
+  // Removes what f(Replica&) returns true for, a shard's lock at a time.
+  template <typename F>
+  void EraseIf(F f) {
+    for (LockedShard& shard : shards_) {
+      {
+        MutexLock lock(shard.mu);
+        absl::erase_if(shard.replicas, [&](auto& entry) { return f(entry.second); });
+      }
+      shard.changed.SignalAll();
+    }
+  }
+
   // Claims the replica of a block, once nobody else does. `check` sees it under the lock; an error
   // is returned. NOT_FOUND without one, UNAVAILABLE when that takes too long.
   absl::StatusOr<ReplicaClaim> Claim(BlockId id,

@@ -46,8 +46,8 @@ std::map<BlockId, FilesOfBlock> GroupByBlock(const std::vector<std::string>& nam
 }  // namespace
 
 Volume* ReplicaStore::FindVolume(size_t index) const {
-  for (const auto& volume : volumes_) {
-    if (volume->index() == index) return volume.get();
+  for (Volume* const volume : CurrentVolumes()) {
+    if (volume->index() == index) return volume;
   }
   return nullptr;
 }
@@ -208,13 +208,15 @@ absl::Status ReplicaStore::AddFound(size_t index, const Block& block) {
   RETURN_IF_ERROR(CheckFound(*volume, found));
   RETURN_IF_ERROR(SyncFound(*volume, found));
   const bool entered = replicas_->WithShard(block.id, [&](ReplicaMap::Shard& shard) {
-    if (!shard.emplace(block.id, found).second) return false;
+    // One that is removed takes nothing in any more: what it has is being forgotten.
+    if (volume->failed() || !shard.emplace(block.id, found).second) return false;
     volume->AddUsed(block.length);
     volume->AddFinalized(1);
     return true;
   });
   if (!entered) {
-    return absl::AlreadyExistsError(fmt::format("this node has a replica of block {}", block.id));
+    return absl::AlreadyExistsError(
+        fmt::format("this node has a replica of block {}, or its disk is out of use", block.id));
   }
   ReplicaClaim claim(replicas_.get(), found);
   // Since it was verified, another replica of the block may have come and gone. From here on nobody

@@ -27,16 +27,17 @@ absl::Status ReadExactly(Env* env, const std::string& path, uint64_t offset, std
 
 }  // namespace
 
-void ReplicaStore::MakeSmallLog(size_t index) {
+void ReplicaStore::MakeSmallLog(Volume* volume) {
   if (options_.small_replica_max_bytes == 0) return;
-  Volume* const volume = volumes_[index].get();
   SmallLog::Options options;
   options.folder = volume->SmallLogFolder();
   options.segment_bytes = options_.small_log_segment_bytes;
   options.max_segments = options_.small_log_segments;
   options.take_space = [volume](uint64_t bytes) { return volume->TakeForLog(bytes); };
   options.give_back = [volume](uint64_t bytes) { volume->GiveBackOfLog(bytes); };
-  options.mark = [dir = dirs_[index].get()](bool in_use) {
+  options.mark = [volume](bool in_use) {
+    DataDir* const dir = volume->dir();
+    if (dir == nullptr) return absl::UnavailableError(volume->path() + " was removed");
     return dir->SetLayout(in_use ? kDataDirLayoutWithLog : kDataDirLayout);
   };
   options.on_full = [this] {
@@ -45,17 +46,16 @@ void ReplicaStore::MakeSmallLog(size_t index) {
   volume->SetSmallLog(std::make_unique<SmallLog>(env_, std::move(options)));
 }
 
-absl::Status ReplicaStore::ReplaySmall(size_t index) {
-  Volume* const volume = volumes_[index].get();
+absl::Status ReplicaStore::ReplaySmall(Volume* volume) {
   ASSIGN_OR_RETURN(const SmallLogReplayed replayed, ReplaySmallLog(env_, *volume));
-  replayed_[index].store(replayed.rewritten);
+  volume->SetReplayed(replayed.rewritten);
   if (replayed.log_found) {
     LogInfo("{}: the small-replica log had {} records; {} replicas were written again",
             volume->path(), replayed.records, replayed.rewritten);
   }
-  DataDir* const dir = dirs_[index].get();
+  DataDir* const dir = volume->dir();
   if (dir->version().layout != kDataDirLayout) RETURN_IF_ERROR(dir->SetLayout(kDataDirLayout));
-  MakeSmallLog(index);
+  MakeSmallLog(volume);
   return absl::OkStatus();
 }
 
@@ -113,10 +113,10 @@ absl::Status ReplicaStore::RetireLog(Volume* volume, bool all) {
 void ReplicaStore::RetireLogs() {
   if (!ready_.load()) return;
   std::vector<std::thread> threads;
-  for (const auto& volume : volumes_) {
+  for (Volume* const volume : CurrentVolumes()) {
     SmallLog* const log = volume->small_log();
     if (log == nullptr || volume->failed() || log->stats().pending == 0) continue;
-    threads.emplace_back([this, volume = volume.get()] {
+    threads.emplace_back([this, volume] {
       RetireLog(volume, /*all=*/false).IgnoreError();  // the volume has noted it
     });
   }
@@ -157,9 +157,9 @@ absl::Status ReplicaStore::ForgetRecord(const Replica& replica) {
 }
 
 void ReplicaStore::CloseLogs() {
-  for (const auto& volume : volumes_) {
+  for (Volume* const volume : CurrentVolumes()) {
     if (volume->small_log() == nullptr || volume->failed()) continue;
-    absl::Status closed = RetireLog(volume.get(), /*all=*/true);
+    absl::Status closed = RetireLog(volume, /*all=*/true);
     if (closed.ok()) closed = volume->small_log()->Close();
     if (!closed.ok()) {
       LogWarn("{}: the small-replica log is left to the next start: {}", volume->path(),
@@ -171,9 +171,9 @@ void ReplicaStore::CloseLogs() {
 std::vector<ReplicaStore::SmallLogInfo> ReplicaStore::SmallLogs() {
   std::vector<SmallLogInfo> infos;
   if (!ready_.load()) return infos;
-  for (size_t i = 0; i < volumes_.size(); ++i) {
-    if (SmallLog* const log = volumes_[i]->small_log()) {
-      infos.push_back({volumes_[i]->path(), log->stats(), replayed_[i].load()});
+  for (const Volume* const volume : CurrentVolumes()) {
+    if (SmallLog* const log = volume->small_log()) {
+      infos.push_back({volume->path(), log->stats(), volume->replayed()});
     }
   }
   return infos;

@@ -15,20 +15,34 @@ absl::Status ReplicaStore::CheckReady() const {
   return absl::UnavailableError("this DataNode has not joined its cluster yet");
 }
 
-std::vector<VolumeInfo> ReplicaStore::Volumes() {
+std::vector<Volume*> ReplicaStore::CurrentVolumes() const {
+  MutexLock lock(volumes_mu_);
+  return volumes_;
+}
+
+void ReplicaStore::EnterVolume(std::unique_ptr<Volume> volume) {
+  MutexLock lock(volumes_mu_);
+  next_index_ = volume->index() + 1;
+  volumes_.push_back(volume.get());
+  all_volumes_.push_back(std::move(volume));
+}
+
+std::vector<VolumeInfo> ReplicaStore::Volumes() const {
+  const std::vector<Volume*> volumes = CurrentVolumes();
   std::vector<VolumeInfo> infos;
-  infos.reserve(volumes_.size());
-  for (const auto& volume : volumes_) infos.push_back(volume->Info());
+  infos.reserve(volumes.size());
+  for (Volume* const volume : volumes) infos.push_back(volume->Info());
   return infos;
 }
 
 void ReplicaStore::JudgeDisks(int64_t steady_ms) {
   std::map<std::string, DiskFigures> figures;
-  for (const auto& volume : volumes_) {
+  const std::vector<Volume*> volumes = CurrentVolumes();
+  for (Volume* const volume : volumes) {
     if (!volume->failed()) figures[volume->storage_id()] = volume->meter().Report(steady_ms);
   }
   slow_disks_->Judge(figures);
-  for (const auto& volume : volumes_) volume->SetSlow(slow_disks_->Find(volume->storage_id()));
+  for (Volume* const volume : volumes) volume->SetSlow(slow_disks_->Find(volume->storage_id()));
 }
 
 std::vector<ReplicaInfo> ReplicaStore::Replicas(size_t volume) {

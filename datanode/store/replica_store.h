@@ -44,6 +44,7 @@ class Volume;
 enum class Place;
 struct DataWriting;
 struct FilesOfBlock;
+struct FoundReplica;
 struct Replica;
 
 class ReplicaStore {
@@ -184,8 +185,30 @@ class ReplicaStore {
   absl::StatusOr<std::string> ReadScanFile(size_t volume);
   absl::Status WriteScanFile(size_t volume, std::string_view bytes);
 
+  // --- volumes that come and go (replica_volumes.cc) ---
+  // Takes the directory in while the node runs: opened or formatted as at the start, its replicas
+  // loaded. It gets new ones once StartUsing names it. Refused, with nothing changed: a directory
+  // that is in use, lies within another one or around it (ALREADY_EXISTS), or belongs to another
+  // cluster or node, or is the copy of one that is here (FAILED_PRECONDITION). UNAVAILABLE while
+  // another change is under way.
+  absl::StatusOr<VolumeInfo> AddVolume(const std::string& path);
+  // The NameNode has given numbers to these volumes (VolumeInfo::index).
+  void StartUsing(const std::vector<VolumeInfo>& volumes);
+  struct RemovedVolume {
+    VolumeInfo info;        // as it was
+    uint64_t replicas = 0;  // that this node has no more, open and bad ones among them
+  };
+  // Takes a volume out of use while the node runs: its replicas are forgotten, its files stay, its
+  // lock is released. `name`: its path or storage id. `cancel_write` must end the stream that
+  // writes the block; it is called again until that has ended.
+  // NOT_FOUND; FAILED_PRECONDITION when no other volume works, or when a replica is being written
+  // and not `force`, with nothing changed; UNAVAILABLE while another change is under way, or when
+  // something on its disk does not end: then it has failed, and is to be removed again.
+  absl::StatusOr<RemovedVolume> RemoveVolume(const std::string& name, bool force,
+                                             const std::function<void(const Block&)>& cancel_write);
+
   // --- what there is ---
-  std::vector<VolumeInfo> Volumes();
+  std::vector<VolumeInfo> Volumes() const;
   // Compares the disks with each other (disk_meter.h); one that is slow is the last to get new
   // replicas. Called by one thread, every few seconds.
   void JudgeDisks(int64_t steady_ms);
@@ -223,8 +246,8 @@ class ReplicaStore {
   Replica SetBusy(BlockId id, bool busy);
 
   // The logs of small replicas (replica_small.cc).
-  void MakeSmallLog(size_t index);
-  absl::Status ReplaySmall(size_t index);
+  void MakeSmallLog(Volume* volume);
+  absl::Status ReplaySmall(Volume* volume);
   absl::StatusOr<SmallLog::Ticket> LogSmall(ReplicaWriter* writer);
   absl::StatusOr<SmallRecord> ReadSmall(const Replica& replica);
   absl::Status RetireLog(Volume* volume, bool all);
@@ -237,11 +260,13 @@ class ReplicaStore {
   absl::Status OpenDirs();
   absl::Status CheckIdentity(const DataDir& dir);
   void FormatDirs(const std::string& cluster_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status FormatDir(Volume* volume, const std::string& cluster_id);
   absl::Status LoadVolumes();
+  absl::StatusOr<std::vector<FoundReplica>> ScanVolume(Volume* volume, bool at_start);
   void LearnDirectWrites(Volume* volume);
-  absl::Status LoadReplicas(Volume* volume);
+  void TakeReplicas(Volume* volume, const std::vector<FoundReplica>& found);
   void LoadReplica(Replica loaded);
-  absl::Status LoadHighest(Volume* volume) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status LoadHighest(Volume* volume, bool at_start) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status SaveHighest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteSeen(const Block& block);
   absl::Status CheckReady() const;
@@ -267,6 +292,21 @@ class ReplicaStore {
   absl::Status Settle(ReplicaClaim* claim, const Block& settled);
   absl::Status SettleOpen(ReplicaClaim* claim, const Block& settled);
   absl::Status ReplaceByShorter(ReplicaClaim* claim, const Block& settled);
+  std::vector<Volume*> CurrentVolumes() const ABSL_LOCKS_EXCLUDED(volumes_mu_);
+  void EnterVolume(std::unique_ptr<Volume> volume) ABSL_LOCKS_EXCLUDED(volumes_mu_);
+  std::unique_ptr<Volume> MakeVolume(size_t index, const std::string& path,
+                                     std::unique_ptr<DataDir> dir);
+  // Of volumes that come and go (replica_volumes.cc).
+  using CancelFn = std::function<void(const Block&)>;
+  class Change;
+  absl::Status CheckPlace(const std::string& path) const ABSL_LOCKS_EXCLUDED(volumes_mu_);
+  absl::StatusOr<Volume*> FindRemovable(const std::string& name) ABSL_LOCKS_EXCLUDED(volumes_mu_);
+  absl::StatusOr<uint64_t> TakeOut(Volume* volume, bool force, const CancelFn& cancel_write);
+  absl::Status CheckNotWritten(Volume* volume);
+  uint64_t ForgetReplicas(const Volume* volume, std::vector<Block>* written,
+                          std::optional<BlockId>* owned);
+  absl::StatusOr<uint64_t> ForgetAll(Volume* volume, const CancelFn& cancel_write);
+  bool DropMissing(const std::string& path) ABSL_LOCKS_EXCLUDED(volumes_mu_);
   Volume* FindVolume(size_t index) const;
   absl::StatusOr<Volume*> FindUsable(size_t index) const;
   absl::StatusOr<uint64_t> DataBytes(const Volume& volume, BlockId id);
@@ -285,20 +325,26 @@ class ReplicaStore {
   Env* const env_;
   const Options options_;
   std::string node_id_;
-  std::vector<std::unique_ptr<DataDir>> dirs_;  // those that could be opened
   std::atomic<ReplicaObserver*> observer_ = nullptr;
   const std::unique_ptr<AlignedBuffers> direct_buffers_;
   const std::unique_ptr<ReplicaMap> replicas_;
-  std::vector<std::unique_ptr<Volume>> volumes_;  // in the order of dirs_, without failed ones
   std::function<void()> wake_sync_;
-  std::vector<std::atomic<uint64_t>> replayed_;  // of each volume
-  std::unique_ptr<SlowDisks> slow_disks_;        // of the thread that judges
-  std::atomic<bool> ready_ = false;              // the cluster is known, replicas are loaded
+  std::unique_ptr<SlowDisks> slow_disks_;  // of the thread that judges
+  std::atomic<bool> ready_ = false;        // the cluster is known, replicas are loaded
   std::atomic<uint64_t> next_volume_ = 0;
   std::atomic<BlockId> highest_block_id_ = 0;
   std::atomic<GenerationStamp> highest_generation_ = 0;
   std::atomic<uint64_t> highest_epoch_ = 0;
   std::optional<HighestSeen> lost_contact_ ABSL_GUARDED_BY(mu_);
+
+  mutable Mutex volumes_mu_;
+  // Also those that were removed: who was at one of their replicas may still look at it.
+  std::vector<std::unique_ptr<Volume>> all_volumes_ ABSL_GUARDED_BY(volumes_mu_);
+  std::vector<Volume*> volumes_ ABSL_GUARDED_BY(volumes_mu_);  // by index
+  // Of --data-dir, could not be opened at the start, and neither added nor removed since.
+  std::vector<std::string> missing_ ABSL_GUARDED_BY(volumes_mu_);
+  size_t next_index_ ABSL_GUARDED_BY(volumes_mu_) = 0;
+  bool changing_ ABSL_GUARDED_BY(volumes_mu_) = false;  // a volume comes or goes
 
   mutable Mutex mu_;  // of identity and of the files beside the replicas
   std::string cluster_id_ ABSL_GUARDED_BY(mu_);

@@ -63,22 +63,30 @@ absl::StatusOr<std::unique_ptr<ReplicaStore>> ReplicaStore::Open(Env* env, Optio
   return store;
 }
 
+std::unique_ptr<Volume> ReplicaStore::MakeVolume(size_t index, const std::string& path,
+                                                 std::unique_ptr<DataDir> dir) {
+  const std::string storage_id = dir->formatted() ? dir->version().storage_id : NewUuid();
+  auto volume = std::make_unique<Volume>(env_, index, path, storage_id,
+                                         Volume::Limits{.capacity_bytes = options_.capacity_bytes,
+                                                        .reserved_bytes = options_.reserved_bytes});
+  volume->SetDir(std::move(dir));
+  return volume;
+}
+
 absl::Status ReplicaStore::OpenDirs() {
   if (options_.data_dirs.empty()) return absl::InvalidArgumentError("no data directory is given");
-  const Volume::Limits limits{.capacity_bytes = options_.capacity_bytes,
-                              .reserved_bytes = options_.reserved_bytes};
   for (size_t i = 0; i < options_.data_dirs.size(); ++i) {
     const std::string& path = options_.data_dirs[i];
     auto dir = DataDir::Open(env_, path, DataDirType::kDataNode);
     if (!dir.ok()) {
       if (IsRefusal(dir.status()) || options_.data_dirs.size() == 1) return dir.status();
       LogError("data directory {} cannot be used: {}", path, MessageOf(dir.status()));
+      MutexLock lock(volumes_mu_);
+      missing_.push_back(path);
       continue;
     }
     if ((*dir)->formatted()) RETURN_IF_ERROR(CheckIdentity(**dir));
-    const std::string storage_id = (*dir)->formatted() ? (*dir)->version().storage_id : NewUuid();
-    volumes_.push_back(std::make_unique<Volume>(env_, i, path, storage_id, limits));
-    dirs_.push_back(*std::move(dir));
+    EnterVolume(MakeVolume(i, path, *std::move(dir)));
   }
   if (node_id_.empty()) node_id_ = NewUuid();
   return absl::OkStatus();
@@ -98,7 +106,7 @@ absl::Status ReplicaStore::CheckIdentity(const DataDir& dir) {
         fmt::format("{}: belongs to DataNode {}, the other directories to {}", dir.path(),
                     version.node_id, node_id_));
   }
-  for (const auto& volume : volumes_) {
+  for (const Volume* const volume : CurrentVolumes()) {
     if (volume->storage_id() == version.storage_id) {
       return absl::FailedPreconditionError(
           fmt::format("{}: has the same storage id as {}; one is a copy of the other", dir.path(),
@@ -134,37 +142,48 @@ absl::Status ReplicaStore::AdoptCluster(const std::string& cluster_id) {
 
 // A disk that cannot be formatted is left out; CheckVolumes decides whether the others suffice.
 void ReplicaStore::FormatDirs(const std::string& cluster_id) {
-  for (size_t i = 0; i < dirs_.size(); ++i) {
-    if (dirs_[i]->formatted() || volumes_[i]->failed()) continue;
-    LogInfo("{}: new data directory of DataNode {} in cluster {}", dirs_[i]->path(), node_id_,
-            cluster_id);
-    const absl::Status formatted = dirs_[i]->Format({.type = DataDirType::kDataNode,
-                                                     .cluster_id = cluster_id,
-                                                     .node_id = node_id_,
-                                                     .storage_id = volumes_[i]->storage_id()});
-    if (!formatted.ok()) volumes_[i]->Fail(formatted);
+  for (Volume* const volume : CurrentVolumes()) {
+    if (volume->dir()->formatted() || volume->failed()) continue;
+    if (const absl::Status formatted = FormatDir(volume, cluster_id); !formatted.ok()) {
+      volume->Fail(formatted);
+    }
   }
+}
+
+absl::Status ReplicaStore::FormatDir(Volume* volume, const std::string& cluster_id) {
+  LogInfo("{}: new data directory of DataNode {} in cluster {}", volume->path(), node_id_,
+          cluster_id);
+  return volume->dir()->Format({.type = DataDirType::kDataNode,
+                                .cluster_id = cluster_id,
+                                .node_id = node_id_,
+                                .storage_id = volume->storage_id()});
 }
 
 absl::Status ReplicaStore::LoadVolumes() {
   std::vector<std::thread> threads;
-  threads.reserve(volumes_.size());
-  replayed_ = std::vector<std::atomic<uint64_t>>(volumes_.size());
-  for (size_t i = 0; i < volumes_.size(); ++i) {
-    Volume* const volume = volumes_[i].get();
+  for (Volume* const volume : CurrentVolumes()) {
     if (volume->failed()) continue;  // it could not be formatted
-    threads.emplace_back([this, i, volume] {
-      absl::Status loaded = volume->Prepare();
-      if (loaded.ok()) LearnDirectWrites(volume);
-      if (loaded.ok()) loaded = ReplaySmall(i);
-      if (loaded.ok()) loaded = LoadHighest(volume);
-      if (loaded.ok()) loaded = LoadReplicas(volume);
-      // Without all its replicas it is of no use, whatever the reason; CheckVolumes decides.
-      if (!loaded.ok()) volume->Fail(loaded);
+    threads.emplace_back([this, volume] {
+      auto found = ScanVolume(volume, /*at_start=*/true);
+      if (found.ok()) {
+        TakeReplicas(volume, *found);
+      } else {
+        // Without all its replicas it is of no use, whatever the reason; CheckVolumes decides.
+        volume->Fail(found.status());
+      }
     });
   }
   for (std::thread& thread : threads) thread.join();
   return absl::OkStatus();
+}
+
+// All that needs its disk; nothing of it is known to anybody yet.
+absl::StatusOr<std::vector<FoundReplica>> ReplicaStore::ScanVolume(Volume* volume, bool at_start) {
+  RETURN_IF_ERROR(volume->Prepare());
+  LearnDirectWrites(volume);
+  RETURN_IF_ERROR(ReplaySmall(volume));
+  RETURN_IF_ERROR(LoadHighest(volume, at_start));
+  return volume->Scan();
 }
 
 void ReplicaStore::LearnDirectWrites(Volume* volume) {
@@ -180,8 +199,7 @@ void ReplicaStore::LearnDirectWrites(Volume* volume) {
   }
 }
 
-absl::Status ReplicaStore::LoadReplicas(Volume* volume) {
-  ASSIGN_OR_RETURN(const std::vector<FoundReplica> found, volume->Scan());
+void ReplicaStore::TakeReplicas(Volume* volume, const std::vector<FoundReplica>& found) {
   uint64_t bad = 0;
   uint64_t open = 0;
   for (const FoundReplica& replica : found) {
@@ -204,7 +222,6 @@ absl::Status ReplicaStore::LoadReplicas(Volume* volume) {
     LoadReplica(std::move(loaded));
   }
   LogInfo("{}: {} replicas, {} of them open, {} bad", volume->path(), found.size(), open, bad);
-  return absl::OkStatus();
 }
 
 void ReplicaStore::LoadReplica(Replica loaded) {
@@ -218,7 +235,10 @@ void ReplicaStore::LoadReplica(Replica loaded) {
   replicas_->WithShard(loaded.block.id, [&](ReplicaMap::Shard& shard) {
     Replica& entry = shard[loaded.block.id];
     if (entry.volume != nullptr) {
-      const bool better = rank(loaded) > rank(entry);
+      // While the node runs, what somebody is at stays, and what is to go has gone soon.
+      const bool at_rest =
+          !entry.owned() && !entry.delete_requested && entry.state != ReplicaState::kDeleting;
+      const bool better = at_rest && (entry.volume->failed() || rank(loaded) > rank(entry));
       LogWarn("block {} is in both {} and {}: the former is left alone", loaded.block.id,
               better ? entry.volume->path() : volume.path(),
               better ? volume.path() : entry.volume->path());
@@ -231,9 +251,14 @@ void ReplicaStore::LoadReplica(Replica loaded) {
 }
 
 absl::Status ReplicaStore::CheckVolumes() const {
-  int failed = static_cast<int>(options_.data_dirs.size() - volumes_.size());
-  for (const auto& volume : volumes_) failed += volume->failed() ? 1 : 0;
-  const int all = static_cast<int>(options_.data_dirs.size());
+  int failed = 0;
+  int all = 0;
+  {
+    MutexLock lock(volumes_mu_);
+    failed = static_cast<int>(missing_.size());
+    all = static_cast<int>(missing_.size() + volumes_.size());
+  }
+  for (const Volume* const volume : CurrentVolumes()) failed += volume->broken() ? 1 : 0;
   const int tolerated =
       options_.failed_volumes_tolerated < 0 ? all - 1 : options_.failed_volumes_tolerated;
   if (failed <= tolerated && failed < all) return absl::OkStatus();
@@ -256,7 +281,7 @@ HighestSeen ReplicaStore::highest() const {
           .generation = highest_generation_.load()};
 }
 
-absl::Status ReplicaStore::LoadHighest(Volume* volume) {
+absl::Status ReplicaStore::LoadHighest(Volume* volume, bool at_start) {
   ASSIGN_OR_RETURN(const bool exists, env_->Exists(volume->HighestFile()));
   if (!exists) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string text, env_->ReadFile(volume->HighestFile()));
@@ -268,7 +293,10 @@ absl::Status ReplicaStore::LoadHighest(Volume* volume) {
   if (!json.is_object()) LogWarn("{}: damaged, written anew later", volume->HighestFile());
   RaiseTo(&highest_epoch_, number("epoch"));
   NoteSeen({number("block_id"), number("generation"), 0});
-  if (!json.is_object() || !json.contains("contact_generation")) return absl::OkStatus();
+  // Of a directory that is added it is old: this process knows when it last heard of a NameNode.
+  if (!at_start || !json.is_object() || !json.contains("contact_generation")) {
+    return absl::OkStatus();
+  }
   // Of several disks the one that knows most: each was written at the same time, or failed.
   MutexLock lock(mu_);
   HighestSeen contact = lost_contact_.value_or(HighestSeen{});
@@ -288,7 +316,7 @@ absl::Status ReplicaStore::SaveHighest() {
   }
   const std::string text = json.dump() + "\n";
   absl::Status saved;
-  for (const auto& volume : volumes_) {
+  for (Volume* const volume : CurrentVolumes()) {
     if (volume->failed()) continue;
     saved.Update(volume->NoteWriteFailure(env_->WriteFileAtomically(volume->HighestFile(), text)));
   }

@@ -238,12 +238,28 @@ absl::Status SmallLog::Retire(
   return status;
 }
 
-absl::Status SmallLog::Close() {
-  MutexLock lock(mu_);
-  if (segments_.empty()) return absl::OkStatus();
+std::vector<std::unique_ptr<SmallLog::Segment>> SmallLog::TakeSegments() {
+  while (retiring_) changed_.Wait(mu_);
   active_ = nullptr;
   free_.clear();
-  std::vector<std::unique_ptr<Segment>> segments = std::exchange(segments_, {});
+  sealed_.clear();
+  return std::exchange(segments_, {});
+}
+
+void SmallLog::Abandon() {
+  std::vector<std::unique_ptr<Segment>> segments;
+  MutexLock lock(mu_);
+  segments = TakeSegments();
+  stats_.segment_bytes = 0;
+  mu_.Unlock();
+  segments.clear();
+  mu_.Lock();
+}
+
+absl::Status SmallLog::Close() {
+  MutexLock lock(mu_);
+  std::vector<std::unique_ptr<Segment>> segments = TakeSegments();
+  if (segments.empty()) return absl::OkStatus();
   mu_.Unlock();
   absl::Status status;
   for (const auto& segment : segments) {

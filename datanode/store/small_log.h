@@ -96,6 +96,8 @@ class SmallLog {
   bool IsLive(uint64_t sequence) ABSL_LOCKS_EXCLUDED(mu_);
   // After Retire(all), when nobody appends any more: removes the segments.
   absl::Status Close() ABSL_LOCKS_EXCLUDED(mu_);
+  // When nobody appends any more: closes the segments and leaves them to the next start.
+  void Abandon() ABSL_LOCKS_EXCLUDED(mu_);
 
   SmallLogStats stats() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -118,6 +120,8 @@ class SmallLog {
   };
 
   void EndFlight(uint64_t sequence) ABSL_LOCKS_EXCLUDED(mu_);
+  // None is left; Retire finds nothing any more.
+  std::vector<std::unique_ptr<Segment>> TakeSegments() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of the one thread that commits. They let go of the lock for I/O.
   void CommitSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Segment*> FindRoom(uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

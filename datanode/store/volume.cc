@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "common/logging.h"
 #include "common/units.h"
@@ -168,19 +169,21 @@ absl::Status Volume::Replace(const Block& block, const Block& shorter) {
 std::unique_ptr<SpacePromise> Volume::Promise(uint64_t bytes) {
   const absl::StatusOr<DiskSpace> space = env_->Space(path_);  // no lock held across I/O
   MutexLock lock(mu_);
-  if (failed_ || !space.ok()) return nullptr;
+  if (!OpenLocked() || !space.ok()) return nullptr;
   last_space_ = *space;
   if (RemainingLocked(*space) < bytes) return nullptr;
   promised_ += bytes;
+  ++promises_;
   return std::make_unique<SpacePromise>(this, bytes);
 }
 
 std::unique_ptr<SpacePromise> Volume::PromiseMore(uint64_t bytes, uint64_t length) {
   const absl::StatusOr<DiskSpace> space = env_->Space(path_);
   MutexLock lock(mu_);
-  if (failed_ || !space.ok()) return nullptr;
+  if (!OpenLocked() || !space.ok()) return nullptr;
   last_space_ = *space;
   if (RemainingLocked(*space) < bytes - length) return nullptr;
+  ++promises_;
   used_ -= std::min(used_, length + ChecksumFileBytes(length));
   promised_ += bytes;
   allocated_ += length;
@@ -191,6 +194,32 @@ void Volume::ReturnPromise(uint64_t bytes, uint64_t allocated) {
   MutexLock lock(mu_);
   promised_ -= bytes;
   allocated_ -= allocated;
+  if (--promises_ == 0) promise_returned_.SignalAll();
+}
+
+void Volume::SetNamed(bool named) {
+  MutexLock lock(mu_);
+  named_ = named;
+}
+
+bool Volume::SetTakesNew(bool takes_new) {
+  MutexLock lock(mu_);
+  return std::exchange(takes_new_, takes_new);
+}
+
+size_t Volume::promises() const {
+  MutexLock lock(mu_);
+  return promises_;
+}
+
+void Volume::WaitForPromises(int64_t timeout_ms) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  MutexLock lock(mu_);
+  while (promises_ > 0) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left <= std::chrono::nanoseconds(0)) return;
+    promise_returned_.WaitFor(mu_, left);
+  }
 }
 
 void Volume::AddAllocated(int64_t bytes) {
@@ -218,7 +247,7 @@ void Volume::SetSmallLog(std::unique_ptr<SmallLog> log) { small_log_ = std::move
 bool Volume::TakeForLog(uint64_t bytes) {
   const absl::StatusOr<DiskSpace> space = env_->Space(path_);
   MutexLock lock(mu_);
-  if (failed_ || !space.ok()) return false;
+  if (failed_ || left_ || !space.ok()) return false;
   last_space_ = *space;
   if (RemainingLocked(*space) / kLogShare < log_bytes_ + bytes) return false;
   log_bytes_ += bytes;
@@ -253,7 +282,7 @@ VolumeInfo Volume::Info() {
   info.path = path_;
   info.capacity_bytes = limits_.capacity_bytes > 0 ? std::min(limits_.capacity_bytes, disk) : disk;
   info.used_bytes = used_;
-  info.remaining_bytes = failed_ ? 0 : RemainingLocked(last_space_);
+  info.remaining_bytes = OpenLocked() ? RemainingLocked(last_space_) : 0;
   info.blocks = finalized_;
   info.failed = failed_;
   info.slow_us = slow_.us;
@@ -276,7 +305,17 @@ void Volume::SetSlow(const SlowDisks::Verdict* slow) {
 
 bool Volume::failed() const {
   MutexLock lock(mu_);
+  return failed_ || left_;
+}
+
+bool Volume::broken() const {
+  MutexLock lock(mu_);
   return failed_;
+}
+
+void Volume::Leave() {
+  MutexLock lock(mu_);
+  left_ = true;
 }
 
 absl::Status Volume::NoteWriteFailure(absl::Status status) {
@@ -287,7 +326,7 @@ absl::Status Volume::NoteWriteFailure(absl::Status status) {
 
 void Volume::Fail(const absl::Status& why) {
   MutexLock lock(mu_);
-  if (!failed_) {
+  if (!failed_ && !left_) {
     LogError("data directory {} failed and is not used any more: {}", path_, MessageOf(why));
   }
   failed_ = true;

@@ -1,8 +1,9 @@
 // One data directory: where its files are, how much room it has, whether it works.
 //
 // Why: space that is promised to open writes must be counted until they close, and a disk that
-// fails must stop being used at once without taking the others along. A Volume knows files and
-// numbers, not the replicas' states (replica_store.h). Thread-safe. Used by the store alone.
+// fails, or is taken out, must stop being used at once without taking the others along. A Volume
+// knows files and numbers, not the replicas' states (replica_store.h). Thread-safe, but for what is
+// said to belong to whoever adds or removes it. Used by the store alone.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/data_dir.h"
 #include "common/env.h"
 #include "common/ids.h"
 #include "common/mutex.h"
@@ -80,6 +82,11 @@ class Volume {
   size_t index() const { return index_; }
   const std::string& path() const { return path_; }
   const std::string& storage_id() const { return storage_id_; }
+  // Its VERSION and its lock, held until they are released; null then. Of whoever adds or removes
+  // the volume; the log of small replicas marks the layout in it.
+  DataDir* dir() const { return dir_.get(); }
+  void SetDir(std::unique_ptr<DataDir> dir) { dir_ = std::move(dir); }
+  void ReleaseDir() { dir_.reset(); }
   // Whether its file system takes direct writes; set by the store's start.
   bool takes_direct_writes() const { return takes_direct_writes_.load(); }
   void SetTakesDirectWrites() { takes_direct_writes_.store(true); }
@@ -120,6 +127,16 @@ class Volume {
   // good. After an error the old one is there as before.
   absl::Status Replace(const Block& block, const Block& shorter);
 
+  // Whether replicas may come, or go on: else nothing is promised. A volume that is added waits
+  // until the NameNode has named it; one that is to go takes nothing any more. The latter returns
+  // what was so before.
+  void SetNamed(bool named) ABSL_LOCKS_EXCLUDED(mu_);
+  bool SetTakesNew(bool takes_new) ABSL_LOCKS_EXCLUDED(mu_);
+  // Promises that were not given back yet: of open writes, mostly.
+  size_t promises() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Until there is none, at most `timeout_ms`.
+  void WaitForPromises(int64_t timeout_ms) ABSL_LOCKS_EXCLUDED(mu_);
+
   // Promises room to an open write; null when less than `bytes` remain.
   std::unique_ptr<SpacePromise> Promise(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   // The same for going on with a replica of `length` bytes, which are counted as used until now.
@@ -131,6 +148,9 @@ class Volume {
 
   // The log of its small replicas; null: there is none. Set once, before anything is written.
   SmallLog* small_log() const { return small_log_.get(); }
+  // Of it: replicas that the start, or the volume's addition, wrote again.
+  uint64_t replayed() const { return replayed_.load(); }
+  void SetReplayed(uint64_t replicas) { replayed_.store(replicas); }
   void SetSmallLog(std::unique_ptr<SmallLog> log);
   // Takes room for a segment of the log, which stays small beside what remains; false: there is
   // too little.
@@ -138,7 +158,12 @@ class Volume {
   void GiveBackOfLog(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
 
   VolumeInfo Info() ABSL_LOCKS_EXCLUDED(mu_);
+  // Out of use: its disk failed, or it is being removed or was.
   bool failed() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Its disk failed.
+  bool broken() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Takes the volume out of use for good without anything being wrong with it.
+  void Leave() ABSL_LOCKS_EXCLUDED(mu_);
   // Takes the volume out of use for good, unless `status` only says that something is exhausted
   // (disk space, file descriptors). Returns `status`.
   absl::Status NoteWriteFailure(absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
@@ -149,6 +174,10 @@ class Volume {
   friend class SpacePromise;
   void ReturnPromise(uint64_t bytes, uint64_t allocated) ABSL_LOCKS_EXCLUDED(mu_);
   void AddAllocated(int64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether anything is promised at all.
+  bool OpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return !failed_ && !left_ && named_ && takes_new_;
+  }
   uint64_t RemainingLocked(const DiskSpace& disk) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status NoteLeftOver(const Block& block, const absl::Status& removed);
   // Of the start (volume_scan.cc, rbw_scan.cc).
@@ -172,10 +201,17 @@ class Volume {
   const Limits limits_;
   std::atomic<bool> takes_direct_writes_ = false;
 
+  std::unique_ptr<DataDir> dir_;
   std::unique_ptr<SmallLog> small_log_;
+  std::atomic<uint64_t> replayed_ = 0;
   DiskMeter meter_;
 
   mutable Mutex mu_;
+  CondVar promise_returned_;
+  size_t promises_ ABSL_GUARDED_BY(mu_) = 0;
+  bool named_ ABSL_GUARDED_BY(mu_) = true;
+  bool takes_new_ ABSL_GUARDED_BY(mu_) = true;
+  bool left_ ABSL_GUARDED_BY(mu_) = false;
   SlowDisks::Verdict slow_ ABSL_GUARDED_BY(mu_);  // 0: it is not
   uint64_t log_bytes_ ABSL_GUARDED_BY(mu_) = 0;   // of the small-replica log's segments
   uint64_t used_ ABSL_GUARDED_BY(mu_) = 0;
