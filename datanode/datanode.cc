@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -14,11 +15,13 @@
 #include "common/net/http_server.h"
 #include "common/net/listen.h"
 #include "common/net/rpc_server.h"
+#include "common/program.h"
 #include "datanode/control/control_session.h"
 #include "datanode/pipeline/node_numbers.h"
 #include "datanode/pipeline/open_transfers.h"
 #include "datanode/pipeline/peer_latencies.h"
 #include "datanode/scrubber/scrubber.h"
+#include "datanode/service/admin_service.h"
 #include "datanode/service/data_transfer_service.h"
 #include "datanode/service/grpc_connector.h"
 #include "datanode/service/grpc_recovery_peers.h"
@@ -59,19 +62,23 @@ class DataNode::Impl {
                                   .failed_volumes_tolerated = options_.failed_volumes_tolerated,
                                   .disk_writes = options_.disk_writes,
                                   .small_replica_max_bytes = options_.small_replica_max_bytes}));
-    RETURN_IF_ERROR(StartLocalReads());
-    LocalSocket local;
-    if (local_reads_ != nullptr) local = {local_reads_->path(), local_reads_->instance()};
+    ASSIGN_OR_RETURN(local_reads_, StartLocalReads());
     service_ = std::make_unique<DataTransferService>(store_.get(), &numbers_, &connector_,
                                                      &transfers_, BlockReceiver::Options{},
-                                                     std::move(local), &latencies_);
+                                                     SocketOf(local_reads_.get()), &latencies_);
+    admin_ = std::make_unique<AdminService>(
+        AdminService::Parts{.store = store_.get(),
+                            .transfers = &transfers_,
+                            .ready = [this] { return started(); },
+                            .on_volumes_changed = [this] { FollowVolumes(); }},
+        OsUserName());
     const auto sync = [this] {
       store_->SyncPending();
       return absl::OkStatus();
     };
     sync_ = std::make_unique<BackgroundTask>("sync-replicas", kSyncMs, sync, &metrics_);
     store_->SetSyncWaker([this] { sync_->Wake(); });
-    ASSIGN_OR_RETURN(rpc_, RpcServer::Start(options_.listen, {service_.get()}));
+    ASSIGN_OR_RETURN(rpc_, RpcServer::Start(options_.listen, {service_.get(), admin_.get()}));
     ASSIGN_OR_RETURN(
         http_,
         HttpServer::Start(options_.http, MakePages([this] { return registered(); }, &metrics_)));
@@ -89,6 +96,10 @@ class DataNode::Impl {
                                                      .ready = [this] { return registered_once(); }},
                                    store_.get(), clock_, &metrics_);
     scrubber_->Start();  // scan-N for each volume: a slice every second
+    {
+      MutexLock lock(mu_);
+      started_ = true;  // its volumes may change
+    }
 
     LogInfo("DataNode {} serves data on {}, pages on {}", store_->node_id(),
             rpc_->address().ToString(), http_->address().ToString());
@@ -103,6 +114,10 @@ class DataNode::Impl {
       if (std::exchange(stopped_, true)) return;
     }
     changed_.SignalAll();
+    {
+      MutexLock lock(mu_);
+      while (following_) changed_.Wait(mu_);
+    }
     std::thread shutdown([this] {
       if (rpc_ != nullptr) rpc_->Shutdown(kStreamGraceMs);
     });
@@ -119,6 +134,7 @@ class DataNode::Impl {
     if (session_ != nullptr) session_->Stop();
     session_.reset();
     service_.reset();
+    admin_.reset();
     local_reads_.reset();
     if (sync_ != nullptr) store_->SyncPending();  // nobody will do it later
     store_.reset();
@@ -141,30 +157,69 @@ class DataNode::Impl {
   }
 
  private:
-  // Where it was not asked for, a node without it is as good: clients read over TCP.
-  absl::Status StartLocalReads() {
-    if (!options_.local_reads) return absl::OkStatus();
+  // Null: there is none. Where it was not asked for, a node without it is as good: clients read
+  // over TCP.
+  absl::StatusOr<std::unique_ptr<LocalReads>> StartLocalReads() {
+    if (!options_.local_reads) return std::unique_ptr<LocalReads>();
     std::vector<std::string> paths = {options_.local_socket};
     if (options_.local_socket.empty()) {
       paths.clear();
-      for (const std::string& dir : options_.data_dirs) {
+      for (const VolumeInfo& volume : store_->Volumes()) {
         std::error_code error;
-        paths.push_back((std::filesystem::absolute(dir, error) / kLocalSocket).string());
+        paths.push_back((std::filesystem::absolute(volume.path, error) / kLocalSocket).string());
       }
     }
     absl::Status failure;
     for (const std::string& path : paths) {
       auto started = LocalReads::Start({.path = path}, store_.get(), &transfers_, &metrics_);
-      if (started.ok()) {
-        local_reads_ = *std::move(started);
-        return absl::OkStatus();
-      }
+      if (started.ok()) return started;
       failure.Update(started.status());
     }
     if (!options_.local_socket.empty()) return Annotate(failure, "--local-socket");
     LogWarn("clients on this host read over TCP, because there is no Unix socket for them: {}",
             MessageOf(failure));
-    return absl::OkStatus();
+    return std::unique_ptr<LocalReads>();
+  }
+
+  static LocalSocket SocketOf(const LocalReads* local_reads) {
+    if (local_reads == nullptr) return {};
+    return {local_reads->path(), local_reads->instance()};
+  }
+
+  // A socket in a directory that is no volume any more keeps its disk from being unmounted.
+  void MoveLocalReads() {
+    if (local_reads_ == nullptr || !options_.local_socket.empty()) return;
+    for (const VolumeInfo& volume : store_->Volumes()) {
+      std::error_code error;
+      const auto dir = std::filesystem::weakly_canonical(volume.path, error);
+      if ((dir / kLocalSocket).string() == local_reads_->path()) return;
+    }
+    auto started = StartLocalReads();
+    const std::unique_ptr<LocalReads> old =
+        std::exchange(local_reads_, started.ok() ? *std::move(started) : nullptr);
+    service_->SetLocalSocket(SocketOf(local_reads_.get()));
+    LogInfo("clients on this host find the node at {} now",
+            local_reads_ == nullptr ? "no Unix socket" : local_reads_->path());
+  }
+
+  // After a change of the store's volumes. On return nothing here holds a file of one that is gone
+  // open, but for readers.
+  void FollowVolumes() {
+    {
+      MutexLock lock(mu_);
+      while (following_ && !stopped_) changed_.Wait(mu_);
+      if (stopped_) return;
+      following_ = true;
+    }
+    session_->NoteVolumes();
+    scrubber_->FollowVolumes();
+    MoveLocalReads();
+    disk_check_->Wake();  // its metrics
+    {
+      MutexLock lock(mu_);
+      following_ = false;
+    }
+    changed_.SignalAll();
   }
 
   void MakeSession() {
@@ -188,6 +243,12 @@ class DataNode::Impl {
                               .clock = clock_,
                               .metrics = &metrics_});
     session_set_.store(true);
+  }
+
+  // Every part is there, and the NameNode has taken the node in.
+  bool started() {
+    MutexLock lock(mu_);
+    return started_ && registered_once_ && !stopped_;
   }
 
   bool registered_once() {
@@ -216,7 +277,9 @@ class DataNode::Impl {
 
   absl::Status CheckDisks() {
     store_->JudgeDisks(clock_->SteadyMs());
+    std::set<std::string> paths;
     for (const VolumeInfo& volume : store_->Volumes()) {
+      paths.insert(volume.path);
       const MetricLabels labels = {{"path", volume.path}};
       const auto set = [&](const char* name, const char* help, double value) {
         metrics_.AddGauge(name, help, labels)->Set(value);
@@ -232,10 +295,25 @@ class DataNode::Impl {
       set("cairn_datanode_volume_slow", "1 when the data directory is slow beside the others.",
           volume.slow_us != 0 ? 1 : 0);
     }
+    HideGone(paths);
     for (const ReplicaStore::SmallLogInfo& log : store_->SmallLogs()) ShowSmallLog(log);
     absl::Status status = store_->CheckVolumes();
     if (!status.ok()) NoteFatal(status);
     return status;
+  }
+
+  // A gauge that stood still would say that the disk is there.
+  void HideGone(const std::set<std::string>& paths) {
+    for (const std::string& gone : shown_paths_) {
+      if (paths.contains(gone)) continue;
+      for (const char* name : {"used_bytes", "remaining_bytes", "replicas", "failed"}) {
+        metrics_.RemoveGauge(std::string("cairn_datanode_volume_") + name, {{"path", gone}});
+      }
+      for (const char* name : {"pending", "segment_bytes"}) {
+        metrics_.RemoveGauge(std::string("cairn_datanode_small_log_") + name, {{"path", gone}});
+      }
+    }
+    shown_paths_ = paths;
   }
 
   void ShowSmallLog(const ReplicaStore::SmallLogInfo& log) {
@@ -274,11 +352,13 @@ class DataNode::Impl {
   std::unique_ptr<ReplicaStore> store_;
   std::unique_ptr<LocalReads> local_reads_;  // null: none
   std::unique_ptr<DataTransferService> service_;
+  std::unique_ptr<AdminService> admin_;
   std::unique_ptr<RpcServer> rpc_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<ControlSession> session_;
   std::atomic<bool> session_set_ = false;  // pages are served before there is a session
   std::unique_ptr<BackgroundTask> disk_check_;
+  std::set<std::string> shown_paths_;  // in metrics; of disk_check_'s thread
   std::unique_ptr<BackgroundTask> sync_;
   std::unique_ptr<Scrubber> scrubber_;
 
@@ -286,6 +366,8 @@ class DataNode::Impl {
   CondVar changed_;
   bool registered_once_ ABSL_GUARDED_BY(mu_) = false;
   bool fatal_ ABSL_GUARDED_BY(mu_) = false;
+  bool started_ ABSL_GUARDED_BY(mu_) = false;
+  bool following_ ABSL_GUARDED_BY(mu_) = false;  // FollowVolumes runs
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
 };
 

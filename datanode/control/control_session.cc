@@ -147,12 +147,28 @@ absl::Status ControlSession::NoteOutcome(absl::Status status) {
 
 // --- registration ------------------------------------------------------------------------------
 
+void ControlSession::NoteVolumes() {
+  {
+    MutexLock lock(mu_);
+    registered_ = false;
+    ++volume_changes_;
+  }
+  register_task_->Wake();
+}
+
 absl::Status ControlSession::RegisterIfNeeded() {
-  if (registered()) return absl::OkStatus();
+  uint64_t volume_changes = 0;
+  {
+    MutexLock lock(mu_);
+    if (registered_) return absl::OkStatus();
+    volume_changes = volume_changes_;
+  }
   WaitUntilAllLeft();
-  ASSIGN_OR_RETURN(const v1::RegisterRequest request, MakeRegistration());
+  const std::vector<VolumeInfo> volumes = parts_.store->Volumes();
+  ASSIGN_OR_RETURN(const v1::RegisterRequest request, MakeRegistration(volumes));
   const absl::StatusOr<v1::RegisterReply> reply = link_.Register(request);
-  absl::Status status = reply.ok() ? TakeRegistration(*reply) : reply.status();
+  if (!reply.ok()) KeepLastContact();  // no heartbeat will, while this node is not registered
+  absl::Status status = reply.ok() ? TakeRegistration(volumes, *reply) : reply.status();
   if (status.ok()) {
     LogInfo("registered as node {} with the NameNode at {}, cluster {}", reply->node_number(),
             link_.peer().ToString(), reply->cluster_id());
@@ -160,7 +176,8 @@ absl::Status ControlSession::RegisterIfNeeded() {
     parts_.store->NoteContact().IgnoreError();              // they too
     {
       MutexLock lock(mu_);
-      registered_ = true;
+      // Else they have changed again meanwhile, and the next registration has been woken.
+      registered_ = volume_changes == volume_changes_;
       ++registrations_;
       at_last_contact_ = HighestSeen{.block_id = request.highest_block_id(),
                                      .generation = request.highest_generation()};
@@ -175,7 +192,8 @@ absl::Status ControlSession::RegisterIfNeeded() {
   return status;
 }
 
-absl::StatusOr<v1::RegisterRequest> ControlSession::MakeRegistration() const {
+absl::StatusOr<v1::RegisterRequest> ControlSession::MakeRegistration(
+    const std::vector<VolumeInfo>& volumes) const {
   v1::RegisterRequest request;
   request.set_cluster_id(parts_.store->cluster_id());
   request.set_node_id(parts_.store->node_id());
@@ -184,7 +202,7 @@ absl::StatusOr<v1::RegisterRequest> ControlSession::MakeRegistration() const {
   ASSIGN_OR_RETURN(const auto http, Advertised(options_.advertise_http, options_.http));
   request.set_http_address(http.front());
   request.set_rack(options_.rack);
-  AddStorages(parts_.store->Volumes(), *parts_.numbers, request.mutable_storages());
+  AddStorages(volumes, *parts_.numbers, request.mutable_storages());
   const HighestSeen highest = parts_.store->highest();
   request.set_highest_block_id(highest.block_id);
   request.set_highest_generation(highest.generation);
@@ -209,8 +227,9 @@ absl::StatusOr<std::vector<std::string>> ControlSession::Advertised(
   return std::vector<std::string>{address.ToString()};
 }
 
-absl::Status ControlSession::TakeRegistration(const v1::RegisterReply& reply) {
-  const std::vector<VolumeInfo> volumes = parts_.store->Volumes();
+// `volumes`: as they were in the request.
+absl::Status ControlSession::TakeRegistration(const std::vector<VolumeInfo>& volumes,
+                                              const v1::RegisterReply& reply) {
   if (reply.node_number() == 0 || reply.cluster_id().empty() ||
       static_cast<size_t>(reply.storage_numbers_size()) != volumes.size()) {
     return absl::InternalError("the NameNode's answer to the registration is incomplete");
@@ -221,6 +240,7 @@ absl::Status ControlSession::TakeRegistration(const v1::RegisterReply& reply) {
     by_volume[volumes[i].index] = reply.storage_numbers(static_cast<int>(i));
   }
   parts_.numbers->Set(reply.node_number(), std::move(by_volume));
+  parts_.store->StartUsing(volumes);
   return absl::OkStatus();
 }
 

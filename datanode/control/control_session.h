@@ -20,6 +20,7 @@
 #include "datanode/control/command_executor.h"
 #include "datanode/control/namenode_link.h"
 #include "datanode/control/reporter.h"
+#include "datanode/store/replica.h"
 
 namespace cairn {
 class BackgroundTask;
@@ -70,10 +71,14 @@ class ControlSession {
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
   bool registered() const ABSL_LOCKS_EXCLUDED(mu_);
+  // The store's volumes are others now: registers again, which names them and reports what they
+  // hold. What a volume that is gone held is lost to the NameNode by that.
+  void NoteVolumes() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   absl::Status RegisterIfNeeded() ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status TakeRegistration(const v1::RegisterReply& reply) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status TakeRegistration(const std::vector<VolumeInfo>& volumes,
+                                const v1::RegisterReply& reply) ABSL_LOCKS_EXCLUDED(mu_);
   void RunHeartbeats(int64_t interval_ms) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Heartbeat() ABSL_LOCKS_EXCLUDED(mu_);
   v1::HeartbeatRequest MakeHeartbeat() const;
@@ -92,7 +97,8 @@ class ControlSession {
   uint64_t registration() const ABSL_LOCKS_EXCLUDED(mu_);
   // Begins the session anew when the NameNode does not know this node. Returns `status`.
   absl::Status NoteOutcome(absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::StatusOr<v1::RegisterRequest> MakeRegistration() const;
+  absl::StatusOr<v1::RegisterRequest> MakeRegistration(
+      const std::vector<VolumeInfo>& volumes) const;
   absl::StatusOr<std::vector<std::string>> Advertised(const std::vector<std::string>& given,
                                                       const HostPort& listen) const;
 
@@ -112,8 +118,9 @@ class ControlSession {
   mutable Mutex mu_;
   CondVar left_;
   bool registered_ ABSL_GUARDED_BY(mu_) = false;
-  uint64_t registrations_ ABSL_GUARDED_BY(mu_) = 0;  // so far
-  int inside_ ABSL_GUARDED_BY(mu_) = 0;              // between Enter and Leave
+  uint64_t registrations_ ABSL_GUARDED_BY(mu_) = 0;   // so far
+  uint64_t volume_changes_ ABSL_GUARDED_BY(mu_) = 0;  // that were noted
+  int inside_ ABSL_GUARDED_BY(mu_) = 0;               // between Enter and Leave
   // What was known before the last request that a NameNode answered.
   std::optional<HighestSeen> at_last_contact_ ABSL_GUARDED_BY(mu_);
 };

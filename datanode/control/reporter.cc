@@ -105,6 +105,8 @@ absl::Status Reporter::SendChanges() {
       // Its deletion, which was ordered before this was sent, is told once it is done.
       const bool deleted = change.kind == ChangeQueue::Change::kDeleted;
       if (!deleted && store_->IsDeleting(change.block)) continue;
+      // Of a volume that was removed: with it, the NameNode has lost all that was there.
+      if (numbers_->storage(change.volume) == 0) continue;
       v1::ReplicaChange* out = request.add_changes();
       out->set_kind(ToProto(change.kind));
       out->set_storage(numbers_->storage(change.volume));
@@ -124,6 +126,7 @@ absl::Status Reporter::SendChanges() {
 }
 
 absl::Status Reporter::SendBad(const ChangeQueue::Change& change) {
+  if (numbers_->storage(change.volume) == 0) return absl::OkStatus();  // its volume was removed
   v1::BadReplicaRequest request;
   request.set_node_id(node_id_);
   request.set_incarnation(incarnation_);
@@ -157,6 +160,7 @@ absl::Status Reporter::SendFullReports() {
 }
 
 absl::Status Reporter::SendFullReport(size_t volume) {
+  if (numbers_->storage(volume) == 0) return absl::OkStatus();  // it was removed
   std::vector<ReplicaInfo> replicas = store_->Replicas(volume);
   // The NameNode finds neighbours faster than what lies scattered over all of its blocks.
   std::sort(replicas.begin(), replicas.end(),

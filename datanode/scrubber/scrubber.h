@@ -2,14 +2,17 @@
 // its replicas' bytes and one of its folders.
 //
 // Why a thread a volume: disks fail and slow down one by one, and a slow one must not hold up the
-// others. Start and Stop are of one thread. Used by the composition root.
+// others. Thread-safe. Used by the composition root.
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
+
+#include "common/mutex.h"
 
 namespace cairn {
 class Clock;
@@ -38,16 +41,30 @@ class Scrubber {
   Scrubber(const Scrubber&) = delete;
   Scrubber& operator=(const Scrubber&) = delete;
 
-  void Start();
+  void Start() ABSL_LOCKS_EXCLUDED(mu_);
+  // Begins with volumes that the store has since been given, and ends with those that it has no
+  // more: on return nothing of them is being read here.
+  void FollowVolumes() ABSL_LOCKS_EXCLUDED(mu_);
   // Ends what is under way after the piece that is being read, and keeps how far it was. Before the
   // store goes.
-  void Stop();
+  void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct OneVolume;
+  using Volumes = std::vector<std::unique_ptr<OneVolume>>;
 
-  std::atomic<bool> stop_ = false;
-  std::vector<std::unique_ptr<OneVolume>> volumes_;
+  std::unique_ptr<OneVolume> MakeVolume(size_t index, const std::string& path);
+  static void End(const Volumes& volumes);
+
+  const Options options_;
+  ReplicaStore* const store_;
+  Clock* const clock_;
+  Metrics* const metrics_;
+
+  Mutex mu_;
+  bool started_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  Volumes volumes_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::datanode

@@ -63,9 +63,9 @@ DataTransferService::DataTransferService(ReplicaStore* store, const NodeNumbers*
       connector_(connector),
       transfers_(transfers),
       options_(options),
-      local_(std::move(local)),
       latencies_(latencies),
-      sender_(store, connector, transfers) {
+      sender_(store, connector, transfers),
+      local_(std::move(local)) {
   ServeWithoutCopies();
 }
 
@@ -211,9 +211,15 @@ grpc::Status DataTransferService::TransferBlock(grpc::ServerContext* context,
   return ToRpcStatus(sent);
 }
 
+void DataTransferService::SetLocalSocket(LocalSocket local) {
+  MutexLock lock(mu_);
+  local_ = std::move(local);
+}
+
 grpc::Status DataTransferService::GetLocalSocket(grpc::ServerContext* context,
                                                  const v1::GetLocalSocketRequest* request,
                                                  v1::GetLocalSocketReply* reply) {
+  MutexLock lock(mu_);
   if (local_.path.empty()) {
     return ToRpcStatus(absl::NotFoundError("this DataNode passes no files to local clients"));
   }

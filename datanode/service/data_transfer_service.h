@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/ids.h"
+#include "common/mutex.h"
 #include "common/net/packet_message.h"
 #include "common/status.h"
 #include "common/thread_cache.h"
@@ -42,6 +43,9 @@ class DataTransferService final : public v1::DataTransfer::Service {
   DataTransferService(ReplicaStore* store, const NodeNumbers* numbers, Connector* connector,
                       OpenTransfers* transfers, BlockReceiver::Options options,
                       LocalSocket local = {}, PeerLatencies* latencies = nullptr);
+
+  // The socket has moved: its directory was removed.
+  void SetLocalSocket(LocalSocket local) ABSL_LOCKS_EXCLUDED(mu_);
 
   grpc::Status VerifyBlock(grpc::ServerContext* context, const v1::VerifyBlockRequest* request,
                            v1::VerifyBlockReply* reply) override;
@@ -76,11 +80,13 @@ class DataTransferService final : public v1::DataTransfer::Service {
   Connector* const connector_;
   OpenTransfers* const transfers_;
   const BlockReceiver::Options options_;
-  const LocalSocket local_;
   PeerLatencies* const latencies_;
   DamageWatch damage_;
   ThreadCache ack_threads_{"ack-relay"};
   ReplicaSender sender_;
+
+  Mutex mu_;
+  LocalSocket local_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::datanode

@@ -140,6 +140,26 @@ TEST_F(ScrubberTest, FindsDamageOnEveryVolumeAndEnds) {
   EXPECT_TRUE(*env_.Exists("/d1/current/scan"));
 }
 
+TEST_F(ScrubberTest, FollowsVolumesThatComeAndGo) {
+  store_ = Open({"/d0", "/d1"});
+  const auto clock = NewSystemClock();
+  Scrubber scrubber({.scan_period_ms = 1'000}, store_.get(), clock.get(), &metrics_);
+  scrubber.Start();
+  ASSERT_TRUE(store_->RemoveVolume("/d0", /*force=*/false, [](const Block&) {}).ok());
+  scrubber.FollowVolumes();
+  ASSERT_TRUE(store_->AddVolume("/d2").ok());
+  scrubber.FollowVolumes();
+  store_->StartUsing(store_->Volumes());
+  for (BlockId id = 1; id <= 6; ++id) PutReplica(id, 10'000);
+  const std::vector<ReplicaInfo> held = store_->Replicas(2);
+  ASSERT_FALSE(held.empty());
+  env_.Flip("/d2" + DataOf(held[0].block.id).substr(3), 5, 0x01);
+  EXPECT_TRUE(WaitUntil([&] { return store_->BadReplicas().size() == 1; }));
+  scrubber.Stop();
+  scrubber.FollowVolumes();  // nothing any more
+  EXPECT_TRUE(*env_.Exists("/d2/current/scan"));
+}
+
 TEST_F(ScrubberTest, WithoutAPeriodNothingIsRead) {
   store_ = Open();
   PutReplica(1, 10'000);
