@@ -152,6 +152,28 @@ struct RepairRound {
   std::string reason;       // why blocks wait, one line; empty: none does
 };
 
+// A data directory, as its DataNode tells of it.
+struct VolumeDetails {
+  std::string path;
+  std::string storage_id;
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;       // by replicas and their checksums
+  uint64_t remaining_bytes = 0;  // that new replicas may take
+  uint64_t blocks = 0;           // finalized replicas
+  bool failed = false;
+};
+
+struct NodeVolumes {
+  std::string node_id;
+  std::vector<VolumeDetails> volumes;
+};
+
+struct VolumeChange {
+  std::string node_id;
+  VolumeDetails volume;   // added: as it is now; removed: as it was
+  uint64_t replicas = 0;  // removed: that the node has no more
+};
+
 class AdminClient {
  public:
   // Checks the options; connects when the first call needs it.
@@ -192,6 +214,19 @@ class AdminClient {
   // heartbeats. RepairJson: as --json prints it, without a final newline.
   absl::StatusOr<RepairRound> Repair(uint64_t max = 0);
   absl::StatusOr<std::string> RepairJson(uint64_t max = 0);
+  // The volumes of a DataNode, which come and go while it runs (admin_volumes.cc). `node` as above;
+  // the node itself is asked, and must answer. Changes need a superuser by the DataNode's system,
+  // and last until its next start.
+  absl::StatusOr<NodeVolumes> Volumes(const std::string& node);
+  // `dir`: absolute, on the DataNode; opened, or formatted when it is new, as its start would.
+  // Returns when what it holds is loaded. ALREADY_EXISTS, FAILED_PRECONDITION, DATA_LOSS: it is
+  // none that the node can use, and nothing has changed.
+  absl::StatusOr<VolumeChange> AddVolume(const std::string& node, const std::string& dir);
+  // `volume`: its path or storage id. Its replicas are lost at once, and copied anew from others.
+  // FAILED_PRECONDITION for the last one that works, and, without `force`, while replicas are being
+  // written there. On return it is not used any more.
+  absl::StatusOr<VolumeChange> RemoveVolume(const std::string& node, const std::string& volume,
+                                            bool force);
   // Returns the highest txid that the new image holds.
   absl::StatusOr<TxId> Checkpoint();
 

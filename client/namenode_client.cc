@@ -276,6 +276,7 @@ absl::StatusOr<v1::GetServerDefaultsReply> NameNodeClient::GetServerDefaults(int
 absl::StatusOr<v1::ReportReply> NameNodeClient::Report() {
   return impl_->Call(&AdminStub::Report, CallType::kRead, v1::ReportRequest());
 }
+v1::Caller NameNodeClient::Identity() const { return impl_->endpoints().Identity(); }
 absl::StatusOr<v1::HealthReply> NameNodeClient::Health(v1::HealthRequest request) {
   return impl_->Call(&AdminStub::Health, CallType::kRead, std::move(request));
 }

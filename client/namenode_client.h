@@ -82,6 +82,9 @@ class NameNodeClient {
   absl::StatusOr<v1::BalanceReply> Balance(v1::BalanceRequest request);
   absl::StatusOr<v1::RepairReply> Repair(v1::RepairRequest request);
 
+  // Who this client says it is, for calls to others than the NameNode.
+  v1::Caller Identity() const;
+
  private:
   class Impl;
   const std::unique_ptr<Impl> impl_;

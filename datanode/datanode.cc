@@ -306,7 +306,7 @@ class DataNode::Impl {
   void HideGone(const std::set<std::string>& paths) {
     for (const std::string& gone : shown_paths_) {
       if (paths.contains(gone)) continue;
-      for (const char* name : {"used_bytes", "remaining_bytes", "replicas", "failed"}) {
+      for (const char* name : {"used_bytes", "remaining_bytes", "replicas", "failed", "slow"}) {
         metrics_.RemoveGauge(std::string("cairn_datanode_volume_") + name, {{"path", gone}});
       }
       for (const char* name : {"pending", "segment_bytes"}) {

@@ -18,6 +18,7 @@ void AddCommands(Cli& cli) {
   AddFsck(cli);
   AddAdminCommands(cli);
   AddNodeCommands(cli);
+  AddVolumes(cli);
   AddBalance(cli);
   AddBench(cli);
   AddBenchTransfers(cli);

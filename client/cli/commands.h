@@ -21,6 +21,7 @@ void AddCheckCommands(Cli& cli);      // test locations checksum
 void AddFsck(Cli& cli);               // fsck
 void AddAdminCommands(Cli& cli);      // admin report|health|nodes|safe-mode|checkpoint
 void AddNodeCommands(Cli& cli);       // admin decommission|recommission|maintenance
+void AddVolumes(Cli& cli);            // admin volumes
 void AddBalance(Cli& cli);            // admin balance
 void AddBench(Cli& cli);              // bench metadata
 void AddBenchTransfers(Cli& cli);     // bench put|get|pipeline|smallfiles

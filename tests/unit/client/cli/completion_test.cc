@@ -46,6 +46,8 @@ TEST(CompletionTest, CommandsInTwoWords) {
   EXPECT_EQ(Complete("cairn bench smallfiles --ca"), "--callers ");
   EXPECT_EQ(Complete("cairn admin report --js"), "--json ");
   EXPECT_EQ(Complete("cairn admin quota --sp"), "--space ");
+  EXPECT_EQ(Complete("cairn admin vol"), "volumes ");
+  EXPECT_EQ(Complete("cairn admin volumes --rem"), "--remove ");
 }
 
 TEST(CompletionTest, Options) {
