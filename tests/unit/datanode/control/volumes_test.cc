@@ -13,12 +13,12 @@
 namespace cairn::datanode {
 namespace {
 
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 using State = FakeNameNode::State;
 
-class VolumesTest : public testing::Test {
+class VolumesTest : public ::testing::Test {
  protected:
   void Start(std::vector<std::string> dirs) {
     DataNodeOptions options;
@@ -95,7 +95,7 @@ TEST_F(VolumesTest, ANewVolumeIsRegisteredReportedAndUsed) {
   Write({1, 1, 1 << 20}, "one");
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.full_reports == 1; }));
   ASSERT_TRUE(Add("/d1").ok());
-  EXPECT_THAT(List(), testing::ElementsAre("/d0", "/d1"));
+  EXPECT_THAT(List(), ::testing::ElementsAre("/d0", "/d1"));
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) {
     return s.registrations.size() == 2 && s.full_reports == 3 &&
            s.last_heartbeat.storages_size() == 2 && s.last_heartbeat.storages(1).number() == 21;
@@ -105,7 +105,7 @@ TEST_F(VolumesTest, ANewVolumeIsRegisteredReportedAndUsed) {
     EXPECT_EQ(again.incarnation(), s.registrations.front().incarnation());
     ASSERT_EQ(again.storages_size(), 2);
     EXPECT_EQ(again.storages(1).path(), "/d1");
-    EXPECT_THAT(s.reported[20], testing::ElementsAre(1));
+    EXPECT_THAT(s.reported[20], ::testing::ElementsAre(1));
     EXPECT_THAT(s.reported[21], IsEmpty());
   });
   for (BlockId id = 2; id <= 9; ++id) Write({id, 1, 1 << 20}, "more");
@@ -126,7 +126,7 @@ TEST_F(VolumesTest, ARemovedVolumeIsGoneFromAllThatIsTold) {
   EXPECT_TRUE(Eventually([&] { return Metrics().find("{path=\"/d1\"}") != std::string::npos; }));
   namenode_.With([](State& s) { s.reported.clear(); });
   ASSERT_TRUE(Remove("/d1").ok());
-  EXPECT_THAT(List(), testing::ElementsAre("/d0"));
+  EXPECT_THAT(List(), ::testing::ElementsAre("/d0"));
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) {
     return s.registrations.size() == 2 && s.full_reports == 3 &&
            s.last_heartbeat.storages_size() == 1;

@@ -329,7 +329,7 @@ class TestWriter {
   std::unique_ptr<grpc::ClientReaderWriter<v1::WritePacket, v1::WriteAck>> stream_;
 };
 
-class PipelineTest : public testing::Test {
+class PipelineTest : public ::testing::Test {
  protected:
   using How = TestWriter::How;
 

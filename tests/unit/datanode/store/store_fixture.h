@@ -83,14 +83,14 @@ inline absl::StatusOr<std::string> Get(ReplicaStore& store, const Block& block) 
 }
 
 // Says where they differ instead of printing them.
-inline testing::AssertionResult Same(const absl::StatusOr<std::string>& bytes,
-                                     std::string_view expected) {
-  if (!bytes.ok()) return testing::AssertionFailure() << bytes.status();
-  if (*bytes == expected) return testing::AssertionSuccess();
+inline ::testing::AssertionResult Same(const absl::StatusOr<std::string>& bytes,
+                                       std::string_view expected) {
+  if (!bytes.ok()) return ::testing::AssertionFailure() << bytes.status();
+  if (*bytes == expected) return ::testing::AssertionSuccess();
   const auto [at, _] =
       std::mismatch(bytes->begin(), bytes->end(), expected.begin(), expected.end());
-  return testing::AssertionFailure() << bytes->size() << " bytes instead of " << expected.size()
-                                     << ", different from " << at - bytes->begin() << " on";
+  return ::testing::AssertionFailure() << bytes->size() << " bytes instead of " << expected.size()
+                                       << ", different from " << at - bytes->begin() << " on";
 }
 
 // Gives a file of the Env these bytes, as somebody would who knows nothing of the store.
@@ -122,7 +122,7 @@ class RecordingObserver final : public ReplicaObserver {
   std::vector<std::string> events_ ABSL_GUARDED_BY(mu_);
 };
 
-class StoreTest : public testing::Test {
+class StoreTest : public ::testing::Test {
  protected:
   static ReplicaStore::Options OptionsFor(std::vector<std::string> dirs,
                                           DiskWrites disk_writes = DiskWrites::kAuto) {
