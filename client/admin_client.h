@@ -161,6 +161,7 @@ struct VolumeDetails {
   uint64_t remaining_bytes = 0;  // that new replicas may take
   uint64_t blocks = 0;           // finalized replicas
   bool failed = false;
+  bool slow = false;  // beside the node's others
 };
 
 struct NodeVolumes {

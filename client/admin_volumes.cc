@@ -27,7 +27,8 @@ VolumeDetails FromProto(const v1::Volume& in) {
           .used_bytes = in.used_bytes(),
           .remaining_bytes = in.remaining_bytes(),
           .blocks = in.blocks(),
-          .failed = in.failed()};
+          .failed = in.failed(),
+          .slow = in.slow()};
 }
 
 // As the NameNode finds one (DatanodeTable::FindByName).

@@ -21,7 +21,8 @@ Json ToJson(const VolumeDetails& volume) {
           {"used_bytes", volume.used_bytes},
           {"remaining_bytes", volume.remaining_bytes},
           {"blocks", volume.blocks},
-          {"failed", volume.failed}};
+          {"failed", volume.failed},
+          {"slow", volume.slow}};
 }
 
 std::string Dump(const Json& json) {
@@ -41,7 +42,10 @@ std::string VolumesText(const NodeVolumes& volumes) {
   table.Add({"volume", "blocks", "used", "free", "state", "storage"});
   for (const VolumeDetails& volume : volumes.volumes) {
     table.Add({volume.path, std::to_string(volume.blocks), FormatSize(volume.used_bytes),
-               FormatSize(volume.remaining_bytes), volume.failed ? "failed" : "in use",
+               FormatSize(volume.remaining_bytes),
+               volume.failed ? "failed"
+               : volume.slow ? "slow"
+                             : "in use",
                volume.storage_id});
   }
   return table.Take();

@@ -21,6 +21,7 @@ void ToProto(const VolumeInfo& volume, v1::Volume* out) {
   out->set_remaining_bytes(volume.remaining_bytes);
   out->set_blocks(volume.blocks);
   out->set_failed(volume.failed);
+  out->set_slow(volume.slow_us != 0);
 }
 
 }  // namespace

@@ -27,6 +27,13 @@ TEST(VolumesTextTest, ListsOneALine) {
                                             "/disk2 +12 +3.*G.* +0.* +failed +uuid-of-/disk2\n"));
 }
 
+TEST(VolumesTextTest, SaysWhichIsSlow) {
+  VolumeDetails slow = Disk("/disk1", false);
+  slow.slow = true;
+  EXPECT_THAT(VolumesText({.node_id = "n1", .volumes = {slow}}), HasSubstr("  slow  "));
+  EXPECT_THAT(VolumesJson({.node_id = "n1", .volumes = {slow}}), HasSubstr("\"slow\": true"));
+}
+
 TEST(VolumesTextTest, SaysWhatTheNextStartNeeds) {
   VolumeChange change{.node_id = "n1", .volume = Disk("/disk1", false), .replicas = 1};
   EXPECT_EQ(AddedText(change),
