@@ -36,7 +36,7 @@ TempDir::TempDir() {
 }
 
 TempDir::~TempDir() {
-  if (path_.empty()) return;
+  if (path_.empty() || kept_) return;
   if (std::getenv("CAIRN_KEEP_FAILED") != nullptr && ::testing::Test::HasFailure()) {
     std::fprintf(stderr, "kept: %s\n", path_.c_str());
     return;
@@ -54,14 +54,17 @@ absl::Status Daemon::Launch() {
   const bool again = !ready_.empty();
   const std::string ready_file = dir_ + "/" + name_ + ".ready";
   std::filesystem::remove(ready_file);
-  const std::string listen = !again                   ? "127.0.0.1:0"
+  const std::string anywhere = place_.address + ":0";
+  const std::string listen = !again                   ? anywhere
                              : ready_.contains("rpc") ? ready_["rpc"]
                                                       : ready_["data"];
   Process::Spec spec{
       .args = {BinDir() + "/" + program_, "--data-dir", data_dir(), "--ready-file", ready_file,
-               "--listen", listen, "--http", again ? ready_["http"] : "127.0.0.1:0"},
+               "--listen", listen, "--http", again ? ready_["http"] : anywhere},
+      .env = place_.env,
       .stdout_path = log_path(),
-      .stderr_path = log_path()};
+      .stderr_path = log_path(),
+      .net_namespace = place_.net_namespace};
   spec.args.insert(spec.args.end(), flags_.begin(), flags_.end());
   ASSIGN_OR_RETURN(process_, Process::Start(spec));
   return absl::OkStatus();
@@ -110,7 +113,7 @@ std::string Daemon::Field(const std::string& name) const {
 absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(const Options& options) {
   auto cluster = std::unique_ptr<Cluster>(new Cluster(options));
   cluster->namenode_ = std::make_unique<Daemon>(cluster->dir_.path(), "nn", "cairn-namenode",
-                                                options.namenode_flags);
+                                                options.namenode_flags, options.place("nn"));
   RETURN_IF_ERROR(cluster->namenode_->Start());
   for (int i = 0; i < options.datanodes; ++i) {
     cluster->datanodes_.push_back(cluster->NewDataNode({}));
@@ -135,8 +138,9 @@ std::unique_ptr<Daemon> Cluster::NewDataNode(std::vector<std::string> flags) {
   std::vector<std::string> all = {"--namenode", rpc_address()};
   all.insert(all.end(), datanode_flags_.begin(), datanode_flags_.end());
   all.insert(all.end(), flags.begin(), flags.end());
-  return std::make_unique<Daemon>(dir_.path(), fmt::format("dn{}", datanodes_.size()),
-                                  "cairn-datanode", std::move(all));
+  const std::string name = fmt::format("dn{}", datanodes_.size());
+  return std::make_unique<Daemon>(dir_.path(), name, "cairn-datanode", std::move(all),
+                                  place_(name));
 }
 
 absl::Status Cluster::AddDataNode(std::vector<std::string> flags) {
@@ -145,8 +149,11 @@ absl::Status Cluster::AddDataNode(std::vector<std::string> flags) {
 }
 
 Process::Spec Cluster::CairnSpec(std::vector<std::string> args) const {
-  Process::Spec spec{.args = std::move(args),
-                     .env = {{"CAIRN_NAMENODE", rpc_address()}, {"HOME", dir_.path()}}};
+  const Place place = place_("client");
+  Process::Spec spec{
+      .args = std::move(args), .env = place.env, .net_namespace = place.net_namespace};
+  spec.env["CAIRN_NAMENODE"] = rpc_address();
+  spec.env["HOME"] = dir_.path();
   spec.args.insert(spec.args.begin(), BinDir() + "/cairn");
   return spec;
 }

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,6 +32,8 @@ std::string BinDir();
 class TempDir {
  public:
   TempDir();
+  // A folder of the caller's, which stays.
+  explicit TempDir(std::string kept) : path_(std::move(kept)), kept_(true) {}
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
@@ -40,6 +43,14 @@ class TempDir {
 
  private:
   std::string path_;
+  const bool kept_ = false;
+};
+
+// Where a process of a cluster runs.
+struct Place {
+  std::string address = "127.0.0.1";  // at which a daemon listens
+  std::string net_namespace;          // see Process::Spec
+  std::map<std::string, std::string> env;
 };
 
 // A daemon: a program with a ready file. It can be ended and started again on the same data, at the
@@ -47,11 +58,13 @@ class TempDir {
 class Daemon {
  public:
   // Files are `dir`/`name`.log, .ready and, for its data, `dir`/`name`.
-  Daemon(std::string dir, std::string name, std::string program, std::vector<std::string> flags)
+  Daemon(std::string dir, std::string name, std::string program, std::vector<std::string> flags,
+         Place place = {})
       : dir_(std::move(dir)),
         name_(std::move(name)),
         program_(std::move(program)),
-        flags_(std::move(flags)) {}
+        flags_(std::move(flags)),
+        place_(std::move(place)) {}
 
   // Starts it and waits for its ready file. From the second time on it listens where it did before.
   absl::Status Start();
@@ -69,6 +82,7 @@ class Daemon {
   std::string data_dir() const { return dir_ + "/" + name_; }
   std::string log_path() const { return dir_ + "/" + name_ + ".log"; }
   std::vector<std::string>& flags() { return flags_; }
+  Place& place() { return place_; }  // counts from the next start on
   // A field of its ready file: rpc, http, data, id.
   std::string Field(const std::string& name) const;
   pid_t pid() const { return process_ == nullptr ? -1 : process_->pid(); }
@@ -78,6 +92,7 @@ class Daemon {
   const std::string name_;
   const std::string program_;
   std::vector<std::string> flags_;
+  Place place_;
   std::map<std::string, std::string> ready_;  // of the last start
   std::unique_ptr<Process> process_;
 };
@@ -100,6 +115,11 @@ class Cluster {
     int datanodes = 3;
     std::vector<std::string> namenode_flags;  // beside --data-dir, --listen, --http, --ready-file
     std::vector<std::string> datanode_flags;
+    // Of "nn", "dn0", "dn1", ... and, for Cairn() and StartCairn(), "client".
+    std::function<Place(const std::string& name)> place = [](const std::string&) {
+      return Place{};
+    };
+    std::string dir;  // that is there and stays; empty: a temporary one
   };
 
   // Everything is up and registered when it returns.
@@ -127,12 +147,16 @@ class Cluster {
   absl::Status AwaitSafeModeOff(int64_t timeout_ms = 30'000);
 
  private:
-  explicit Cluster(const Options& options) : datanode_flags_(options.datanode_flags) {}
+  explicit Cluster(const Options& options)
+      : dir_(options.dir.empty() ? TempDir() : TempDir(options.dir)),
+        datanode_flags_(options.datanode_flags),
+        place_(options.place) {}
   Process::Spec CairnSpec(std::vector<std::string> args) const;
   std::unique_ptr<Daemon> NewDataNode(std::vector<std::string> flags);
 
   const TempDir dir_;
   const std::vector<std::string> datanode_flags_;
+  const std::function<Place(const std::string&)> place_;
   std::unique_ptr<Daemon> namenode_;
   std::vector<std::unique_ptr<Daemon>> datanodes_;
   std::atomic<int> commands_{0};

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -41,9 +42,11 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   return pointers;
 }
 
-// The child, between fork and exec: nothing here may allocate or lock.
-[[noreturn]] void RunChild(char* const* argv, char* const* env, const int (&fds)[3]) {
+// The child, between fork and exec: nothing here may allocate or lock. `net`: the namespace that it
+// enters, unless negative.
+[[noreturn]] void RunChild(char* const* argv, char* const* env, const int (&fds)[3], int net) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (net >= 0 && setns(net, CLONE_NEWNET) != 0) _exit(126);
   for (int target = 0; target < 3; ++target) dup2(fds[target], target);
   sigset_t none;
   sigemptyset(&none);
@@ -76,18 +79,26 @@ absl::StatusOr<std::unique_ptr<Process>> Process::Start(const Spec& spec) {
   const int fds[3] = {open(spec.stdin_path.c_str(), O_RDONLY | O_CLOEXEC),
                       open(spec.stdout_path.c_str(), kWrite, 0644),
                       open(spec.stderr_path.c_str(), kWrite, 0644)};
+  int net = -1;
   pid_t pid = -1;
   absl::Status status;
-  if (std::min({fds[0], fds[1], fds[2]}) < 0) {
+  if (!spec.net_namespace.empty()) {
+    net = open(("/run/netns/" + spec.net_namespace).c_str(), O_RDONLY | O_CLOEXEC);
+    if (net < 0) status = ErrnoStatus("network namespace " + spec.net_namespace, errno);
+  }
+  if (!status.ok()) {
+    // Said already.
+  } else if (std::min({fds[0], fds[1], fds[2]}) < 0) {
     status = ErrnoStatus(fmt::format("cannot redirect {}", args[0]), errno);
   } else {
     pid = fork();
-    if (pid == 0) RunChild(argv.data(), envp.data(), fds);
+    if (pid == 0) RunChild(argv.data(), envp.data(), fds, net);
     if (pid < 0) status = ErrnoStatus("fork", errno);
   }
   for (const int fd : fds) {
     if (fd >= 0) close(fd);
   }
+  if (net >= 0) close(net);
   if (!status.ok()) return status;
   const int pid_fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   return std::unique_ptr<Process>(new Process(pid, pid_fd));

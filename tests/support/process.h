@@ -40,6 +40,7 @@ class Process {
     std::string stdin_path = "/dev/null";
     std::string stdout_path = "/dev/null";  // appended to
     std::string stderr_path = "/dev/null";  // appended to; may be stdout_path
+    std::string net_namespace;  // of `ip netns`, for root alone; empty: this process's own
   };
 
   static absl::StatusOr<std::unique_ptr<Process>> Start(const Spec& spec);
