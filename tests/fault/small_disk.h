@@ -1,0 +1,36 @@
+// A disk that a test can fill up and write-protect: a tmpfs, mounted on a folder.
+//
+// Root alone. Unmounted with the object, which must outlive the processes that use it. Not
+// thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/status.h"
+
+namespace cairn::testing {
+
+class SmallDisk {
+ public:
+  // Makes the folder where it is missing.
+  static absl::StatusOr<std::unique_ptr<SmallDisk>> Mount(const std::string& folder,
+                                                          uint64_t bytes);
+  ~SmallDisk();
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  absl::Status Fill();   // no byte is left
+  absl::Status Empty();  // there is again as much room as before
+  absl::Status SetReadOnly(bool read_only);
+
+ private:
+  SmallDisk(std::string folder, uint64_t bytes) : folder_(std::move(folder)), bytes_(bytes) {}
+  std::string Ballast() const { return folder_ + "/ballast"; }
+
+  const std::string folder_;
+  const uint64_t bytes_;
+};
+
+}  // namespace cairn::testing
