@@ -1,4 +1,4 @@
-// Real file systems that fill up or are write-protected under running daemons (P1, P3, P8).
+// Real file systems that fill up under running daemons (P1, P3, P8).
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -68,27 +68,6 @@ TEST_F(DiskTest, EveryDiskFillsUpAndIsEmptied) {
   for (const auto& disk : disks_) Do(disk->Empty());
   AwaitFiles(2);
   EndTraffic("all disks of DataNodes are full");
-  ExpectHealed();
-}
-
-TEST_F(DiskTest, OneOfADataNodesDisksIsWriteProtected) {
-  SmallDisk* const disk = Mount("second");
-  ASSERT_NE(disk, nullptr);
-  Start();
-  ASSERT_FALSE(HasFatalFailure());
-  ASSERT_TRUE(cluster_->AddDataNode({"--data-dir", dir_ / "second"}).ok());
-  StartTraffic("/traffic");
-  ASSERT_FALSE(HasFatalFailure());
-  Do(disk->SetReadOnly(true));
-  Last(5'000);
-  AwaitFiles(2);
-  EndTraffic("a disk is write-protected");
-  EXPECT_EQ(traffic_->failures(), 0u) << traffic_->ToString();
-  // A failed disk counts again after a restart.
-  Do(disk->SetReadOnly(false));
-  Daemon& node = cluster_->datanode(4);
-  ASSERT_TRUE(node.Stop().ok());
-  Do(node.Start());
   ExpectHealed();
 }
 

@@ -19,7 +19,7 @@ absl::StatusOr<std::unique_ptr<SmallDisk>> SmallDisk::Mount(const std::string& f
   if (mount("tmpfs", folder.c_str(), "tmpfs", 0, fmt::format("size={}", bytes).c_str()) != 0) {
     return ErrnoStatus("cannot mount a tmpfs on " + folder, errno);
   }
-  return std::unique_ptr<SmallDisk>(new SmallDisk(folder, bytes));
+  return std::unique_ptr<SmallDisk>(new SmallDisk(folder));
 }
 
 SmallDisk::~SmallDisk() { umount2(folder_.c_str(), MNT_DETACH); }
@@ -45,14 +45,6 @@ absl::Status SmallDisk::Fill() {
 absl::Status SmallDisk::Empty() {
   if (unlink(Ballast().c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
   return ErrnoStatus("cannot remove " + Ballast(), errno);
-}
-
-absl::Status SmallDisk::SetReadOnly(bool read_only) {
-  const unsigned long flags = MS_REMOUNT | (read_only ? MS_RDONLY : 0);
-  if (mount("", folder_.c_str(), "", flags, fmt::format("size={}", bytes_).c_str()) == 0) {
-    return absl::OkStatus();
-  }
-  return ErrnoStatus("cannot remount " + folder_, errno);
 }
 
 }  // namespace cairn::testing

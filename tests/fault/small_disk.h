@@ -1,4 +1,4 @@
-// A disk that a test can fill up and write-protect: a tmpfs, mounted on a folder.
+// A disk that a test can fill up: a tmpfs, mounted on a folder.
 //
 // Root alone. Unmounted with the object, which must outlive the processes that use it. Not
 // thread-safe.
@@ -23,14 +23,12 @@ class SmallDisk {
 
   absl::Status Fill();   // no byte is left
   absl::Status Empty();  // there is again as much room as before
-  absl::Status SetReadOnly(bool read_only);
 
  private:
-  SmallDisk(std::string folder, uint64_t bytes) : folder_(std::move(folder)), bytes_(bytes) {}
+  explicit SmallDisk(std::string folder) : folder_(std::move(folder)) {}
   std::string Ballast() const { return folder_ + "/ballast"; }
 
   const std::string folder_;
-  const uint64_t bytes_;
 };
 
 }  // namespace cairn::testing
