@@ -169,11 +169,11 @@ class Engine:
         """The image that the Dockerfile begins with: there, pulled, or made by debootstrap."""
         if self.docker("image", "inspect", BASE, check=False).returncode == 0:
             return
-        if self.docker("pull", BASE, check=False, timeout=120).returncode == 0:
-            print(f"  pulled {BASE}", flush=True)
-            return
         archive = self.work / "base.tar"
         if not archive.exists():
+            if self.docker("pull", BASE, check=False, timeout=120).returncode == 0:
+                print(f"  pulled {BASE}", flush=True)
+                return
             self.make_base(archive)
         with open(archive, "rb") as content:
             self.docker("import", "--change", 'CMD ["bash"]', "-", BASE, stdin=content)

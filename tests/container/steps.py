@@ -88,7 +88,7 @@ def put_and_get(cluster):
     cluster.inside(namenode, "cairn", "mkdir", "-p", "/inside")
     content = content_of("inside", FILE)
     sha = hashlib.sha256(content).hexdigest()
-    made = cluster.root / "build" / "release" / "container" / "content"
+    made = cluster.engine.work / "content"
     made.write_bytes(content)
     cluster.docker("cp", made, f"{namenode}:/tmp/content")
     cluster.inside(namenode, "cairn", "put", *BLOCK, "/tmp/content", "/inside/file")
@@ -158,7 +158,7 @@ def pause_a_datanode(cluster):
 
 
 def cut_a_datanode_off(cluster):
-    """From the network, in the middle of a put; its health check tells; then it is back."""
+    """From the network, in the middle of a put, which goes on; then it is back."""
     network = f"{PROJECT}_default"
     with slow_put(cluster, "datanode-cut-off") as put:
         put.feed(HALF)
