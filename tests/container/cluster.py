@@ -36,8 +36,8 @@ class Cluster:
         self.client = build / "bin" / "cairn"
         self.files = {}  # path -> SHA-256 of what was acknowledged
         self.rpc = f"127.0.0.1:{free_port()}"
-        self.env = dict(engine.env, CAIRN_IMAGE=IMAGE, CAIRN_RPC_PORT=self.rpc.split(":")[1],
-                        CAIRN_HTTP_PORT=str(free_port()), CAIRN_PUBLISH="127.0.0.1")
+        self.settings = {"CAIRN_IMAGE": IMAGE, "CAIRN_RPC_PORT": self.rpc.split(":")[1],
+                         "CAIRN_HTTP_PORT": str(free_port()), "CAIRN_PUBLISH": "127.0.0.1"}
         plugin = run("docker", "compose", "version", check=False).returncode == 0
         self.program = ["docker", "compose"] if plugin else ["docker-compose"]
 
@@ -51,7 +51,7 @@ class Cluster:
         return run(*self.program, "--project-name", PROJECT, "--project-directory", self.root,
                    "--file", self.root / "docker-compose.yml",
                    "--file", self.root / "tests/container/compose.yml",
-                   *arguments, env=self.env, **options)
+                   *arguments, env=self.engine.env | self.settings, **options)
 
     def up(self, *arguments):
         self.compose("up", "-d", "--no-build", *arguments, "namenode", "datanode-a", "datanode-b")
