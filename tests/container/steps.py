@@ -47,7 +47,7 @@ def build_the_image(cluster):
     """The image is small, and its user is not root."""
     cluster.docker("build", "--force-rm", "--file", "deploy/Dockerfile",
                    "--build-arg", "PROGRAMS=prebuilt", "--tag", IMAGE, ".",
-                   cwd=cluster.root, timeout=300)
+                   cwd=cluster.root, timeout=600)
     image = cluster.inspect(IMAGE)
     print(f"  {image['Size'] / 1e6:.0f} MB", flush=True)
     expect(image["Size"] < SIZE_LIMIT, f"the image has {image['Size']} bytes")
