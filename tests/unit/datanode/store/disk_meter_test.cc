@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "datanode/store/volume.h"
 #include "tests/unit/datanode/store/store_fixture.h"
 
 namespace cairn::datanode {
