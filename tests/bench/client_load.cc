@@ -72,7 +72,9 @@ absl::Status ClientLoad::WriteFiles(size_t writer) {
   const Content content;
   for (uint64_t file = 0; !ended_.load(); ++file) {
     const std::string path = fmt::format("{}/{}-{}", options_.folder, writer, file);
-    ASSIGN_OR_RETURN(const auto out, fs_->Create(path, {}));
+    CreateOptions create;
+    create.block_size = options_.block_size;
+    ASSIGN_OR_RETURN(const auto out, fs_->Create(path, create));
     uint64_t offset = 0;
     while (!ended_.load() && offset < options_.write_bytes) {
       const std::string_view piece = content.Piece(file, offset, options_.write_bytes);

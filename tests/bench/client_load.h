@@ -23,6 +23,7 @@ struct ClientLoadOptions {
   std::vector<std::string> files;  // what is read; at least one
   std::string folder;              // what is written is in it; it must exist
   uint64_t write_bytes = 0;        // of a file
+  uint64_t block_size = 0;         // of the same; 0: the NameNode's default
   int readers = 0;
   int writers = 0;
 };

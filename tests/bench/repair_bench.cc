@@ -9,6 +9,7 @@
 // misses the node's replicas until it misses none. docs/performance.md says how to read it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -183,6 +184,7 @@ class RepairBench {
                               .files = files_,
                               .folder = "/bench/written",
                               .write_bytes = FileBytes(),
+                              .block_size = options_.block_size,
                               .readers = static_cast<int>(readers),
                               .writers = static_cast<int>(writers)});
   }
@@ -233,26 +235,29 @@ class RepairBench {
 
   absl::StatusOr<Repair> MeasureRepair(ClientLoad* clients) {
     Repair repair;
-    testing::Daemon& node = NextVictim();
-    ASSIGN_OR_RETURN(const DataNodeReport before, ReportOf(node));
-    repair.bytes = before.used_bytes;
-    node.Kill();
+    ASSIGN_OR_RETURN(testing::Daemon* const node, FullestNode());
+    node->Kill();
     RETURN_IF_ERROR(Await([](const ClusterReport& c) { return c.under_replicated_blocks > 0; }));
     RETURN_IF_ERROR(clients->Take().status());
     const auto start = steady_clock::now();
-    RETURN_IF_ERROR(Await([](const ClusterReport& c) { return c.under_replicated_blocks == 0; }));
+    uint64_t blocks = 0;  // what it held is missed all at once
+    RETURN_IF_ERROR(Await([&](const ClusterReport& c) {
+      blocks = std::max(blocks, c.under_replicated_blocks);
+      return c.under_replicated_blocks == 0;
+    }));
+    repair.bytes = blocks * options_.block_size;
     repair.seconds = SecondsSince(start);
     ASSIGN_OR_RETURN(repair.clients, clients->Take());
-    RETURN_IF_ERROR(node.Start());
+    RETURN_IF_ERROR(node->Start());
     RETURN_IF_ERROR(AwaitRest());
     return repair;
   }
 
   absl::StatusOr<Repair> MeasureDecommission(ClientLoad* clients) {
     Repair repair;
-    testing::Daemon& node = NextVictim();
-    ASSIGN_OR_RETURN(DataNodeReport report, ReportOf(node));
-    repair.bytes = report.used_bytes;
+    ASSIGN_OR_RETURN(const testing::Daemon* const node, FullestNode());
+    ASSIGN_OR_RETURN(DataNodeReport report, ReportOf(*node));
+    uint64_t blocks = 0;
     const auto start = steady_clock::now();
     RETURN_IF_ERROR(clients->Take().status());
     RETURN_IF_ERROR(admin_->Decommission(report.id).status());
@@ -262,8 +267,10 @@ class RepairBench {
                                            report.admin_reason);
       }
       std::this_thread::sleep_for(kPoll);
-      ASSIGN_OR_RETURN(report, ReportOf(node));
+      ASSIGN_OR_RETURN(report, ReportOf(*node));
+      blocks = std::max(blocks, report.blocks_left);
     }
+    repair.bytes = blocks * options_.block_size;
     repair.seconds = SecondsSince(start);
     ASSIGN_OR_RETURN(repair.clients, clients->Take());
     RETURN_IF_ERROR(admin_->Recommission(report.id).status());
@@ -271,8 +278,17 @@ class RepairBench {
     return repair;
   }
 
-  testing::Daemon& NextVictim() {
-    return cluster_->datanode(next_victim_++ % cluster_->datanodes());
+  // One that has been dead holds little for a while.
+  absl::StatusOr<testing::Daemon*> FullestNode() {
+    testing::Daemon* fullest = nullptr;
+    uint64_t most = 0;
+    for (size_t i = 0; i < cluster_->datanodes(); ++i) {
+      ASSIGN_OR_RETURN(const DataNodeReport report, ReportOf(cluster_->datanode(i)));
+      if (fullest != nullptr && report.used_bytes <= most) continue;
+      fullest = &cluster_->datanode(i);
+      most = report.used_bytes;
+    }
+    return fullest;
   }
 
   absl::StatusOr<DataNodeReport> ReportOf(const testing::Daemon& node) {
@@ -306,7 +322,6 @@ class RepairBench {
   std::unique_ptr<FileSystem> fs_;
   std::unique_ptr<AdminClient> admin_;
   std::vector<std::string> files_;
-  size_t next_victim_ = 0;
 };
 
 absl::Status Main(int argc, char** argv) {
