@@ -278,15 +278,15 @@ class RepairBench {
     return repair;
   }
 
-  // One that has been dead holds little for a while.
+  // One that has been dead holds little for a while; on the disks there is also what was deleted.
   absl::StatusOr<testing::Daemon*> FullestNode() {
     testing::Daemon* fullest = nullptr;
     uint64_t most = 0;
     for (size_t i = 0; i < cluster_->datanodes(); ++i) {
       ASSIGN_OR_RETURN(const DataNodeReport report, ReportOf(cluster_->datanode(i)));
-      if (fullest != nullptr && report.used_bytes <= most) continue;
+      if (fullest != nullptr && report.blocks <= most) continue;
       fullest = &cluster_->datanode(i);
-      most = report.used_bytes;
+      most = report.blocks;
     }
     return fullest;
   }
