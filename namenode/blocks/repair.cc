@@ -377,7 +377,8 @@ bool ReportedState::KeepExcess(StorageNumber number, const Block& excess) {
   if (block == nullptr || block->phase() == BlockPhase::kOpen || storage.lost) return false;
   if (block->generation() != excess.generation || block->length() != excess.length) return false;
   const ReplicaCounts counts = blocks_.Count(excess.id, *block);
-  const bool needed = CopiesNeeded(*block, counts) > 0 && storage.node->in_service();
+  // On a node that leaves it does not count, but it can be copied from.
+  const bool needed = CopiesNeeded(*block, counts) > 0;
   if (!needed && counts.good > 0 && !counts.unsure) return false;
   // It was sure to be good when it was ordered away; had anything been told of it since, there
   // would be no such order any more.

@@ -381,6 +381,19 @@ TEST_F(ExcessTest, StaysWhereAnotherReplicaIsInDoubt) {
   EXPECT_THAT(cluster_.Where(block_), SizeIs(3));
 }
 
+TEST_F(ExcessTest, StaysOnANodeThatLeavesAsASource) {
+  cluster_.SetAdmin(excess(), AdminState::kDecommissioning);
+  for (NodeNumber number = 1, bad = 0; bad < 2; ++number) {
+    if (number == excess_) continue;
+    ++bad;
+    ASSERT_TRUE(TellBad(cluster_.node(number)).ok());
+  }
+  ASSERT_TRUE(cluster_.Beat(excess()).ok());
+  EXPECT_THAT(excess().deleted, IsEmpty());
+  EXPECT_THAT(cluster_.Where(block_), ::testing::Contains(excess_));
+  ExpectCountsAreRight();
+}
+
 TEST_F(ExcessTest, ThatIsBadItselfGoesInAnyCase) {
   ASSERT_TRUE(TellBad(excess()).ok());
   ASSERT_TRUE(TellBad(other()).ok());
