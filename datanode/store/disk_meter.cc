@@ -14,7 +14,8 @@ LatencyFigure FigureOf(const LatencyCounts& counts) {
 
 constexpr std::array kKinds = {&DiskFigures::write, &DiskFigures::sync};
 
-// The lower median of the other disks'; 0 when none was measured.
+// The upper median of the other disks', so that of two kinds of disks it is the slower ones'; 0
+// when none was measured.
 uint64_t MedianOfOthers(const std::map<std::string, DiskFigures>& disks, const std::string& id,
                         LatencyFigure DiskFigures::*kind) {
   std::vector<uint64_t> medians;
@@ -25,7 +26,7 @@ uint64_t MedianOfOthers(const std::map<std::string, DiskFigures>& disks, const s
     }
   }
   if (medians.empty()) return 0;
-  const auto middle = medians.begin() + static_cast<ptrdiff_t>((medians.size() - 1) / 2);
+  const auto middle = medians.begin() + static_cast<ptrdiff_t>(medians.size() / 2);
   std::nth_element(medians.begin(), middle, medians.end());
   return *middle;
 }
