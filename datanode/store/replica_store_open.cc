@@ -243,6 +243,7 @@ void ReplicaStore::LoadReplica(Replica loaded) {
               better ? entry.volume->path() : volume.path(),
               better ? volume.path() : entry.volume->path());
       if (!better) return;
+      loaded.recovery = std::max(loaded.recovery, entry.recovery);  // who was fenced stays so
       if (entry.state == ReplicaState::kFinalized) entry.volume->AddFinalized(-1);
     }
     if (loaded.state == ReplicaState::kFinalized) volume.AddFinalized(1);
@@ -258,7 +259,10 @@ absl::Status ReplicaStore::CheckVolumes() const {
     failed = static_cast<int>(missing_.size());
     all = static_cast<int>(missing_.size() + volumes_.size());
   }
-  for (const Volume* const volume : CurrentVolumes()) failed += volume->broken() ? 1 : 0;
+  // One that is being removed, and hangs, is not missed.
+  for (const Volume* const volume : CurrentVolumes()) {
+    failed += volume->broken() && !volume->left() ? 1 : 0;
+  }
   const int tolerated =
       options_.failed_volumes_tolerated < 0 ? all - 1 : options_.failed_volumes_tolerated;
   if (failed <= tolerated && failed < all) return absl::OkStatus();

@@ -97,10 +97,19 @@ absl::Status ReplicaStore::CheckPlace(const std::string& path) const {
 
 // True: it was one of those that could not be opened at the start.
 bool ReplicaStore::DropMissing(const std::string& path) {
+  std::vector<std::string> missing;
+  {
+    MutexLock lock(volumes_mu_);
+    missing = missing_;
+  }
+  // It may hang: not under the lock. One change at a time, so nobody else takes any out.
   const std::filesystem::path place = Resolved(path);
+  const size_t before = missing.size();
+  std::erase_if(missing, [&](const std::string& one) { return Resolved(one) == place; });
+  const bool dropped = missing.size() < before;
   MutexLock lock(volumes_mu_);
-  return std::erase_if(missing_,
-                       [&](const std::string& missing) { return Resolved(missing) == place; }) > 0;
+  missing_ = std::move(missing);
+  return dropped;
 }
 
 absl::StatusOr<VolumeInfo> ReplicaStore::AddVolume(const std::string& given) {
@@ -266,8 +275,10 @@ absl::StatusOr<uint64_t> ReplicaStore::ForgetAll(Volume* volume, const CancelFn&
   while (true) {
     std::vector<Block> written;
     std::optional<BlockId> owned;
+    // First: who has a promise may enter a replica behind the walk.
+    const bool promised = volume->promises() > 0;
     forgotten += ForgetReplicas(volume, &written, &owned);
-    if (!owned.has_value() && volume->promises() == 0) return forgotten;
+    if (!owned.has_value() && !promised) return forgotten;
     if (std::chrono::steady_clock::now() >= deadline) {
       return absl::UnavailableError(
           fmt::format("{}: out of use, but something on its disk does not end; remove it again to "

@@ -313,6 +313,11 @@ bool Volume::broken() const {
   return failed_;
 }
 
+bool Volume::left() const {
+  MutexLock lock(mu_);
+  return left_;
+}
+
 void Volume::Leave() {
   MutexLock lock(mu_);
   left_ = true;

@@ -164,6 +164,7 @@ class Volume {
   bool broken() const ABSL_LOCKS_EXCLUDED(mu_);
   // Takes the volume out of use for good without anything being wrong with it.
   void Leave() ABSL_LOCKS_EXCLUDED(mu_);
+  bool left() const ABSL_LOCKS_EXCLUDED(mu_);
   // Takes the volume out of use for good, unless `status` only says that something is exhausted
   // (disk space, file descriptors). Returns `status`.
   absl::Status NoteWriteFailure(absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
