@@ -15,6 +15,7 @@ import pathlib
 import signal
 import sys
 import time
+import traceback
 
 from cluster import IMAGE, Cluster
 from host import Engine, Failure, one_at_a_time
@@ -48,10 +49,14 @@ def clean_up(engine, cluster):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
     print("== clean up", flush=True)
-    if engine.answers():
-        cluster.remove()
-        cluster.docker("image", "rm", "--force", IMAGE, check=False)
-    engine.stop()
+    try:
+        if engine.answers():
+            cluster.remove()
+            cluster.docker("image", "rm", "--force", IMAGE, check=False)
+    except Failure as error:
+        print(error, flush=True)
+    finally:
+        engine.stop()
 
 
 def main():
@@ -85,12 +90,14 @@ def main():
             failure = str(error)
         except KeyboardInterrupt:
             failure = "interrupted"
+        except Exception:  # whatever it is, what was made goes
+            failure = traceback.format_exc()
         if failure:
             print(f"\ncontainer_test: FAILED: {failure}\n", flush=True)
         if failure and failure != "interrupted" and engine.answers():
             try:
                 cluster.diagnose()
-            except (Failure, KeyboardInterrupt) as error:
+            except (Exception, KeyboardInterrupt) as error:
                 print(error, flush=True)
             print(f"\ncontainer_test: FAILED: {failure}\n", flush=True)
         if not arguments.keep:

@@ -122,7 +122,10 @@ class Engine:
         return run("docker", *arguments, env=self.env, **options)
 
     def answers(self):
-        return self.docker("info", check=False, timeout=30).returncode == 0
+        try:
+            return self.docker("info", check=False, timeout=30).returncode == 0
+        except Failure:
+            return False
 
     def start(self):
         self.remove_leftovers()
