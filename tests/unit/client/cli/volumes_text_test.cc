@@ -30,7 +30,7 @@ TEST(VolumesTextTest, ListsOneALine) {
 TEST(VolumesTextTest, SaysWhichIsSlow) {
   VolumeDetails slow = Disk("/disk1", false);
   slow.slow = true;
-  EXPECT_THAT(VolumesText({.node_id = "n1", .volumes = {slow}}), HasSubstr("  slow  "));
+  EXPECT_THAT(VolumesText({.node_id = "n1", .volumes = {slow}}), HasSubstr(" slow "));
   EXPECT_THAT(VolumesJson({.node_id = "n1", .volumes = {slow}}), HasSubstr("\"slow\": true"));
 }
 

@@ -15,12 +15,13 @@ namespace {
 TEST(ProtoJsonTest, EveryFieldInOrderWithNumbersAsNumbers) {
   v1::VolumeReport volume;
   EXPECT_EQ(ProtoToJsonText(volume, false),
-            R"({"path":"","capacity_bytes":0,"used_bytes":0,"failed":false})");
+            R"({"path":"","capacity_bytes":0,"used_bytes":0,"failed":false,"slow":false})");
   volume.set_path("/d");
   volume.set_capacity_bytes(std::numeric_limits<uint64_t>::max());
   volume.set_failed(true);
   EXPECT_EQ(ProtoToJsonText(volume, false),
-            R"({"path":"/d","capacity_bytes":18446744073709551615,"used_bytes":0,"failed":true})");
+            R"({"path":"/d","capacity_bytes":18446744073709551615,"used_bytes":0,)"
+            R"("failed":true,"slow":false})");
 }
 
 TEST(ProtoJsonTest, UnsetMessagesAreNullAndListsAreThere) {
