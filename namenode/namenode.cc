@@ -24,6 +24,7 @@
 #include "namenode/monitors/cluster_metrics.h"
 #include "namenode/monitors/decommission_monitor.h"
 #include "namenode/monitors/disk_space_monitor.h"
+#include "namenode/monitors/heartbeat_monitor.h"
 #include "namenode/monitors/lease_monitor.h"
 #include "namenode/monitors/trash_monitor.h"
 #include "namenode/namesystem/client_operations.h"
@@ -154,6 +155,8 @@ absl::Status NameNode::Begin() {
   lease_options.heartbeat_interval_ms = options_.heartbeat_interval_ms;
   leases_ = std::make_unique<LeaseMonitor>(clock_, namesystem_.get(), blocks_.get(), lease_options,
                                            metrics_.get());
+  heartbeats_ = std::make_unique<HeartbeatMonitor>(MakeBlockOptions(options_), clock_,
+                                                   [this] { blocks_->RunHeartbeatCheck(); });
   decommissions_ = std::make_unique<DecommissionMonitor>(namesystem_.get(), blocks_.get());
   balance_ = std::make_unique<BalanceMonitor>(blocks_.get(), metrics_.get());
   cluster_metrics_ =
@@ -310,10 +313,8 @@ void NameNode::StartTasks() {
                                                       std::move(run_once), metrics_.get()));
     return tasks_.back().get();
   };
-  add("heartbeat-check", std::min<int64_t>(options_.heartbeat_interval_ms, 1000), [this] {
-    blocks_->RunHeartbeatCheck();
-    return absl::OkStatus();
-  });
+  add("heartbeat-check", HeartbeatMonitor::IntervalMs(options_.heartbeat_interval_ms),
+      [this] { return heartbeats_->RunOnce(); });
   add("replication", options_.redundancy_interval_ms, [this] {
     blocks_->RunReplicationRound();
     return absl::OkStatus();

@@ -37,6 +37,7 @@ class ClusterMetrics;
 class ClusterOperations;
 class ControlService;
 class DecommissionMonitor;
+class HeartbeatMonitor;
 class DiskSpaceMonitor;
 class FileJournal;
 class ForcedSafeMode;
@@ -100,6 +101,7 @@ class NameNode {
   std::unique_ptr<CheckpointMonitor> checkpoints_;
   std::unique_ptr<DiskSpaceMonitor> disk_space_;
   std::unique_ptr<LeaseMonitor> leases_;
+  std::unique_ptr<HeartbeatMonitor> heartbeats_;
   std::unique_ptr<DecommissionMonitor> decommissions_;
   std::unique_ptr<BalanceMonitor> balance_;
   std::unique_ptr<ClusterMetrics> cluster_metrics_;

@@ -2,11 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "common/clock.h"
 #include "common/env.h"
 #include "namenode/monitors/checkpoint_monitor.h"
 #include "namenode/monitors/cluster_metrics.h"
 #include "namenode/monitors/decommission_monitor.h"
 #include "namenode/monitors/disk_space_monitor.h"
+#include "namenode/monitors/heartbeat_monitor.h"
 #include "tests/support/cluster.h"
 #include "tests/unit/namenode/namesystem/door_fixture.h"
 
@@ -40,6 +44,26 @@ TEST(DiskSpaceMonitorTest, EnoughSpaceDoesNotLiftAnOlderJournal) {
   StateStore store(env.get(), {temp.path()}, "cluster-1");
   EXPECT_EQ(DiskSpaceMonitor(&store, 0, &forced).RunOnce(), absl::OkStatus());
   EXPECT_TRUE(door.blocks.InSafeMode());
+}
+
+// Of 60 s until a node is dead, and heartbeats every 3 s.
+TEST(HeartbeatMonitorTest, NobodyIsDeadRightAfterThisProcessWasStill) {
+  ManualClock clock;
+  int checks = 0;
+  HeartbeatMonitor monitor({}, &clock, [&] { ++checks; });
+  const auto run_after = [&](int64_t ms) {
+    clock.AdvanceMs(ms);
+    EXPECT_EQ(monitor.RunOnce(), absl::OkStatus());
+    return std::exchange(checks, 0);
+  };
+  EXPECT_EQ(run_after(0), 1);
+  EXPECT_EQ(run_after(1'000), 1);
+  EXPECT_EQ(run_after(29'999), 1);  // too short to make a difference
+  EXPECT_EQ(run_after(70'000), 0);
+  EXPECT_EQ(run_after(4'000), 0);
+  EXPECT_EQ(run_after(3'999), 0);
+  EXPECT_EQ(run_after(1), 1);
+  EXPECT_EQ(run_after(1'000), 1);
 }
 
 // An empty node in a cluster without blocks: nothing depends on it, and a later start knows.
