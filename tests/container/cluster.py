@@ -129,7 +129,8 @@ class Cluster:
                    for container in self.containers()
                    if self.state(container)["Running"])
 
-    def settle(self, healthy=4, seconds=90):
+    def settle(self, healthy=4, seconds=240):
+        """A copy that its nodes could not make is ordered again after 120 s."""
         wait_until(f"{healthy} healthy nodes, all blocks whole, health 100", seconds,
                    lambda: self.whole(healthy))
 

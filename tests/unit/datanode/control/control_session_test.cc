@@ -411,8 +411,11 @@ TEST_F(ControlSessionTest, WhatWasKnownWhenTheNameNodeFellSilentOutlivesTheProce
   namenode_.With([](State& s) {
     EXPECT_EQ(s.registrations.back().at_last_contact().block_id(), 5u);
     s.registrations.clear();
+    s.heartbeats = 0;
   });
-  // Nothing is held back once it is registered again.
+  // Nothing is held back once it is registered again, which the node knows when it sends
+  // heartbeats.
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 0; }));
   node_.reset();
   StartRegistered();
   namenode_.With([](State& s) {

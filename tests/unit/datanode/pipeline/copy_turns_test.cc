@@ -26,6 +26,7 @@ TEST(CopyTurnsTest, CopiesHaveNoMoreTurnsThanClients) {
   constexpr int kPackets = 50;
   std::atomic<int> copied = 0;
   std::vector<std::thread> copies;
+  { const CopyTurns::ClientWork first(&turns); }  // until then there are no clients
   for (int i = 0; i < kCopies; ++i) {
     copies.emplace_back([&] {
       for (int packet = 0; packet < kPackets; ++packet) {
@@ -34,7 +35,7 @@ TEST(CopyTurnsTest, CopiesHaveNoMoreTurnsThanClients) {
       }
     });
   }
-  int served = 0;
+  int served = 1;
   while (copied.load() < kCopies * kPackets) {
     // What was copied by now had no more turns than what was served, and the first one.
     const int copied_before = copied.load();
