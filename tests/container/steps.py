@@ -5,6 +5,7 @@ Used by container_test.py alone, which reads every acknowledged file back after 
 
 import contextlib
 import hashlib
+import ipaddress
 import os
 import signal
 
@@ -174,11 +175,13 @@ def cut_a_datanode_off(cluster):
 def change_addresses(cluster):
     """Nodes come back under each other's addresses, and are known by their ids."""
     first, last = cluster.containers()[0], cluster.containers()[-1]
-    before = {cluster.node_id(container): cluster.address(container)
-              for container in (first, last)}
+    names = {container: cluster.node_id(container) for container in (first, last)}
+    before = {names[container]: cluster.address(container) for container in (first, last)}
     for container in (first, last):
         cluster.docker("stop", container)
-    for container in (last, first):
+    # Docker gives the lowest address that is free: who had the higher one begins.
+    for container in sorted((first, last), reverse=True, key=lambda one: ipaddress.ip_address(
+            before[names[one]])):
         cluster.docker("start", container)
     cluster.settle()
     after = {cluster.node_id(container): cluster.address(container)
