@@ -9,6 +9,7 @@
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/status.h"
+#include "common/steady_time.h"
 #include "common/strings.h"
 #include "common/units.h"
 
@@ -16,11 +17,6 @@ namespace cairn {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-int64_t SteadyNowMs() {
-  const auto since_origin = SteadyClock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since_origin).count();
-}
 
 double RandomFraction() { return static_cast<double>(RandomU64() >> 11) / (uint64_t{1} << 53); }
 

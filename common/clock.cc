@@ -2,20 +2,18 @@
 
 #include <chrono>
 
+#include "common/steady_time.h"
+
 namespace cairn {
 namespace {
 
-template <typename Unit, typename SomeClock>
-int64_t Now() {
-  return std::chrono::duration_cast<Unit>(SomeClock::now().time_since_epoch()).count();
-}
-
 class SystemClock final : public Clock {
  public:
-  int64_t WallMs() override { return Now<std::chrono::milliseconds, std::chrono::system_clock>(); }
-  int64_t SteadyUs() override {
-    return Now<std::chrono::microseconds, std::chrono::steady_clock>();
+  int64_t WallMs() override {
+    const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
   }
+  int64_t SteadyUs() override { return SteadyNowUs(); }
 };
 
 }  // namespace

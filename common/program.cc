@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <utility>
@@ -18,6 +17,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/logging.h"
+#include "common/steady_time.h"
 
 namespace cairn {
 namespace {
@@ -28,11 +28,6 @@ sigset_t TerminationSet() {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   return set;
-}
-
-int64_t SteadyNowMs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since_origin).count();
 }
 
 }  // namespace

@@ -9,11 +9,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#include "common/steady_time.h"
 
 namespace cairn {
 namespace {
@@ -92,16 +93,11 @@ absl::StatusOr<Fd> OpenOnWay(const std::string& path, std::vector<uid_t>* owners
   return SystemError(path);
 }
 
-int64_t NowMs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since_origin).count();
-}
-
 absl::Status AwaitReadable(int fd, int64_t timeout_ms) {
-  const int64_t deadline_ms = NowMs() + timeout_ms;
+  const int64_t deadline_ms = SteadyNowMs() + timeout_ms;
   while (true) {
     pollfd entry{fd, POLLIN, 0};
-    const int64_t left_ms = std::max<int64_t>(0, deadline_ms - NowMs());
+    const int64_t left_ms = std::max<int64_t>(0, deadline_ms - SteadyNowMs());
     const int ready = poll(&entry, 1, static_cast<int>(std::min<int64_t>(left_ms, INT_MAX)));
     if (ready > 0) return absl::OkStatus();
     if (ready < 0 && errno != EINTR) return SystemError("poll");

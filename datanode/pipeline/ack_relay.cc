@@ -7,16 +7,10 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "common/steady_time.h"
 
 namespace cairn::datanode {
 namespace {
-
-int64_t NowUs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(since_origin).count();
-}
-
-int64_t NowMs() { return NowUs() / 1000; }
 
 constexpr int64_t kTellLatenciesMs = 1'000;
 
@@ -28,8 +22,8 @@ AckRelay::AckRelay(ThreadCache* threads, Upstream* upstream, std::vector<Target>
       behind_(std::move(behind)),
       options_(options),
       hooks_(std::move(hooks)),
-      last_sent_ms_(NowMs()),
-      last_check_ms_(NowMs()),
+      last_sent_ms_(SteadyNowMs()),
+      last_check_ms_(SteadyNowMs()),
       thread_(threads->Run([this] { RunThread(); })) {}
 
 AckRelay::~AckRelay() {
@@ -43,7 +37,7 @@ AckRelay::~AckRelay() {
   wake_.SignalAll();
   thread_.Join();
   MutexLock lock(mu_);
-  TellLatencies(NowMs());
+  TellLatencies(SteadyNowMs());
 }
 
 Downstream* AckRelay::WorkingMirror() const {
@@ -65,7 +59,7 @@ void AckRelay::SetMirror(absl::StatusOr<std::unique_ptr<Downstream>> mirror) {
     MutexLock lock(mu_);
     mirror_ = *std::move(mirror);
     sent_ = 1;  // the setup
-    owed_since_ms_ = NowMs();
+    owed_since_ms_ = SteadyNowMs();
     if (cancelled_) cancelled = mirror_.get();
   }
   if (cancelled != nullptr) cancelled->Cancel();
@@ -80,11 +74,11 @@ void AckRelay::Forward(const Packet& packet) {
     mirror = WorkingMirror();
     if (mirror == nullptr) return;
     if (acked_ == sent_) {
-      owed_since_ms_ = NowMs();
+      owed_since_ms_ = SteadyNowMs();
       silent_ms_ = 0;
       stuck_ms_ = 0;
     }
-    sent_packets_[sent_ % sent_packets_.size()] = {NowUs(), mirror_waited_us_,
+    sent_packets_[sent_ % sent_packets_.size()] = {SteadyNowUs(), mirror_waited_us_,
                                                    static_cast<int64_t>(1 + sent_ - acked_)};
     ++sent_;
     forwarding_ = true;
@@ -101,7 +95,7 @@ void AckRelay::NoteWaiting() {
   const bool unacked = !waiting_.empty() && behind_acks_.empty();
   const bool waiting = WorkingMirror() != nullptr && (forwarding_ || unacked);
   if (waiting == (waiting_since_us_ != 0)) return;
-  const int64_t now_us = NowUs();
+  const int64_t now_us = SteadyNowUs();
   if (!waiting) waited_us_ += now_us - waiting_since_us_;
   waiting_since_us_ = waiting ? now_us : 0;
 }
@@ -195,7 +189,7 @@ void AckRelay::Measure(const NodeAck& mirror) {
                       sent_ - acked_ <= sent_packets_.size();
   if (!counts) return;  // the setup is none
   const Sent& sent = sent_packets_[acked_ % sent_packets_.size()];
-  const int64_t now_us = NowUs();
+  const int64_t now_us = SteadyNowUs();
   const auto elsewhere_us =
       static_cast<int64_t>(mirror.waited_us - std::min(mirror.waited_us, sent.waited_us));
   latencies_.Add(std::max<int64_t>(0, now_us - sent.at_us - elsewhere_us) / sent.outstanding);
@@ -213,7 +207,7 @@ void AckRelay::CheckMirror() {
   absl::Status stalled;
   {
     MutexLock lock(mu_);
-    const int64_t now_ms = NowMs();
+    const int64_t now_ms = SteadyNowMs();
     const int64_t from_ms = std::max(last_check_ms_, owed_since_ms_);
     last_check_ms_ = now_ms;
     if (WorkingMirror() == nullptr || acked_ == sent_) return;
@@ -322,14 +316,15 @@ std::vector<NodeAck> AckRelay::FailureBehind() const {
 
 int64_t AckRelay::SendSignOfLife() {
   MutexLock sending(send_mu_);
-  if (NowMs() - last_sent_ms_ >= options_.alive_ms) SendUp({.seq = 0, .nodes = {}, .alive = true});
-  return last_sent_ms_ + options_.alive_ms - NowMs();
+  if (SteadyNowMs() - last_sent_ms_ >= options_.alive_ms)
+    SendUp({.seq = 0, .nodes = {}, .alive = true});
+  return last_sent_ms_ + options_.alive_ms - SteadyNowMs();
 }
 
 void AckRelay::SendUp(const Ack& ack) {
   // Towards a writer that is gone: its packets end too, which ends the stream.
   if (!writer_done_) writer_done_ = !upstream_->Send(ack);
-  last_sent_ms_ = NowMs();
+  last_sent_ms_ = SteadyNowMs();
 }
 
 }  // namespace cairn::datanode

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <optional>
 #include <utility>
 
 #include "common/logging.h"
+#include "common/steady_time.h"
 #include "common/thread_cache.h"
 #include "datanode/pipeline/ack_relay.h"
 #include "datanode/pipeline/damage_watch.h"
@@ -19,16 +19,11 @@
 namespace cairn::datanode {
 namespace {
 
-int64_t NowUs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(since_origin).count();
-}
-
 // Adds the time that it lives.
 class Stopwatch {
  public:
-  explicit Stopwatch(int64_t* total_us) : total_us_(total_us), start_us_(NowUs()) {}
-  ~Stopwatch() { *total_us_ += NowUs() - start_us_; }
+  explicit Stopwatch(int64_t* total_us) : total_us_(total_us), start_us_(SteadyNowUs()) {}
+  ~Stopwatch() { *total_us_ += SteadyNowUs() - start_us_; }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
@@ -82,7 +77,7 @@ absl::Status BlockReceiver::Run(const WriteHeader& header) {
            [this](uint64_t length) {
              if (writer_ != nullptr) writer_->SetVisible(length);
            },
-       .damaged = [this](NodeNumber mirror) { return parts_.damage->Note(mirror, NowUs() / 1000); },
+       .damaged = [this](NodeNumber mirror) { return parts_.damage->Note(mirror, SteadyNowMs()); },
        .latencies = header.stage == WriteStage::kCopy ? nullptr : parts_.latencies});
   SetRelay(&relay);
   absl::Status status = Serve(header, &relay);

@@ -4,35 +4,27 @@
 #include <chrono>
 
 #include "common/metrics.h"
+#include "common/steady_time.h"
 
 namespace cairn::datanode {
-namespace {
-
-int64_t NowMs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since_origin).count();
-}
-
-}  // namespace
-
 CopyTurns::CopyTurns(Options options, Metrics* metrics)
     : options_(options),
       waited_(metrics->AddCounter("cairn_datanode_copy_wait_seconds_total",
                                   "Time that copies to other DataNodes, and from them, have let "
                                   "clients go first.")),
-      last_ms_(NowMs() - options.idle_ms) {}
+      last_ms_(SteadyNowMs() - options.idle_ms) {}
 
 CopyTurns::ClientWork::ClientWork(CopyTurns* turns) : turns_(turns) {
   MutexLock lock(turns_->mu_);
   ++turns_->working_;
-  turns_->last_ms_ = NowMs();
+  turns_->last_ms_ = SteadyNowMs();
 }
 
 CopyTurns::ClientWork::~ClientWork() {
   MutexLock lock(turns_->mu_);
   --turns_->working_;
   turns_->their_turn_ = false;
-  turns_->last_ms_ = NowMs();
+  turns_->last_ms_ = SteadyNowMs();
   if (turns_->waiting_ > 0) turns_->changed_.SignalAll();
 }
 
@@ -42,7 +34,7 @@ int64_t CopyTurns::IdleInMs(int64_t now_ms) const {
 }
 
 void CopyTurns::Wait() {
-  const int64_t start_ms = NowMs();
+  const int64_t start_ms = SteadyNowMs();
   int64_t now_ms = start_ms;
   MutexLock lock(mu_);
   ++waiting_;
@@ -50,7 +42,7 @@ void CopyTurns::Wait() {
     const int64_t idle_ms = IdleInMs(now_ms);
     if (idle_ms == 0) break;
     changed_.WaitFor(mu_, std::chrono::milliseconds(idle_ms));
-    now_ms = NowMs();
+    now_ms = SteadyNowMs();
   }
   --waiting_;
   their_turn_ = true;

@@ -9,18 +9,10 @@
 #include "common/background_task.h"
 #include "common/logging.h"
 #include "common/metrics.h"
+#include "common/steady_time.h"
 #include "datanode/pipeline/messages.h"
 
 namespace cairn::datanode {
-namespace {
-
-int64_t NowMs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since_origin).count();
-}
-
-}  // namespace
-
 OpenTransfers::Ticket::~Ticket() { owner_->Remove(id_); }
 
 void OpenTransfers::Ticket::SetBlock(const Block& block) {
@@ -34,7 +26,7 @@ void OpenTransfers::Ticket::Done(const absl::Status& status, uint64_t bytes) {
 
 OpenTransfers::Ticket::Wait::Wait(Ticket* ticket, Side side)
     : since_ms_(ticket->waiting_since_ms_[side]) {
-  since_ms_.store(NowMs(), std::memory_order_relaxed);
+  since_ms_.store(SteadyNowMs(), std::memory_order_relaxed);
 }
 
 int64_t OpenTransfers::Ticket::WaitedMs(int64_t now_ms) const {
@@ -160,7 +152,7 @@ absl::Status OpenTransfers::FenceWrites(BlockId id, GenerationStamp generation) 
 }
 
 void OpenTransfers::CancelIdle() {
-  const int64_t now_ms = NowMs();
+  const int64_t now_ms = SteadyNowMs();
   MutexLock lock(mu_);
   for (auto& [id, entry] : open_) {
     const bool read = entry.ticket->kind_ == Kind::kRead;
@@ -181,10 +173,10 @@ void OpenTransfers::Stop() {
 }
 
 bool OpenTransfers::WaitUntilNone(int64_t timeout_ms) {
-  const int64_t deadline_ms = NowMs() + timeout_ms;
+  const int64_t deadline_ms = SteadyNowMs() + timeout_ms;
   MutexLock lock(mu_);
   while (!open_.empty()) {
-    const int64_t left_ms = deadline_ms - NowMs();
+    const int64_t left_ms = deadline_ms - SteadyNowMs();
     if (left_ms <= 0) return false;
     none_.WaitFor(mu_, std::chrono::milliseconds(left_ms));
   }

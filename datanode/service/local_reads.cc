@@ -8,11 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <utility>
 
 #include "common/logging.h"
 #include "common/metrics.h"
+#include "common/steady_time.h"
 #include "common/strings.h"
 #include "datanode/pipeline/open_transfers.h"
 #include "datanode/service/convert.h"
@@ -25,11 +25,6 @@ namespace {
 
 constexpr int64_t kAcceptPauseMs = 100;        // after a failure: descriptors are short
 constexpr size_t kMaxRequestBytes = 16 << 10;  // tokens included
-
-int64_t NowMs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since_origin).count();
-}
 
 // What a client gets must let it read through the page cache, and no more than that.
 bool MayBePassed(int fd) {
@@ -84,7 +79,7 @@ void LocalReads::Serve() {
   std::vector<pollfd> polled;
   while (true) {
     // The wake-up, the listener while there is room, and the connections in their order.
-    const int64_t before_ms = NowMs();
+    const int64_t before_ms = SteadyNowMs();
     const bool pauses = before_ms < accept_after_ms_;
     const bool accepts = !pauses && connections_.size() < options_.max_connections;
     polled.assign({{wake_.get(), POLLIN, 0}, {accepts ? listener_.fd() : -1, POLLIN, 0}});
@@ -96,7 +91,7 @@ void LocalReads::Serve() {
     }
     if (poll(polled.data(), polled.size(), static_cast<int>(wait_ms)) < 0) continue;  // EINTR
     if (polled[0].revents != 0) return;
-    const int64_t now_ms = NowMs();
+    const int64_t now_ms = SteadyNowMs();
     size_t next = 2;
     std::erase_if(connections_, [&](const Connection& connection) {
       const bool has_request = polled[next++].revents != 0;
@@ -110,10 +105,10 @@ void LocalReads::Serve() {
 void LocalReads::Accept() {
   absl::StatusOr<Fd> socket = listener_.Accept();
   if (!socket.ok()) {
-    accept_after_ms_ = NowMs() + kAcceptPauseMs;
+    accept_after_ms_ = SteadyNowMs() + kAcceptPauseMs;
     return;
   }
-  connections_.push_back({*std::move(socket), NowMs() + options_.request_ms});
+  connections_.push_back({*std::move(socket), SteadyNowMs() + options_.request_ms});
 }
 
 // One request, one answer: then the connection goes.

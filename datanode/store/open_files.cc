@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
 #include <utility>
 #include <vector>
 
 #include "common/crc32c.h"
+#include "common/steady_time.h"
 #include "datanode/store/disk_meter.h"
 
 namespace cairn::datanode {
@@ -20,11 +20,6 @@ constexpr uint64_t ChunkStart(uint64_t offset) { return offset / kChunkBytes * k
 // Where the chunk of the last byte of `length` begins.
 constexpr uint64_t LastChunkStart(uint64_t length) {
   return length == 0 ? 0 : ChunkStart(length - 1);
-}
-
-int64_t NowUs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(since_origin).count();
 }
 
 absl::Status Differs(uint64_t offset) {
@@ -195,18 +190,18 @@ absl::Status OpenFiles::SyncFiles() {
 }
 
 absl::Status OpenFiles::WriteData(uint64_t offset, const absl::Cord& bytes) {
-  const int64_t start_us = NowUs();
+  const int64_t start_us = SteadyNowUs();
   RETURN_IF_ERROR(writer_->Write(offset, bytes));
-  const int64_t end_us = NowUs();
+  const int64_t end_us = SteadyNowUs();
   if (meter_ != nullptr) meter_->NoteWrite(bytes.size(), end_us - start_us, end_us / 1000);
   return absl::OkStatus();
 }
 
 absl::Status OpenFiles::SyncOne(File& file) {
-  const int64_t start_us = NowUs();
+  const int64_t start_us = SteadyNowUs();
   absl::Status status = file.Sync();
   if (!status.ok()) lost_ = true;
-  const int64_t end_us = NowUs();
+  const int64_t end_us = SteadyNowUs();
   if (meter_ != nullptr) meter_->NoteSync(end_us - start_us, end_us / 1000);
   return status;
 }

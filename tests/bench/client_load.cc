@@ -9,16 +9,12 @@
 
 #include "client/bench/content.h"
 #include "client/bench/statistics.h"
+#include "common/steady_time.h"
 
 namespace cairn::bench {
 namespace {
 
 constexpr std::chrono::milliseconds kLookUpPause{1};
-
-int64_t NowUs() {
-  const auto since_origin = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(since_origin).count();
-}
 
 }  // namespace
 
@@ -32,7 +28,7 @@ absl::StatusOr<std::unique_ptr<ClientLoad>> ClientLoad::Start(ClientLoadOptions 
 }
 
 ClientLoad::ClientLoad(ClientLoadOptions options, std::unique_ptr<FileSystem> fs)
-    : options_(std::move(options)), fs_(std::move(fs)), taken_us_(NowUs()) {}
+    : options_(std::move(options)), fs_(std::move(fs)), taken_us_(SteadyNowUs()) {}
 
 ClientLoad::~ClientLoad() {
   ended_.store(true);
@@ -90,9 +86,9 @@ absl::Status ClientLoad::WriteFiles(size_t writer) {
 
 absl::Status ClientLoad::LookUp() {
   for (size_t file = 0; !ended_.load(); ++file) {
-    const int64_t start_us = NowUs();
+    const int64_t start_us = SteadyNowUs();
     RETURN_IF_ERROR(fs_->GetFileInfo(options_.files[file % options_.files.size()]).status());
-    const auto waited_us = static_cast<float>(NowUs() - start_us);
+    const auto waited_us = static_cast<float>(SteadyNowUs() - start_us);
     {
       MutexLock lock(mu_);
       waits_us_.push_back(waited_us);
@@ -109,7 +105,7 @@ absl::StatusOr<ClientWork> ClientLoad::Take() {
     RETURN_IF_ERROR(failure_);
     waits_us = std::exchange(waits_us_, {});
   }
-  const int64_t now_us = NowUs();
+  const int64_t now_us = SteadyNowUs();
   const int64_t since_us = std::exchange(taken_us_, now_us);
   ClientWork work;
   work.read_bytes = read_bytes_.exchange(0);

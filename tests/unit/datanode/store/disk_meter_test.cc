@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "common/steady_time.h"
 #include "datanode/store/volume.h"
 #include "tests/unit/datanode/store/store_fixture.h"
 
@@ -140,9 +141,7 @@ TEST_F(SlowVolumeTest, GetsNewReplicasLast) {
   };
   put(20);  // in turns
   ASSERT_EQ(store->Volumes()[1].blocks, 10u);
-  const auto now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                          std::chrono::steady_clock::now().time_since_epoch())
-                          .count();
+  const int64_t now_ms = SteadyNowMs();
   for (int i = 0; i < SlowDisks::kJudgements; ++i) store->JudgeDisks(now_ms);
   EXPECT_EQ(store->Volumes()[0].slow_us, 0u);
   EXPECT_GE(store->Volumes()[1].slow_us, SlowDisks::kThresholdUs);
@@ -167,9 +166,7 @@ TEST_F(SlowVolumeTest, TakesWhatFitsNowhereElse) {
   for (BlockId id = 1; id <= 20; ++id) {
     ASSERT_TRUE(Put(*store, {id, 1, 4096}, BytesOf(id, 4096)).ok());
   }
-  const auto now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                          std::chrono::steady_clock::now().time_since_epoch())
-                          .count();
+  const int64_t now_ms = SteadyNowMs();
   for (int i = 0; i < SlowDisks::kJudgements; ++i) store->JudgeDisks(now_ms);
   ASSERT_GT(store->Volumes()[1].slow_us, 0u);
   const uint64_t most = store->Volumes()[0].remaining_bytes / 4 * 3;
