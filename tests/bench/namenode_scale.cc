@@ -27,9 +27,8 @@
 #include "client/bench/row.h"
 #include "client/file_system.h"
 #include "common/command_line.h"
-#include "common/logging.h"
-#include "common/program.h"
 #include "common/strings.h"
+#include "tests/bench/bench_main.h"
 #include "tests/bench/fake_datanodes.h"
 #include "tests/bench/in_flight.h"
 #include "tests/bench/namespace_maker.h"
@@ -298,16 +297,7 @@ class NameNodeScale {
   std::chrono::steady_clock::time_point ready_at_;
 };
 
-absl::Status Main(int argc, char** argv) {
-  Options options;
-  CommandLine line("namenode_scale", "Measures a NameNode with a large namespace.");
-  options.Declare(line.globals());
-  ASSIGN_OR_RETURN(const ParsedCommand parsed, line.Parse(argc, argv));
-  if (parsed.help) {
-    std::fputs(line.Help(nullptr).c_str(), stdout);
-    return absl::OkStatus();
-  }
-  RETURN_IF_ERROR(InitLogging(LogLevel::kWarn, ""));
+absl::Status Main(const Options& options) {
   if (options.files == 0) return UsageError("--files must be above 0");
   if (options.nodes != 0 && options.nodes < 3) return UsageError("--nodes must be at least 3");
   const std::string dir = fmt::format("{}/namenode_scale-{}", options.dir, NewUuid());
@@ -321,7 +311,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  cairn::TuneProcess();
-  const absl::Status status = cairn::bench::Main(argc, argv);
-  return status.ok() ? 0 : cairn::ReportFailure("namenode_scale", status);
+  return cairn::bench::BenchMain<cairn::bench::Options>(
+      "namenode_scale", "Measures a NameNode with a large namespace.", argc, argv,
+      cairn::bench::Main);
 }

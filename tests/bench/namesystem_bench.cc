@@ -22,9 +22,8 @@
 #include "client/bench/process_cpu.h"
 #include "client/bench/row.h"
 #include "common/command_line.h"
-#include "common/logging.h"
-#include "common/program.h"
 #include "common/strings.h"
+#include "tests/bench/bench_main.h"
 #include "tests/bench/disk_door.h"
 #include "tests/bench/in_flight.h"
 #include "tests/bench/lock_watch.h"
@@ -308,16 +307,7 @@ class NamesystemBench {
   std::unique_ptr<DiskDoor> door_;
 };
 
-absl::Status Main(int argc, char** argv) {
-  Options options;
-  CommandLine line("namesystem_bench", "Measures the namesystem over a journal, in one process.");
-  options.Declare(line.globals());
-  ASSIGN_OR_RETURN(const ParsedCommand parsed, line.Parse(argc, argv));
-  if (parsed.help) {
-    std::fputs(line.Help(nullptr).c_str(), stdout);
-    return absl::OkStatus();
-  }
-  RETURN_IF_ERROR(InitLogging(LogLevel::kWarn, ""));
+absl::Status Main(const Options& options) {
   if (options.files == 0) return UsageError("--files must be above 0");
   const std::unique_ptr<Env> env = NewPosixEnv();
   const std::string dir = fmt::format("{}/namesystem_bench-{}", options.dir, NewUuid());
@@ -330,7 +320,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  cairn::TuneProcess();
-  const absl::Status status = cairn::bench::Main(argc, argv);
-  return status.ok() ? 0 : cairn::ReportFailure("namesystem_bench", status);
+  return cairn::bench::BenchMain<cairn::bench::Options>(
+      "namesystem_bench", "Measures the namesystem over a journal, in one process.", argc, argv,
+      cairn::bench::Main);
 }

@@ -28,8 +28,7 @@
 #include "client/bench/raw_file.h"
 #include "client/file_system.h"
 #include "common/command_line.h"
-#include "common/logging.h"
-#include "common/program.h"
+#include "tests/bench/bench_main.h"
 #include "tests/bench/client_load.h"
 #include "tests/support/cluster.h"
 
@@ -324,24 +323,13 @@ class RepairBench {
   std::vector<std::string> files_;
 };
 
-absl::Status Main(int argc, char** argv) {
-  Options options;
-  CommandLine line("repair_bench", "Measures how a cluster rebuilds what a dead DataNode held.");
-  options.Declare(line.globals());
-  ASSIGN_OR_RETURN(const ParsedCommand parsed, line.Parse(argc, argv));
-  if (parsed.help) {
-    std::fputs(line.Help(nullptr).c_str(), stdout);
-    return absl::OkStatus();
-  }
-  RETURN_IF_ERROR(InitLogging(LogLevel::kWarn, ""));
-  return RepairBench(options).Run();
-}
+absl::Status Main(const Options& options) { return RepairBench(options).Run(); }
 
 }  // namespace
 }  // namespace cairn::bench
 
 int main(int argc, char** argv) {
-  cairn::TuneProcess();
-  const absl::Status status = cairn::bench::Main(argc, argv);
-  return status.ok() ? 0 : cairn::ReportFailure("repair_bench", status);
+  return cairn::bench::BenchMain<cairn::bench::Options>(
+      "repair_bench", "Measures how a cluster rebuilds what a dead DataNode held.", argc, argv,
+      cairn::bench::Main);
 }

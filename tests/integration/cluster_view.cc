@@ -40,8 +40,12 @@ bool IsHealthy(Cluster& cluster) {
   return health.at("over_replicated_blocks").empty();
 }
 
+std::vector<std::string> FinalizedFiles(const std::string& data_dir) {
+  return FilesBelow(data_dir + "/current/finalized", IsDataFile);
+}
+
 std::vector<std::string> FinalizedFiles(const Daemon& datanode) {
-  return FilesBelow(datanode.data_dir() + "/current/finalized", IsDataFile);
+  return FinalizedFiles(datanode.data_dir());
 }
 
 std::vector<std::string> FinalizedFiles(const Daemon& datanode, uint64_t block_id) {
@@ -49,9 +53,13 @@ std::vector<std::string> FinalizedFiles(const Daemon& datanode, uint64_t block_i
                     [&](std::string_view name) { return name == fmt::format("blk_{}", block_id); });
 }
 
-std::vector<std::string> OpenFiles(const Daemon& datanode) {
-  return FilesBelow(datanode.data_dir() + "/current/rbw",
+std::vector<std::string> OpenFiles(const std::string& data_dir) {
+  return FilesBelow(data_dir + "/current/rbw",
                     [](std::string_view name) { return name.starts_with("blk_"); });
+}
+
+std::vector<std::string> OpenFiles(const Daemon& datanode) {
+  return OpenFiles(datanode.data_dir());
 }
 
 size_t CountFinalized(Cluster& cluster) {

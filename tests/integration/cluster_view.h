@@ -28,6 +28,9 @@ bool IsHealthy(Cluster& cluster);
 std::vector<std::string> FinalizedFiles(const Daemon& datanode);
 std::vector<std::string> FinalizedFiles(const Daemon& datanode, uint64_t block_id);
 std::vector<std::string> OpenFiles(const Daemon& datanode);
+// The same of one data directory, where a DataNode has several.
+std::vector<std::string> FinalizedFiles(const std::string& data_dir);
+std::vector<std::string> OpenFiles(const std::string& data_dir);
 
 // Of all DataNodes.
 size_t CountFinalized(Cluster& cluster);

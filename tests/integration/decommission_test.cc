@@ -2,90 +2,23 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
-#include "tests/integration/cluster_view.h"
-#include "tests/support/cluster.h"
-#include "tests/support/files.h"
+#include "tests/integration/node_fixture.h"
 
 namespace cairn::testing {
 namespace {
 
-constexpr int64_t kPatienceMs = 120'000;
-
-std::string Content(size_t index) { return RandomBytes(index + 1, 200'000 + index % 5 * 700'000); }
-
-// Puts one file after the other, from a thread of its own, until it is told to stop.
-class Writer {
- public:
-  Writer(Cluster* cluster, const TempDir* dir) : cluster_(cluster), dir_(dir) {
-    thread_ = std::thread([this] { Run(); });
-  }
-  ~Writer() { Stop(); }
-
-  void Stop() {
-    stopping_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
-  size_t written() const { return written_; }
-  // After Stop: what went wrong.
-  const std::string& errors() const { return errors_; }
-
- private:
-  void Run() {
-    while (!stopping_) {
-      const size_t index = written_;
-      const std::string local = *dir_ / fmt::format("f{}", index);
-      WriteWholeFile(local, Content(index));
-      const CommandResult put = cluster_->Cairn({"--timeout", "100s", "put", local, "/d/"});
-      if (put.code != 0) {
-        errors_ += put.err;
-        return;
-      }
-      ++written_;
-    }
-  }
-
-  Cluster* const cluster_;
-  const TempDir* const dir_;
-  std::atomic<bool> stopping_{false};
-  std::atomic<size_t> written_{0};
-  std::string errors_;
-  std::thread thread_;
-};
-
-class DecommissionTest : public ::testing::Test {
+class DecommissionTest : public NodeTest {
  protected:
-  void StartCluster(int datanodes) {
-    auto started = Cluster::Start(
-        {.datanodes = datanodes,
-         .namenode_flags = {"--block-size=1M", "--heartbeat-interval=300ms", "--stale-after=5s",
-                            "--dead-after=10s", "--redundancy-interval=300ms"},
-         .datanode_flags = {"--reserved=0"}});
-    ASSERT_TRUE(started.ok()) << started.status();
-    cluster_ = *std::move(started);
-    ASSERT_EQ(cluster_->Cairn({"mkdir", "/d"}).code, 0);
-  }
-  std::string IdOf(size_t node) { return cluster_->datanode(node).Field("id"); }
-  nlohmann::json ReportOf(size_t node) {
-    for (const auto& entry : CairnJson(*cluster_, {"admin", "nodes"})) {
-      if (entry.at("id") == IdOf(node)) return entry;
-    }
-    return {};
-  }
   bool AwaitField(size_t node, const std::string& field, const nlohmann::json& value) {
-    return WaitUntil(kPatienceMs, [&] {
-      const nlohmann::json report = ReportOf(node);
-      return report.is_object() && report.at(field) == value;
-    });
-  }
-  bool AwaitHealthy() {
-    return WaitUntil(kPatienceMs, [&] { return IsHealthy(*cluster_); });
+    return AwaitReport(node,
+                       [&](const nlohmann::json& report) { return report.at(field) == value; });
   }
   // Ids of the nodes that a file's blocks are said to be on.
   std::set<std::string> NodesOf(const std::string& path) {
@@ -95,22 +28,11 @@ class DecommissionTest : public ::testing::Test {
     }
     return nodes;
   }
-  void CheckFiles(size_t count) {
-    std::filesystem::remove_all(dir_ / "got");
-    const CommandResult got = cluster_->Cairn({"get", "/d", dir_ / "got"});
-    EXPECT_EQ(got.code, 0) << got.err;
-    for (size_t i = 0; i < count; ++i) {
-      EXPECT_TRUE(ReadWholeFile(dir_ / fmt::format("got/f{}", i)) == Content(i)) << "f" << i;
-    }
-  }
-
-  TempDir dir_;
-  std::unique_ptr<Cluster> cluster_;
 };
 
 TEST_F(DecommissionTest, TwoOfFiveNodesLeaveWhileFilesAreWritten) {
   StartCluster(5);
-  Writer writer(cluster_.get(), &dir_);
+  PutLoop writer(cluster_.get(), &dir_);
   ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return writer.written() >= 5; })) << writer.errors();
 
   // Two nodes on which a block is being written: nothing may end before that block does. It is told
@@ -199,7 +121,7 @@ TEST_F(DecommissionTest, TwoOfFiveNodesLeaveWhileFilesAreWritten) {
 TEST_F(DecommissionTest, ANodeInMaintenanceIsStoppedAndNothingIsCopied) {
   StartCluster(4);
   {
-    Writer writer(cluster_.get(), &dir_);
+    PutLoop writer(cluster_.get(), &dir_);
     ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return writer.written() >= 6; })) << writer.errors();
   }
   ASSERT_EQ(cluster_->Cairn({"put", "-r", "1", dir_ / "f0", "/single"}).code, 0);

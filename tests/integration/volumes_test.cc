@@ -4,15 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <algorithm>
 #include <filesystem>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
-#include "tests/integration/cluster_view.h"
-#include "tests/support/cluster.h"
-#include "tests/support/files.h"
+#include "tests/integration/node_fixture.h"
 #include "tests/support/http_get.h"
 
 namespace cairn::testing {
@@ -20,61 +18,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int64_t kPatienceMs = 120'000;
-
-std::string Content(size_t index) { return RandomBytes(index + 1, 50'000 + index % 4 * 600'000); }
-
-// Puts one file after the other, from a thread of its own, until it is told to stop.
-class Writer {
- public:
-  Writer(Cluster* cluster, const TempDir* dir) : cluster_(cluster), dir_(dir) {
-    thread_ = std::thread([this] { Run(); });
-  }
-  ~Writer() { Stop(); }
-
-  void Stop() {
-    stopping_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
-  size_t written() const { return written_; }
-  const std::string& errors() const { return errors_; }  // after Stop
-
- private:
-  void Run() {
-    while (!stopping_) {
-      const size_t index = written_;
-      const std::string local = *dir_ / fmt::format("f{}", index);
-      WriteWholeFile(local, Content(index));
-      const CommandResult put = cluster_->Cairn({"--timeout", "100s", "put", local, "/d/"});
-      if (put.code != 0) {
-        errors_ += put.err;
-        return;
-      }
-      ++written_;
-    }
-  }
-
-  Cluster* const cluster_;
-  const TempDir* const dir_;
-  std::atomic<bool> stopping_{false};
-  std::atomic<size_t> written_{0};
-  std::string errors_;
-  std::thread thread_;
-};
-
-class VolumesTest : public ::testing::Test {
+class VolumesTest : public NodeTest {
  protected:
-  void StartCluster(int datanodes) {
-    auto started = Cluster::Start(
-        {.datanodes = datanodes,
-         .namenode_flags = {"--block-size=1M", "--heartbeat-interval=300ms", "--stale-after=5s",
-                            "--dead-after=10s", "--redundancy-interval=300ms"},
-         .datanode_flags = {"--reserved=0"}});
-    ASSERT_TRUE(started.ok()) << started.status();
-    cluster_ = *std::move(started);
-    ASSERT_EQ(cluster_->Cairn({"mkdir", "/d"}).code, 0);
-  }
-  std::string IdOf(size_t node) { return cluster_->datanode(node).Field("id"); }
   // A directory for node `node`, which is not its first one.
   std::string DirOf(size_t node, const std::string& name = "more") {
     return cluster_->datanode(node).data_dir() + "-" + name;
@@ -83,53 +28,21 @@ class VolumesTest : public ::testing::Test {
     args.insert(args.begin(), {"admin", "volumes", IdOf(node)});
     return cluster_->Cairn(std::move(args));
   }
-  nlohmann::json ReportOf(size_t node) {
-    for (const auto& entry : CairnJson(*cluster_, {"admin", "nodes"})) {
-      if (entry.at("id") == IdOf(node)) return entry;
-    }
-    return {};
-  }
   // The NameNode knows these volumes of it, and nothing is wrong with the node.
   bool AwaitVolumes(size_t node, std::vector<std::string> paths) {
-    return WaitUntil(kPatienceMs, [&] {
-      const nlohmann::json report = ReportOf(node);
-      if (!report.is_object() || report.at("status") != "healthy") return false;
+    return AwaitReport(node, [&](const nlohmann::json& report) {
       std::vector<std::string> have;
       for (const auto& volume : report.at("volumes")) have.push_back(volume.at("path"));
-      return have == paths;
+      return report.at("status") == "healthy" && have == paths;
     });
   }
-  bool AwaitHealthy() {
-    return WaitUntil(kPatienceMs, [&] { return IsHealthy(*cluster_); });
-  }
-  static size_t ReplicasBelow(const std::string& dir) {
-    size_t count = 0;
-    std::error_code gone;
-    for (const auto& entry :
-         std::filesystem::recursive_directory_iterator(dir + "/current/finalized", gone)) {
-      const std::string name = entry.path().filename();
-      count += name.starts_with("blk_") && name.find('.') == std::string::npos ? 1 : 0;
-    }
-    return count;
-  }
-  void CheckFiles(size_t count) {
-    std::filesystem::remove_all(dir_ / "got");
-    const CommandResult got = cluster_->Cairn({"get", "/d", dir_ / "got"});
-    EXPECT_EQ(got.code, 0) << got.err;
-    for (size_t i = 0; i < count; ++i) {
-      EXPECT_TRUE(ReadWholeFile(dir_ / fmt::format("got/f{}", i)) == Content(i)) << "f" << i;
-    }
-  }
-
-  TempDir dir_;
-  std::unique_ptr<Cluster> cluster_;
 };
 
 TEST_F(VolumesTest, DisksComeAndGoUnderLoad) {
   StartCluster(4);
   const std::string first = cluster_->datanode(0).data_dir();
   const std::string more = DirOf(0);
-  Writer writer(cluster_.get(), &dir_);
+  PutLoop writer(cluster_.get(), &dir_);
   ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return writer.written() >= 4; })) << writer.errors();
 
   // An empty disk: it is used, and the answer says what to do for it to last.
@@ -139,7 +52,7 @@ TEST_F(VolumesTest, DisksComeAndGoUnderLoad) {
                                    "add {} to --data-dir, or a restart forgets it\n",
                                    IdOf(0), more, more));
   ASSERT_TRUE(AwaitVolumes(0, {first, more})) << ReportOf(0).dump();
-  ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return ReplicasBelow(more) >= 3; }));
+  ASSERT_TRUE(WaitUntil(kPatienceMs, [&] { return FinalizedFiles(more).size() >= 3; }));
   const nlohmann::json listed = CairnJson(*cluster_, {"admin", "volumes", IdOf(0)});
   ASSERT_EQ(listed.at("volumes").size(), 2u) << listed.dump();
   EXPECT_EQ(listed.at("node_id"), IdOf(0));
@@ -162,7 +75,7 @@ TEST_F(VolumesTest, DisksComeAndGoUnderLoad) {
   EXPECT_TRUE(AwaitHealthy()) << cluster_->Cairn({"admin", "health"}).out;
   CheckFiles(writer.written());
   EXPECT_EQ(ReportNumber(*cluster_, "missing_blocks"), 0);
-  EXPECT_GT(ReplicasBelow(first), 0u);  // its files stay
+  EXPECT_FALSE(FinalizedFiles(first).empty());  // its files stay
 
   // And it comes back: what it holds is counted again, and what is too much goes.
   const CommandResult back = Volumes(0, {"--add", first});
@@ -180,6 +93,45 @@ TEST_F(VolumesTest, DisksComeAndGoUnderLoad) {
   ASSERT_TRUE(cluster_->datanode(0).Start().ok());
   ASSERT_TRUE(AwaitVolumes(0, {first})) << ReportOf(0).dump();
   EXPECT_TRUE(AwaitHealthy()) << cluster_->Cairn({"admin", "health"}).out;
+  CheckFiles(writer.written());
+}
+
+// One of two disks: syncs there take half a second more.
+TEST_F(VolumesTest, ASlowDiskIsFoundAndGetsNewReplicasLast) {
+  const std::string slow = dir_ / "slow";
+  const auto place = [&](const std::string& name) {
+    Place place;
+    if (name != "dn0") return place;
+    place.env["LD_PRELOAD"] = BinDir() + "/../tests/libslow_disk.so";
+    place.env["CAIRN_TEST_SLOW_DIR"] = slow;
+    place.env["CAIRN_TEST_SLOW_MS"] = "500";
+    return place;
+  };
+  StartCluster(3, {.datanode_flags = {"--small-replica-max=0"}, .place = place});
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_EQ(Volumes(0, {"--add", slow}).code, 0);
+  ASSERT_TRUE(AwaitVolumes(0, {cluster_->datanode(0).data_dir(), slow}));
+  PutLoop writer(cluster_.get(), &dir_);
+  const std::string reason = "volume " + slow + " is slow: ";
+  ASSERT_TRUE(AwaitReport(0, [&](const nlohmann::json& report) {
+    return report.at("reason").get<std::string>().starts_with(reason);
+  })) << ReportOf(0).dump();
+  EXPECT_EQ(ReportOf(0).at("status"), "degraded");
+  EXPECT_EQ(ReportOf(0).at("volumes")[0].at("slow"), false);
+  EXPECT_EQ(ReportOf(0).at("volumes")[1].at("slow"), true);
+  EXPECT_THAT(Volumes(0).out, HasSubstr(" slow "));
+  writer.Stop();
+  EXPECT_EQ(writer.errors(), "");
+  ASSERT_TRUE(AwaitHealthy());
+
+  const size_t there = FinalizedFiles(slow).size();
+  const size_t elsewhere = FinalizedFiles(cluster_->datanode(0)).size();
+  EXPECT_GT(there, 0u);
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(cluster_->Cairn({"put", dir_ / "f1", fmt::format("/later{}", i)}).code, 0);
+  }
+  EXPECT_EQ(FinalizedFiles(slow).size(), there);
+  EXPECT_EQ(FinalizedFiles(cluster_->datanode(0)).size(), elsewhere + 4);
   CheckFiles(writer.written());
 }
 
@@ -233,10 +185,7 @@ TEST_F(VolumesTest, WhatCannotBeDoneIsRefusedInOneLine) {
   std::string written;
   ASSERT_TRUE(WaitUntil(kPatienceMs, [&] {
     for (const std::string& dir : {first, more}) {
-      std::error_code gone;
-      for (const auto& entry : std::filesystem::directory_iterator(dir + "/current/rbw", gone)) {
-        if (entry.path().filename().string().find('.') == std::string::npos) written = dir;
-      }
+      if (!OpenFiles(dir).empty()) written = dir;
     }
     return !written.empty();
   }));

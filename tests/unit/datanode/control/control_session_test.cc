@@ -44,14 +44,7 @@ class ControlSessionTest : public testing::Test {
   }
   // Writes a replica through the node's own data service.
   void Write(const Block& block, const std::string& bytes) {
-    TestWriter writer(node_->data_address().ToString());
-    writer.Open(block, {});
-    writer.ReadAck();
-    const v1::WriteAck last = writer.SendAll(bytes, 1 << 20);
-    ASSERT_EQ(last.nodes_size(), 1);
-    EXPECT_EQ(last.nodes(0).durable_length(), bytes.size());
-    EXPECT_EQ(last.nodes(0).node(), 7u);
-    EXPECT_TRUE(writer.Finish().ok());
+    EXPECT_EQ(WriteReplica(node_->data_address().ToString(), block, bytes).node(), 7u);
   }
   template <typename F>
   bool EventuallyAtNameNode(F condition) {

@@ -65,14 +65,8 @@ class VolumesTest : public ::testing::Test {
     return paths;
   }
   void Write(const Block& block, const std::string& bytes) {
-    TestWriter writer(node_->data_address().ToString());
-    writer.Open(block, {});
-    writer.ReadAck();
-    const v1::WriteAck last = writer.SendAll(bytes, 1 << 20);
-    ASSERT_EQ(last.nodes_size(), 1);
-    EXPECT_EQ(last.nodes(0).durable_length(), bytes.size());
-    EXPECT_NE(last.nodes(0).storage(), 0u);  // whoever is written to has a number
-    EXPECT_TRUE(writer.Finish().ok());
+    const v1::NodeAck ack = WriteReplica(node_->data_address().ToString(), block, bytes);
+    EXPECT_NE(ack.storage(), 0u);  // whoever is written to has a number
   }
   template <typename F>
   bool EventuallyAtNameNode(F condition) {

@@ -329,6 +329,20 @@ class TestWriter {
   std::unique_ptr<grpc::ClientReaderWriter<v1::WritePacket, v1::WriteAck>> stream_;
 };
 
+// Writes a replica to the DataNode at `address` alone; what that says of itself with the last ack.
+inline v1::NodeAck WriteReplica(const std::string& address, const Block& block,
+                                const std::string& bytes) {
+  TestWriter writer(address);
+  writer.Open(block, {});
+  writer.ReadAck();
+  const v1::WriteAck last = writer.SendAll(bytes, 1 << 20);
+  EXPECT_TRUE(writer.Finish().ok());
+  EXPECT_EQ(last.nodes_size(), 1);
+  if (last.nodes_size() == 0) return {};
+  EXPECT_EQ(last.nodes(0).durable_length(), bytes.size());
+  return last.nodes(0);
+}
+
 class PipelineTest : public ::testing::Test {
  protected:
   using How = TestWriter::How;
