@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -13,8 +14,23 @@
 
 namespace cairn::testing {
 
+namespace {
+
+// Of mounts, for this thread and what it starts from now on; what others mount is seen there.
+absl::Status EnterOwnNamespace() {
+  if (unshare(CLONE_NEWNS) != 0) return ErrnoStatus("no namespace of mounts", errno);
+  if (mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
+    return ErrnoStatus("the namespace of mounts is not one's own", errno);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<SmallDisk>> SmallDisk::Mount(const std::string& folder,
                                                             uint64_t bytes) {
+  static const absl::Status own = EnterOwnNamespace();
+  RETURN_IF_ERROR(own);
   std::filesystem::create_directories(folder);
   if (mount("tmpfs", folder.c_str(), "tmpfs", 0, fmt::format("size={}", bytes).c_str()) != 0) {
     return ErrnoStatus("cannot mount a tmpfs on " + folder, errno);

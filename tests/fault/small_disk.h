@@ -1,7 +1,8 @@
 // A disk that a test can fill up: a tmpfs, mounted on a folder.
 //
-// Root alone. Unmounted with the object, which must outlive the processes that use it. Not
-// thread-safe.
+// Root alone. Unmounted with the object, which must outlive the processes that use it; and gone
+// with the process in any case: it is mounted in a namespace of the thread that made it, which the
+// processes that this one starts share. Of one thread.
 #pragma once
 
 #include <cstdint>

@@ -59,7 +59,8 @@ class Traffic {
   absl::Status Put(const std::string& path, uint64_t seed);
   // Of a file with other bytes: what is wrong goes to wrong_.
   absl::Status Compare(const std::string& path, uint64_t seed);
-  void Note(const absl::Status& status, int64_t start_us, Tally* tally);
+  void Note(const absl::Status& status, int64_t start_us, Tally* tally)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Pause() const;
 
   const std::unique_ptr<FileSystem> fs_;
