@@ -14,7 +14,6 @@ import subprocess
 import time
 
 BASE = "debian:bookworm-slim"
-MIRROR = "http://deb.debian.org/debian"
 LOCK = "/run/lock/cairn-container-test.lock"
 RUN = pathlib.Path("/run/cairn-container-test")
 POLL_S = 0.3
@@ -186,11 +185,13 @@ class Engine:
     def make_base(self, archive):
         root = self.work / "rootfs"
         shutil.rmtree(root, ignore_errors=True)
-        run("debootstrap", "--variant=minbase", "bookworm", root, MIRROR, timeout=400)
-        (root / "etc/apt/sources.list").write_text(
-            f"deb {MIRROR} bookworm main\n"
-            f"deb {MIRROR} bookworm-updates main\n"
-            f"deb {MIRROR}-security bookworm-security main\n", "utf-8")
+        run("debootstrap", "--variant=minbase", "bookworm", root, timeout=400)
+        # debootstrap names its mirror there. With updates and security, versions are the host's.
+        sources = root / "etc/apt/sources.list"
+        mirror = sources.read_text("utf-8").split()[1]
+        sources.write_text(f"deb {mirror} bookworm main\n"
+                           f"deb {mirror} bookworm-updates main\n"
+                           f"deb {mirror}-security bookworm-security main\n", "utf-8")
         left_out = ["var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "usr/share/doc/*",
                     "usr/share/man/*", "usr/share/locale/*", "dev/*"]
         made = archive.with_suffix(".part")
