@@ -3,13 +3,14 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
-#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "client/admin_client.h"
 #include "client/client_core.h"
 #include "common/net/channel.h"
 #include "common/net/rpc_status.h"
+#include "common/node_name.h"
 #include "common/status.h"
 #include "proto/datanode_admin.grpc.pb.h"
 
@@ -31,23 +32,16 @@ VolumeDetails FromProto(const v1::Volume& in) {
           .slow = in.slow()};
 }
 
-// As the NameNode finds one (DatanodeTable::FindByName).
 absl::StatusOr<DataNodeReport> FindNode(const AdminReport& report, const std::string& name) {
   std::vector<const DataNodeReport*> found;
   for (const DataNodeReport& node : report.datanodes) {
     if (node.id == name) return node;
-    const auto& addresses = node.addresses;
-    const bool address = std::find(addresses.begin(), addresses.end(), name) != addresses.end();
-    if (address || (!name.empty() && node.id.starts_with(name))) found.push_back(&node);
-  }
-  if (found.empty()) {
-    return absl::NotFoundError(
-        fmt::format("no DataNode is called '{}'; `cairn admin nodes` lists them", name));
+    if (MayBeNode(name, node.id, node.addresses)) found.push_back(&node);
   }
   if (found.size() == 1) return *found.front();
-  return absl::InvalidArgumentError(
-      fmt::format("'{}' may be {} DataNodes, {} and {} among them; give more of the id", name,
-                  found.size(), found[0]->id, found[1]->id));
+  std::vector<std::string> ids;
+  for (const DataNodeReport* node : found) ids.push_back(node->id);
+  return NotOneNode(name, ids);
 }
 
 // Finds the node, and runs call(stub, context) on a connection to it.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "common/node_name.h"
 #include "common/status.h"
 
 namespace cairn::namenode {
@@ -154,19 +155,12 @@ absl::StatusOr<const DataNode*> DatanodeTable::FindByName(std::string_view name)
   if (const DataNode* exact = Find(name)) return exact;
   std::vector<const DataNode*> found;
   ForEach([&](const DataNode& node) {
-    const bool address =
-        std::find(node.addresses.begin(), node.addresses.end(), name) != node.addresses.end();
-    if (address || (!name.empty() && node.id.starts_with(name))) found.push_back(&node);
+    if (MayBeNode(name, node.id, node.addresses)) found.push_back(&node);
   });
-  if (found.empty()) {
-    return absl::NotFoundError(
-        fmt::format("no DataNode is called '{}'; `cairn admin nodes` lists them", name));
-  }
   if (found.size() == 1) return found.front();
-  return absl::InvalidArgumentError(
-      fmt::format("'{}' may be {} DataNodes, {} and {} among them; "
-                  "give more of the id",
-                  name, found.size(), found[0]->id, found[1]->id));
+  std::vector<std::string> ids;
+  for (const DataNode* node : found) ids.push_back(node->id);
+  return NotOneNode(name, ids);
 }
 
 std::vector<Storage*> DatanodeTable::Heartbeat(DataNode& node, const HeartbeatReport& report,
