@@ -62,6 +62,7 @@ void CommandExecutor::Copy(const Block& block, std::vector<Target> targets) {
   const auto run = [this, block, targets = std::move(targets)] { RunCopy(block, targets); };
   if (!copies_.Submit(run)) {
     LogWarn("the order to copy block {} was dropped: too many wait", block.id);
+    NoteFailedCopy(block.id);
   }
 }
 
@@ -73,7 +74,18 @@ void CommandExecutor::RunCopy(const Block& block, const std::vector<Target>& tar
             targets.front().name());
   } else {
     LogWarn("copy of block {}: {}", block.id, MessageOf(sent));
+    NoteFailedCopy(block.id);
   }
+}
+
+void CommandExecutor::NoteFailedCopy(BlockId block) {
+  MutexLock lock(mu_);
+  if (failed_copies_.size() < kMaxQueued) failed_copies_.push_back(block);
+}
+
+std::vector<BlockId> CommandExecutor::TakeFailedCopies() {
+  MutexLock lock(mu_);
+  return std::exchange(failed_copies_, {});
 }
 
 void CommandExecutor::Recover(RecoveryOrder order) {

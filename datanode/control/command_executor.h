@@ -1,7 +1,8 @@
 // Carries out what the NameNode orders: deletions, copies and block recoveries.
 //
 // Why: heartbeats must go on while disks and other nodes are slow, so commands run on threads of
-// their own, in bounded queues. A command that is lost or fails is ordered again by the NameNode.
+// their own, in bounded queues. A command that is lost or fails is ordered again by the NameNode:
+// in the end, or at the next round when it is told (failed copies).
 // Thread-safe. Part of the control session.
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "common/ids.h"
+#include "common/mutex.h"
 #include "common/status.h"
 #include "common/thread_pool.h"
 #include "datanode/pipeline/block_recovery.h"
@@ -41,6 +43,8 @@ class CommandExecutor {
   void Delete(const std::vector<Block>& blocks);
   void Copy(const Block& block, std::vector<Target> targets);
   void Recover(RecoveryOrder order);
+  // Blocks whose copies could not be made, since the last call.
+  std::vector<BlockId> TakeFailedCopies() ABSL_LOCKS_EXCLUDED(mu_);
   // Drops what waits and lets what runs end; its streams and calls must have been cancelled.
   void Stop();
 
@@ -48,11 +52,14 @@ class CommandExecutor {
   void RunDelete(const std::vector<Block>& blocks);
   void RunCopy(const Block& block, const std::vector<Target>& targets);
   void RunRecover(const RecoveryOrder& order);
+  void NoteFailedCopy(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
 
   const Parts parts_;
   const CommitFn commit_;
   ReplicaSender sender_;
   std::atomic<bool> stopping_ = false;
+  Mutex mu_;
+  std::vector<BlockId> failed_copies_ ABSL_GUARDED_BY(mu_);
   ThreadPool deletions_;
   ThreadPool copies_;
   ThreadPool recoveries_;

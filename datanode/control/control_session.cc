@@ -258,7 +258,7 @@ void ControlSession::RunHeartbeats(int64_t interval_ms) {
   heartbeat_task_->Start();
 }
 
-v1::HeartbeatRequest ControlSession::MakeHeartbeat() const {
+v1::HeartbeatRequest ControlSession::MakeHeartbeat() {
   v1::HeartbeatRequest request;
   request.set_node_id(parts_.store->node_id());
   request.set_incarnation(incarnation_);
@@ -280,6 +280,7 @@ v1::HeartbeatRequest ControlSession::MakeHeartbeat() const {
     out->set_median_us(peer.median_us);
     out->set_samples(peer.samples);
   }
+  for (const BlockId block : commands_.TakeFailedCopies()) request.add_failed_copies(block);
   return request;
 }
 

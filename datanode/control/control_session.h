@@ -81,7 +81,7 @@ class ControlSession {
                                 const v1::RegisterReply& reply) ABSL_LOCKS_EXCLUDED(mu_);
   void RunHeartbeats(int64_t interval_ms) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Heartbeat() ABSL_LOCKS_EXCLUDED(mu_);
-  v1::HeartbeatRequest MakeHeartbeat() const;
+  v1::HeartbeatRequest MakeHeartbeat();
   std::optional<HighestSeen> AtLastContact() const ABSL_LOCKS_EXCLUDED(mu_);
   void KeepLastContact() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Report() ABSL_LOCKS_EXCLUDED(mu_);

@@ -54,6 +54,15 @@ void ReportedState::DropNodeOrders(NodeNumber node) {
   }
 }
 
+void ReportedState::CopiesFailed(const DataNode& source, const std::vector<BlockId>& blocks) {
+  for (const BlockId id : blocks) {
+    if (!copies_.Pending(id, source.number)) continue;  // told late: it was given up
+    copies_.Cancel(id);
+    LogInfo("DataNode {} could not copy block {}", source.id, id);
+    if (BlockEntry* block = blocks_.Find(id)) Evaluate(id, *block);
+  }
+}
+
 // --- Heartbeats -----------------------------------------------------------------------------
 
 absl::StatusOr<std::vector<NodeCommand>> ReportedState::Heartbeat(std::string_view id,
@@ -64,6 +73,7 @@ absl::StatusOr<std::vector<NodeCommand>> ReportedState::Heartbeat(std::string_vi
   const bool was_late = nodes_.Late(*node, now);
   Lose(nodes_.Heartbeat(*node, report, now));
   requeue_ |= was_late;
+  CopiesFailed(*node, report.failed_copies);
   std::vector<NodeCommand> commands;
   if (!safe_mode_.on()) AddCommands(*node, &commands);
   AskForReports(*node, &commands);

@@ -206,6 +206,8 @@ class ReportedState {
   void AskForReports(DataNode& node, std::vector<NodeCommand>* commands);
   void Lose(const std::vector<Storage*>& storages);
   void DropNodeOrders(NodeNumber node);
+  // What `source` was to copy and could not.
+  void CopiesFailed(const DataNode& source, const std::vector<BlockId>& blocks);
 
   // Asks for a new full report, with a heartbeat to come.
   void WantReport(Storage& storage) const;

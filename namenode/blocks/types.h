@@ -88,6 +88,7 @@ struct HeartbeatReport {
   uint64_t disk_errors = 0;  // among the errors; checksum errors too
   uint64_t checksum_errors = 0;
   std::vector<PeerLatency> peers;
+  std::vector<BlockId> failed_copies;  // ordered, and not made; since the last heartbeat
 };
 
 struct ReplicaRecord {  // of a full report

@@ -68,6 +68,7 @@ HeartbeatReport FromProto(const v1::HeartbeatRequest& request) {
   for (const v1::PeerLatency& peer : request.peers()) {
     out.peers.push_back({peer.node(), peer.median_us(), peer.samples()});
   }
+  out.failed_copies = {request.failed_copies().begin(), request.failed_copies().end()};
   return out;
 }
 

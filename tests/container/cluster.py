@@ -130,7 +130,7 @@ class Cluster:
                    if self.state(container)["Running"])
 
     def settle(self, healthy=4, seconds=240):
-        """A copy that its nodes could not make is ordered again after 120 s."""
+        """A copy of a node that then died itself may be ordered again only after 120 s."""
         wait_until(f"{healthy} healthy nodes, all blocks whole, health 100", seconds,
                    lambda: self.whole(healthy))
 

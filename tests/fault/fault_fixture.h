@@ -24,7 +24,7 @@ namespace cairn::testing {
 class FaultTest : public ::testing::Test {
  protected:
   static constexpr int64_t kDeadAfterMs = 4'000;
-  // A copy that its source could not make is ordered again after 120 s.
+  // A copy that its source could not make, and did not tell of, is ordered again after 120 s.
   static constexpr int64_t kHealMs = 240'000;
 
   // Hosts "nn", "dn0", ..., "client", and a cluster in them.

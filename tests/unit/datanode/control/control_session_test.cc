@@ -12,6 +12,7 @@ namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
+using testing::UnorderedElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using State = FakeNameNode::State;
@@ -263,6 +264,22 @@ TEST_F(ControlSessionTest, CopiesToOtherNodes) {
     return target.store().OpenReader(whole).ok();
   }));
   EXPECT_EQ(*Get(target.store(), whole), BytesOf(5, 500'000));
+}
+
+TEST_F(ControlSessionTest, TellsOnceOfACopyThatItCouldNotMake) {
+  StartRegistered();
+  Write({5, 1, 1 << 20}, BytesOf(5, 1'000));
+  v1::Command command;
+  command.mutable_copy_replica()->mutable_block()->set_id(6);  // is not here
+  command.mutable_copy_replica()->mutable_block()->set_generation(1);
+  *command.mutable_copy_replica()->add_targets() = TestNode::AddressOf(9, "127.0.0.1:1");
+  Order(command);
+  command.mutable_copy_replica()->mutable_block()->set_id(5);  // nobody is there
+  Order(command);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.failed_copies.size() == 2; }));
+  const int heartbeats = namenode_.With([](State& s) { return s.heartbeats; });
+  EXPECT_TRUE(EventuallyAtNameNode([&](State& s) { return s.heartbeats > heartbeats + 3; }));
+  namenode_.With([](State& s) { EXPECT_THAT(s.failed_copies, UnorderedElementsAre(5, 6)); });
 }
 
 TEST_F(ControlSessionTest, ReportsReplicasThatTheirWritersLeft) {

@@ -32,7 +32,8 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     std::vector<v1::RegisterRequest> registrations;
     int heartbeats = 0;
     v1::HeartbeatRequest last_heartbeat;
-    std::vector<std::string> changes;  // "received 5/1 storage 20"
+    std::vector<uint64_t> failed_copies;  // of all heartbeats
+    std::vector<std::string> changes;     // "received 5/1 storage 20"
     int full_reports = 0;
     std::vector<int> pieces;                          // replicas in each piece, of all full reports
     std::map<uint32_t, std::set<uint64_t>> reported;  // blocks of the last full report by storage
@@ -79,6 +80,8 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     if (!state_.known) return Unknown();
     ++state_.heartbeats;
     state_.last_heartbeat = *request;
+    state_.failed_copies.insert(state_.failed_copies.end(), request->failed_copies().begin(),
+                                request->failed_copies().end());
     reply->set_epoch(state_.epoch);
     while (!state_.commands.empty()) {
       *reply->add_commands() = state_.commands.front();

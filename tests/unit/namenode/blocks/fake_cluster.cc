@@ -70,6 +70,7 @@ absl::Status FakeCluster::Beat(FakeNode& node) {
   }
   HeartbeatReport report = node.heartbeat;
   report.storages = node.registration.storages;
+  node.heartbeat.failed_copies.clear();
   const auto commands =
       manager_->Heartbeat(node.registration.id, node.registration.incarnation, report);
   if (commands.ok()) Obey(node, *commands);
