@@ -21,7 +21,7 @@ from cluster import IMAGE, Cluster
 from host import Engine, Failure, one_at_a_time
 from steps import STEPS
 
-LIMIT_S = 1080  # below the time that ctest gives it, so that it can still clean up
+LIMIT_S = 1500  # below the time that ctest gives it, so that it can still clean up
 OTHERS_S = 300
 FIRST = 3
 

@@ -44,6 +44,25 @@ TEST_F(NodeReportsTest, UnknownNodesMustRegister) {
   EXPECT_TRUE(cluster_.Beat(node).ok());
 }
 
+TEST_F(NodeReportsTest, ACopyThatItsSourceCouldNotMakeIsOrderedAgainAtOnce) {
+  cluster_.AddNode();
+  cluster_.AddNode();
+  const Block block = cluster_.AddBlock({1}, 2);
+  manager().RunReplicationRound();
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(1)).ok());
+  cluster_.node(2).disk.clear();  // it failed on the way
+  cluster_.node(2).unsent.clear();
+  cluster_.node(2).heartbeat.failed_copies = {block.id};  // not its order: no word of its
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(2)).ok());
+  manager().RunReplicationRound();
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(1)).ok());
+  EXPECT_THAT(cluster_.node(1).copies, SizeIs(1));
+  cluster_.node(1).heartbeat.failed_copies = {block.id, 999};
+  cluster_.Run(9'000);
+  EXPECT_THAT(cluster_.node(1).copies, SizeIs(2));
+  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2));
+}
+
 TEST_F(NodeReportsTest, SweepTakesWhatIsGone) {
   FakeNode& node = cluster_.AddNode();
   const Block kept = cluster_.AddBlock({1}, 1);

@@ -351,24 +351,6 @@ TEST_F(RepairTest, ACopyThatNeverArrivesIsOrderedAgain) {
   EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2));
 }
 
-TEST_F(RepairTest, ACopyThatItsSourceCouldNotMakeIsOrderedAgainAtOnce) {
-  AddNodes(2);
-  const Block block = cluster_.AddBlock({1}, 2);
-  cluster_.manager().RunReplicationRound();
-  ASSERT_TRUE(cluster_.Beat(cluster_.node(1)).ok());
-  cluster_.node(2).disk.clear();  // it failed on the way
-  cluster_.node(2).unsent.clear();
-  cluster_.node(2).heartbeat.failed_copies = {block.id};  // not its order: no word of its
-  ASSERT_TRUE(cluster_.Beat(cluster_.node(2)).ok());
-  cluster_.manager().RunReplicationRound();
-  ASSERT_TRUE(cluster_.Beat(cluster_.node(1)).ok());
-  EXPECT_THAT(cluster_.node(1).copies, SizeIs(1));
-  cluster_.node(1).heartbeat.failed_copies = {block.id, 999};
-  cluster_.Run(9'000);
-  EXPECT_THAT(cluster_.node(1).copies, SizeIs(2));
-  EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2));
-}
-
 TEST_F(RepairTest, ATargetThatDiesIsReplacedAtOnce) {
   AddNodes(3);
   const Block block = cluster_.AddBlock({1}, 2);
