@@ -12,6 +12,7 @@
 
 #include "tests/integration/node_fixture.h"
 #include "tests/support/http_get.h"
+#include "tests/support/sick_disk_control.h"
 
 namespace cairn::testing {
 namespace {
@@ -99,14 +100,9 @@ TEST_F(VolumesTest, DisksComeAndGoUnderLoad) {
 // One of two disks: syncs there take half a second more.
 TEST_F(VolumesTest, ASlowDiskIsFoundAndGetsNewReplicasLast) {
   const std::string slow = dir_ / "slow";
-  const auto place = [&](const std::string& name) {
-    Place place;
-    if (name != "dn0") return place;
-    place.env["LD_PRELOAD"] = BinDir() + "/../tests/libslow_disk.so";
-    place.env["CAIRN_TEST_SLOW_DIR"] = slow;
-    place.env["CAIRN_TEST_SLOW_MS"] = "500";
-    return place;
-  };
+  const SickDisk disk(slow, dir_ / "sickness");
+  disk.Make({.slow_syncs_ms = 500});
+  const auto place = [&](const std::string& name) { return name == "dn0" ? disk.At() : Place(); };
   StartCluster(3, {.datanode_flags = {"--small-replica-max=0"}, .place = place});
   ASSERT_FALSE(HasFatalFailure());
   ASSERT_EQ(Volumes(0, {"--add", slow}).code, 0);
