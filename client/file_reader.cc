@@ -35,6 +35,12 @@ absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) 
   return absl::UnavailableError(message);
 }
 
+// Empty when the NameNode is not in safe mode.
+std::string SafeModeReason(ClientCore& core) {
+  const absl::StatusOr<v1::SafeModeReply> reply = core.namenode().SafeMode(v1::SafeModeRequest());
+  return reply.ok() && reply->on() ? reply->reason() : "";
+}
+
 // Calls `call` for 0 .. count - 1, several at once, until one fails.
 absl::Status RunAtOnce(ThreadCache& threads, size_t count,
                        const std::function<absl::Status(size_t)>& call) {
@@ -184,9 +190,26 @@ absl::Status FileReader::NoReplicaLeft(Cursor& cursor, const absl::Status& last)
     cursor.busy.Pause();
     return absl::OkStatus();
   }
+  if (block.nodes_size() == 0 && !block.corrupt()) {
+    const std::string reason = SafeModeReason(*core_);
+    if (!reason.empty()) return AwaitReports(cursor, block, reason);
+  }
   // The second time in a row it is an error; the next read starts anew.
   cursor.fetched_again = !cursor.fetched_again;
   return cursor.fetched_again ? absl::OkStatus() : NoReplica(block, last);
+}
+
+// DataNodes have yet to report to a NameNode that has just started.
+absl::Status FileReader::AwaitReports(Cursor& cursor, const v1::LocatedBlock& block,
+                                      const std::string& reason) {
+  cursor.fetched_again = false;
+  if (cursor.busy.Begin(core_->options().timeout_ms)) {
+    cursor.busy.Pause();
+    return absl::OkStatus();
+  }
+  return WithKind(absl::UnavailableError(
+                      fmt::format("block {}: no replica is known; {}", block.block().id(), reason)),
+                  ErrorKind::kSafeMode);
 }
 
 }  // namespace cairn

@@ -55,8 +55,11 @@ class FileReader final : public InputStream {
   absl::Status ReadFully(Cursor& cursor, uint64_t offset, std::span<char> out);
   // Makes the cursor's race stand at `offset`; `want` bytes are needed there.
   absl::Status Position(Cursor& cursor, uint64_t offset, uint64_t want);
-  // OK if the block is to be tried again. Where a node only has too many readers, waits before.
+  // OK if the block is to be tried again. Where a node only has too many readers, or the NameNode
+  // knows of no replica because it is in safe mode, waits before.
   absl::Status NoReplicaLeft(Cursor& cursor, const absl::Status& last);
+  absl::Status AwaitReports(Cursor& cursor, const v1::LocatedBlock& block,
+                            const std::string& reason);
 
   const std::shared_ptr<ClientCore> core_;
   const std::shared_ptr<BlockLocations> locations_;
