@@ -95,6 +95,7 @@ absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vect
   absl::StatusOr<std::unique_ptr<ReplicaReader>> reader =
       store_->OpenReader(block, join ? ReadAs::kExact : ReadAs::kFinalized);
   absl::Status status = reader.status();
+  absl::Status own = status;
   if (reader.ok()) {
     WriteHeader header{.block = (*reader)->block(), .stage = stage, .targets = targets};
     header.block.generation = block.generation;  // of an open one that went on meanwhile: the older
@@ -106,7 +107,6 @@ absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vect
                                        [&relay](OpenTransfers::Reason) { relay.Cancel(); }));
     absl::StatusOr<std::unique_ptr<Downstream>> stream = connector_->Connect(header);
     status = stream.status();
-    absl::Status own;
     if (stream.ok()) {
       relay.SetMirror(std::move(stream));
       // A writer waits for a node that joins its pipeline.
@@ -118,8 +118,10 @@ absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vect
     ticket->Done(elsewhere ? absl::UnavailableError(status.message()) : status,
                  status.ok() ? header.block.length : 0);
   }
-  // Mark and report it, if it is truly bad.
-  if (KindOf(status) == ErrorKind::kChecksum) store_->Verify(block).status().IgnoreError();
+  // Wrong at the other end, cut, unreadable or not there: find out, mark and report it.
+  const bool doubtful =
+      KindOf(status) == ErrorKind::kChecksum || absl::IsDataLoss(own) || absl::IsInternal(own);
+  if (doubtful) store_->Verify(block).status().IgnoreError();
   return status;
 }
 

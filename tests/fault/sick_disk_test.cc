@@ -133,6 +133,25 @@ TEST_F(SickDiskTest, ADisksReadsFailAndItsReplicasAreReplaced) {
   ExpectHealed();
 }
 
+// P4, P8: nobody but a copy reads there. What it cannot read is found bad, and is copied from
+// others.
+TEST_F(SickDiskTest, CopiesFromADiskThatCannotBeReadComeFromOthers) {
+  Start({"--local-socket=off", "--small-replica-max=0"});
+  ASSERT_FALSE(HasFatalFailure());
+  WriteWholeFile(dir_ / "local", RandomBytes(1, 3'000'000));
+  for (int i = 0; i < 12; ++i) {
+    const std::string path = fmt::format("/f{}", i);
+    ASSERT_EQ(cluster_->Cairn({"put", "--replication=2", dir_ / "local", path}).code, 0);
+  }
+  ASSERT_FALSE(FinalizedFiles(cluster_->datanode(1)).empty());
+  DiskOf("dn1").Make({.fail_reads = true});
+  ASSERT_EQ(cluster_->Cairn({"setrep", "-R", "3", "/"}).code, 0);
+  ExpectRepaired();
+  EXPECT_TRUE(LogSays(cluster_->datanode(1), "is bad and will not be served"));
+  DiskOf("dn1").Heal();
+  ExpectHealed();
+}
+
 // P3, P8.
 TEST_F(SickDiskTest, ADataNodesDiskTurnsReadOnly) {
   ExpectNodeEndsUnnoticed({.read_only = true}, "the disk of a DataNode turns read-only");
