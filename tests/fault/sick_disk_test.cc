@@ -24,11 +24,12 @@ class SickDiskTest : public FaultTest {
     cluster_.reset();
   }
 
-  // DataNodes below dir_, each with a disk that can fall sick, as the NameNode's can.
+  // DataNodes below dir_, each with a disk that can fall sick, as the NameNode's can. None is
+  // degraded for long after its errors are over, or for being slow: the machine may be busy.
   void Start(std::vector<std::string> datanode_flags = {}, int datanodes = 4) {
     datanode_flags.emplace_back("--reserved=0");
     StartCluster({.datanodes = datanodes,
-                  .namenode_flags = {"--error-window=10s"},  // of errors that are over
+                  .namenode_flags = {"--error-window=10s", "--slow-node-threshold=0"},
                   .datanode_flags = std::move(datanode_flags),
                   .place = [&](const std::string& name) { return DiskOf(name).At(); },
                   .dir = dir_.path()});
