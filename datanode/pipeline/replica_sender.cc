@@ -118,10 +118,8 @@ absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vect
     ticket->Done(elsewhere ? absl::UnavailableError(status.message()) : status,
                  status.ok() ? header.block.length : 0);
   }
-  // Wrong at the other end, cut, unreadable or not there: find out, mark and report it.
-  const bool doubtful =
-      KindOf(status) == ErrorKind::kChecksum || absl::IsDataLoss(own) || absl::IsInternal(own);
-  if (doubtful) store_->Verify(block).status().IgnoreError();
+  // Bytes that are wrong at the other end may be so here.
+  store_->VerifyIfDoubtful(block, KindOf(status) == ErrorKind::kChecksum ? status : own);
   return status;
 }
 

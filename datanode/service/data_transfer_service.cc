@@ -162,11 +162,7 @@ absl::Status DataTransferService::Read(grpc::ServerContext* context,
   }
   if (idle.load() && !status.ok()) status = IdleStatus();
   ticket->Done(status, sent);
-  // Files that are cut, unreadable or not there: find out, mark and report it.
-  if (absl::IsDataLoss(status) || absl::IsInternal(status)) {
-    LogError("read of block {}: {}", block.id, MessageOf(status));
-    store_->Verify(block).status().IgnoreError();
-  }
+  store_->VerifyIfDoubtful(block, status);
   return status;
 }
 
@@ -195,7 +191,7 @@ grpc::Status DataTransferService::BlockChecksum(grpc::ServerContext* context,
   const Block block = FromProto(request->block());
   const absl::StatusOr<uint32_t> crc = store_->Checksum(block);
   if (crc.ok()) reply->set_crc(*crc);
-  if (KindOf(crc.status()) == ErrorKind::kChecksum) store_->Verify(block).status().IgnoreError();
+  store_->VerifyIfDoubtful(block, crc.status());
   return ToRpcStatus(crc.status());
 }
 

@@ -151,6 +151,12 @@ absl::StatusOr<uint32_t> ReplicaStore::Checksum(const Block& block) {
 
 // --- verification --------------------------------------------------------------------------------
 
+void ReplicaStore::VerifyIfDoubtful(const Block& block, const absl::Status& failure) {
+  if (!absl::IsDataLoss(failure) && !absl::IsInternal(failure)) return;
+  LogError("read of block {}: {}", block.id, MessageOf(failure));
+  Verify(block).status().IgnoreError();
+}
+
 absl::StatusOr<bool> ReplicaStore::Verify(const Block& block) {
   const absl::Status status = CheckOptimistically(block);
   if (status.ok()) return true;

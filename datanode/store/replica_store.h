@@ -135,6 +135,9 @@ class ReplicaStore {
   // as its writer leaves, whose next call fails). Returns whether it is good; NOT_FOUND when it is
   // not here.
   absl::StatusOr<bool> Verify(const Block& block);
+  // The same where the failure of a read casts doubt on the replica: its files are damaged, cut,
+  // unreadable or gone.
+  void VerifyIfDoubtful(const Block& block, const absl::Status& failure);
 
   // --- block recovery (replica_recovery.cc) ---
   // What is here of a block that is to be settled under the stamp `recovery`; from now on only
