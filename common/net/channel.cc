@@ -9,10 +9,12 @@
 #include <chrono>
 
 #include "common/net/grpc_log.h"
+#include "common/steady_waits.h"
 
 namespace cairn {
 
 std::shared_ptr<grpc::Channel> MakeChannel(std::string_view address, ChannelPurpose purpose) {
+  KeepWaitsSteady();
   RouteGrpcLog();
   grpc::ChannelArguments args;
   args.SetMaxReceiveMessageSize(-1);

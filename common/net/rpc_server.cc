@@ -13,6 +13,7 @@
 
 #include "common/net/grpc_log.h"
 #include "common/net/listen.h"
+#include "common/steady_waits.h"
 
 namespace cairn {
 namespace {
@@ -52,6 +53,7 @@ RpcServer::~RpcServer() { Shutdown(0); }
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
     const HostPort& listen, const std::vector<grpc::Service*>& services) {
+  KeepWaitsSteady();
   RouteGrpcLog();
   HostPort numeric = listen;
   ASSIGN_OR_RETURN(numeric.host, ResolveListenHost(listen));
