@@ -4,17 +4,17 @@
 #include <grpcpp/channel.h>
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 #include "common/net/channel.h"
+#include "common/net/grpc_deadline.h"
 #include "common/status.h"
 #include "proto/types.pb.h"
 
 namespace cairn {
 
 bool WaitConnected(grpc::Channel& channel, int64_t timeout_ms, OnFailure on_failure) {
-  const auto deadline = std::chrono::system_clock::now() + std::chrono::milliseconds(timeout_ms);
+  const gpr_timespec deadline = GrpcDeadline(timeout_ms);
   while (true) {
     const grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
     if (state == GRPC_CHANNEL_READY) return true;

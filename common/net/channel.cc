@@ -6,8 +6,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
-#include <chrono>
-
+#include "common/net/grpc_deadline.h"
 #include "common/net/grpc_log.h"
 #include "common/steady_waits.h"
 
@@ -45,7 +44,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(std::string_view address, ChannelPurp
 
 void SetupContext(grpc::ClientContext& context, int64_t deadline_ms) {
   context.set_wait_for_ready(true);
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(deadline_ms));
+  context.set_deadline(GrpcDeadline(deadline_ms));
 }
 
 std::shared_ptr<grpc::Channel> ChannelCache::Get(std::string_view address, ChannelPurpose purpose) {

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <string>
 
+#include "common/net/grpc_deadline.h"
 #include "common/net/grpc_log.h"
 #include "common/net/listen.h"
 #include "common/steady_waits.h"
@@ -87,8 +87,6 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
   return std::unique_ptr<RpcServer>(new RpcServer(std::move(address), std::move(server)));
 }
 
-void RpcServer::Shutdown(int64_t grace_ms) {
-  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(grace_ms));
-}
+void RpcServer::Shutdown(int64_t grace_ms) { server_->Shutdown(GrpcDeadline(grace_ms)); }
 
 }  // namespace cairn

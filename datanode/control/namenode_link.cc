@@ -3,9 +3,8 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
-#include <chrono>
-
 #include "common/net/channel.h"
+#include "common/net/grpc_deadline.h"
 #include "common/net/rpc_status.h"
 #include "proto/control.grpc.pb.h"
 
@@ -50,7 +49,7 @@ bool NameNodeLink::ChooseConnected() {
       candidate = current_;
     }
     grpc::Channel& channel = *channels_[candidate];
-    const auto deadline = std::chrono::system_clock::now() + std::chrono::milliseconds(kConnectMs);
+    const gpr_timespec deadline = GrpcDeadline(kConnectMs);
     grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
     while ((state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) &&
            channel.WaitForStateChange(state, deadline)) {

@@ -3,19 +3,19 @@
 #include <fmt/format.h>
 #include <grpcpp/channel.h>
 
-#include <chrono>
 #include <string>
 
 #include "common/net/channel.h"
+#include "common/net/grpc_deadline.h"
+#include "common/steady_time.h"
 
 namespace cairn::datanode {
 namespace {
 
-using WallClock = std::chrono::system_clock;  // gRPC's
-
-// Null when the address does not answer until `deadline`.
+// Null when the address does not answer within `limit_ms`.
 std::shared_ptr<grpc::Channel> TryAddress(ChannelCache* channels, const std::string& address,
-                                          WallClock::time_point deadline) {
+                                          int64_t limit_ms) {
+  const gpr_timespec deadline = GrpcDeadline(limit_ms);
   std::shared_ptr<grpc::Channel> channel = channels->Get(address, ChannelPurpose::kData);
   // A channel that failed earlier pauses between its tries; a new one tries now.
   if (channel->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
@@ -34,12 +34,11 @@ std::shared_ptr<grpc::Channel> TryAddress(ChannelCache* channels, const std::str
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectTo(ChannelCache* channels,
                                                          const Target& target, int64_t limit_ms) {
-  const auto deadline = WallClock::now() + std::chrono::milliseconds(limit_ms);
-  size_t left = target.addresses.size();
+  const int64_t deadline_ms = SteadyNowMs() + limit_ms;
+  auto left = static_cast<int64_t>(target.addresses.size());
   for (const std::string& address : target.addresses) {
-    const auto now = WallClock::now();
-    const auto share = now + (deadline - now) / static_cast<int64_t>(left--);
-    if (auto channel = TryAddress(channels, address, share)) return channel;
+    const int64_t share_ms = (deadline_ms - SteadyNowMs()) / left--;
+    if (auto channel = TryAddress(channels, address, share_ms)) return channel;
   }
   return absl::UnavailableError(fmt::format("cannot connect to {}", target.name()));
 }
