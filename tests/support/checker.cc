@@ -68,6 +68,8 @@ class Checker {
   void CheckBytes(const Operation& read);
   std::optional<uint64_t> FirstOfNobody(uint64_t offset, std::string_view bytes,
                                         const Operation& read) const;
+  bool OthersByChance(const Piece& piece, uint64_t begin, uint64_t end,
+                      const Operation& read) const;
   std::optional<std::string> WhatIsWrong(const Piece& piece, const Operation& read) const;
   void FindTruncations();
   size_t FileOf(const std::string& path);
@@ -105,6 +107,15 @@ std::optional<uint64_t> Checker::FirstOfNobody(uint64_t offset, std::string_view
   return offset + static_cast<uint64_t>(wrong - explained.begin());
 }
 
+// Of the cells in which a piece begins and ends, bytes of the ones before and behind it may be the
+// same by chance. Whether [begin, end) of the piece is nothing or can be such bytes.
+bool Checker::OthersByChance(const Piece& piece, uint64_t begin, uint64_t end,
+                             const Operation& read) const {
+  if (begin >= end) return true;
+  if (end - begin >= kCellBytes || end - begin >= piece.length) return false;
+  return !FirstOfNobody(begin, PatternBytes(piece.version, begin, end - begin), read);
+}
+
 std::optional<std::string> Checker::WhatIsWrong(const Piece& piece, const Operation& read) const {
   if (piece.version != 0) {
     const auto it = record_.writes.find(piece.version);
@@ -112,12 +123,9 @@ std::optional<std::string> Checker::WhatIsWrong(const Piece& piece, const Operat
     const uint64_t base = it->second.base;
     const uint64_t handed = it->second.EndBefore(read.end_us);
     if (piece.offset >= base && piece.end() <= handed) return std::nullopt;
-    // Of the cell in which it began, the bytes of the one before may be the same by chance.
-    const bool by_chance = piece.offset < base && base - piece.offset < kCellBytes &&
-                           piece.end() <= handed && piece.end() > base;
-    if (by_chance) {
-      const std::string before = PatternBytes(piece.version, piece.offset, base - piece.offset);
-      if (!FirstOfNobody(piece.offset, before, read)) return std::nullopt;
+    if (OthersByChance(piece, piece.offset, base, read) &&
+        OthersByChance(piece, handed, piece.end(), read)) {
+      return std::nullopt;
     }
     return fmt::format("v{}, whose writer had handed over [{}, {})", piece.version, base, handed);
   }

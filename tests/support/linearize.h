@@ -172,6 +172,8 @@ class Linearizer {
       if (ops_[i].start > first_end) break;
       if (!IsUsed(i)) frame.optional.push_back({i, kNone});
     }
+    // What began last is the likeliest.
+    std::reverse(frame.optional.begin(), frame.optional.end());
   }
 
   int ChainOfParent() const { return stack_[stack_.size() - 2].chain; }
@@ -252,10 +254,15 @@ class Linearizer {
 
   // What came after `taken` failed because of `cause`. If `taken` has nothing to do with that, then
   // nothing that might be taken in its place helps: it could come just before `taken`'s turn, which
-  // would not matter to the failure.
+  // would not matter to the failure. After an optional one others may help nevertheless: where a
+  // chain has its longest, it has no more of them.
   void Blame(Frame& frame, const Places& cause, const Candidate& taken, bool changed) const {
     if (changed && (model_.Writes(*frame.state, taken.op) & cause).any()) {
       frame.cause |= cause | model_.Reads(*frame.state, taken.op);
+      return;
+    }
+    if (taken.place == kNone) {
+      frame.cause |= cause;
       return;
     }
     frame.cause = cause;

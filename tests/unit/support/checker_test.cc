@@ -152,6 +152,20 @@ TEST_F(CheckerTest, AByteBelowTheStartOfAnAppendMayBeTheSameByChance) {
   ExpectFine();
 }
 
+TEST_F(CheckerTest, AByteAboveTheEndOfAWriteMayBeTheSameByChance) {
+  // Two versions that agree in the first byte of the append.
+  Version other = 3;
+  while (PatternBytes(other, 63, 1) != PatternBytes(2, 63, 1)) ++other;
+  Add(1, 2, Mkdir("/d"));
+  Add(3, 4, Publish("/d/f", 2, 63));
+  Add(5, 6, Append("/d/f", other, 63));
+  Add(7, 8, Close(other, 128));
+  Operation read = Read("/d/f", PatternBytes(2, 0, 63) + PatternBytes(other, 63, 65));
+  ASSERT_EQ(read.pieces.front().end(), 64u);  // taken for the first version's
+  Add(9, 10, std::move(read));
+  ExpectFine();
+}
+
 TEST_F(CheckerTest, FindsBytesBelowTheStartOfAnAppend) {
   Add(1, 2, Mkdir("/d"));
   Add(3, 4, Publish("/d/f", 1, 64));
