@@ -1,7 +1,8 @@
 // Waits inside of Abseil, and so gRPC's timers, that do not depend on the wall clock.
 //
 // Why: Abseil before 20230802 hands the kernel absolute times of the wall clock. Where that is set
-// back by an hour, no deadline, keepalive or new try of gRPC's comes before an hour is over.
+// back by an hour, no deadline, keepalive or new try of gRPC's comes before an hour is over (ADR
+// 0037).
 #pragma once
 
 namespace cairn {

@@ -10,8 +10,9 @@
 // As in the kernel, a wait until a time of the wall clock follows the clock: one that is set
 // forward ends waits early, one that is set back prolongs them. Here such a wait is cut into short
 // ones, and a change is seen when the next one begins. Of such waits there is only Abseil's by
-// syscall(): what the daemons and their libraries import is monotonic but for that, and libstdc++
-// inlines nothing else as long as no wait for a std::chrono::system_clock time is in the code.
+// syscall(), in programs without common/steady_waits.h: what the daemons and their libraries import
+// is monotonic but for that, and libstdc++ inlines nothing else as long as no wait for a
+// std::chrono::system_clock time is in the code.
 //
 // Used by tests alone; a library of its own, which no program links.
 #include <dlfcn.h>
