@@ -190,9 +190,9 @@ absl::Status FileReader::NoReplicaLeft(Cursor& cursor, const absl::Status& last)
     cursor.busy.Pause();
     return absl::OkStatus();
   }
-  if (block.nodes_size() == 0 && !block.corrupt()) {
+  if (block.nodes_size() == 0) {
     const std::string reason = SafeModeReason(*core_);
-    if (!reason.empty()) return AwaitReports(cursor, block, reason);
+    if (!reason.empty()) return AwaitReports(cursor, block, reason, last);
   }
   // The second time in a row it is an error; the next read starts anew.
   cursor.fetched_again = !cursor.fetched_again;
@@ -201,12 +201,14 @@ absl::Status FileReader::NoReplicaLeft(Cursor& cursor, const absl::Status& last)
 
 // DataNodes have yet to report to a NameNode that has just started.
 absl::Status FileReader::AwaitReports(Cursor& cursor, const v1::LocatedBlock& block,
-                                      const std::string& reason) {
+                                      const std::string& reason, const absl::Status& last) {
   cursor.fetched_again = false;
   if (cursor.busy.Begin(core_->options().timeout_ms)) {
     cursor.busy.Pause();
     return absl::OkStatus();
   }
+  cursor.busy.End();  // the next read waits anew
+  if (block.corrupt()) return NoReplica(block, last);
   return WithKind(absl::UnavailableError(
                       fmt::format("block {}: no replica is known; {}", block.block().id(), reason)),
                   ErrorKind::kSafeMode);

@@ -59,7 +59,7 @@ class FileReader final : public InputStream {
   // knows of no replica because it is in safe mode, waits before.
   absl::Status NoReplicaLeft(Cursor& cursor, const absl::Status& last);
   absl::Status AwaitReports(Cursor& cursor, const v1::LocatedBlock& block,
-                            const std::string& reason);
+                            const std::string& reason, const absl::Status& last);
 
   const std::shared_ptr<ClientCore> core_;
   const std::shared_ptr<BlockLocations> locations_;

@@ -7,8 +7,8 @@
 
 namespace cairn {
 
-// Nothing to be done at run time: who calls it has such waits linked into its program. A later
-// Abseil has them of its own.
+// Nothing to be done at run time: who calls it has such waits linked into its program. With a later
+// Abseil there is nothing of it: the ADR says what is known of that.
 void KeepWaitsSteady();
 
 }  // namespace cairn

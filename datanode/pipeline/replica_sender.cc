@@ -118,8 +118,13 @@ absl::Status ReplicaSender::Send(const Block& block, WriteStage stage, std::vect
     ticket->Done(elsewhere ? absl::UnavailableError(status.message()) : status,
                  status.ok() ? header.block.length : 0);
   }
-  // Bytes that are wrong at the other end may be so here.
-  store_->VerifyIfDoubtful(block, KindOf(status) == ErrorKind::kChecksum ? status : own);
+  // Bytes that are wrong at the other end may be so here. A writer that waits for a node that joins
+  // does not wait for a disk that fails, too.
+  if (KindOf(status) == ErrorKind::kChecksum) {
+    store_->VerifyIfDoubtful(block, status);
+  } else if (!join) {
+    store_->VerifyIfDoubtful(block, own);
+  }
   return status;
 }
 

@@ -62,6 +62,7 @@ class Balancer {
   // --- A block with too many good replicas
   // Whether this is the copy that a move waits for.
   bool Awaits(BlockId id, NodeNumber target) const;
+  bool HasMove(BlockId id) const { return moves_.contains(id); }
   // Of the nodes with a good replica (view indices), the one that a move has left behind, if its
   // replica may go.
   std::optional<uint32_t> LeftBehind(BlockId id, absl::Span<const uint32_t> holders,

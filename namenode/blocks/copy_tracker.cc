@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace cairn::namenode {
+namespace {
+
+constexpr int64_t kFailureMs = 120'000;  // for so long it is remembered
+// In such a time a block's second failure does not end its order: less often than rounds, more
+// often than deadlines.
+constexpr int64_t kNotAgainMs = 30'000;
+
+}  // namespace
 
 void CopyTracker::Start(BlockId block, NodeNumber source, std::vector<NodeNumber> targets,
                         uint64_t cost_bytes, int64_t deadline_ms) {
@@ -26,8 +34,26 @@ bool CopyTracker::Arrived(BlockId block, NodeNumber target) {
   if (std::erase(copy.targets, target) == 0) return false;
   Release(target, copy.cost_bytes);
   if (!copy.targets.empty()) return false;
+  failures_.erase(block);
   Cancel(block);
   return true;
+}
+
+bool CopyTracker::Failed(BlockId block, NodeNumber source, int64_t now_ms) {
+  if (!Pending(block, source)) return false;  // told late: it was given up
+  const auto [it, first] = failures_.try_emplace(block, Failure{source, now_ms});
+  if (!first && now_ms - it->second.told_ms < kNotAgainMs) {
+    it->second.source = source;
+    return false;
+  }
+  it->second = {source, now_ms};
+  Cancel(block);
+  return true;
+}
+
+bool CopyTracker::FailedAt(BlockId block, NodeNumber source) const {
+  const auto it = failures_.find(block);
+  return it != failures_.end() && it->second.source == source;
 }
 
 void CopyTracker::Cancel(BlockId block) {
@@ -52,6 +78,9 @@ std::vector<BlockId> CopyTracker::CancelNode(NodeNumber node) {
 }
 
 std::vector<BlockId> CopyTracker::Expire(int64_t now_ms, size_t max) {
+  absl::erase_if(failures_, [&](const auto& failure) {
+    return now_ms - failure.second.told_ms >= kFailureMs;
+  });
   std::vector<BlockId> blocks;
   while (!deadlines_.empty() && deadlines_.begin()->first <= now_ms && blocks.size() < max) {
     blocks.push_back(deadlines_.begin()->second);

@@ -26,6 +26,12 @@ class CopyTracker {
   // The replica is there. True when it was the last one of its order.
   bool Arrived(BlockId block, NodeNumber target);
   void Cancel(BlockId block);
+  // The source says that it could not make the copy. True: its order has ended, and another one may
+  // be given. False: it was not its order; or one for this block failed shortly before, and this
+  // one stays until its deadline, lest what fails at once be ordered in every round.
+  bool Failed(BlockId block, NodeNumber source, int64_t now_ms);
+  // Whether the last copy of this block that failed, not long ago, was this node's.
+  bool FailedAt(BlockId block, NodeNumber source) const;
   // Ends the orders with this node as source or target; returns their blocks.
   std::vector<BlockId> CancelNode(NodeNumber node);
   // The same for those whose deadline has passed, at most `max`.
@@ -41,11 +47,16 @@ class CopyTracker {
     uint64_t cost_bytes = 0;
     int64_t deadline_ms = 0;
   };
+  struct Failure {
+    NodeNumber source = 0;
+    int64_t told_ms = 0;
+  };
   void Release(NodeNumber node, uint64_t bytes);
 
   absl::btree_map<BlockId, Copy> copies_;
   absl::btree_set<std::pair<int64_t, BlockId>> deadlines_;
   absl::flat_hash_map<NodeNumber, uint64_t> in_flight_;
+  absl::flat_hash_map<BlockId, Failure> failures_;  // of late, of blocks that did not arrive since
 };
 
 }  // namespace cairn::namenode

@@ -55,12 +55,15 @@ void ReportedState::DropNodeOrders(NodeNumber node) {
 }
 
 void ReportedState::CopiesFailed(const DataNode& source, const std::vector<BlockId>& blocks) {
+  const int64_t now = Now();
   for (const BlockId id : blocks) {
-    if (!copies_.Pending(id, source.number)) continue;  // told late: it was given up
-    copies_.Cancel(id);
-    LogInfo("DataNode {} could not copy block {}", source.id, id);
+    if (balancer_.HasMove(id)) continue;  // in no hurry: it gives its moves their time
+    if (!copies_.Failed(id, source.number, now)) continue;
     if (BlockEntry* block = blocks_.Find(id)) Evaluate(id, *block);
   }
+  if (blocks.empty()) return;
+  LogInfo("DataNode {} could not copy {} blocks, the first of them {}", source.id, blocks.size(),
+          blocks.front());
 }
 
 // --- Heartbeats -----------------------------------------------------------------------------

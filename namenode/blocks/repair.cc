@@ -238,7 +238,7 @@ void ReportedState::Describe(bool ran, uint64_t max_copies, RepairRound* round) 
   round->reason = fmt::format("{}", fmt::join(reasons, "; "));
 }
 
-DataNode* ReportedState::CopySource(const Nodes& good) const {
+DataNode* ReportedState::CopySource(BlockId id, const Nodes& good) const {
   DataNode* best = nullptr;
   // One that retires has nothing else to do; one in maintenance may be gone at any moment.
   const auto tier = [&](const DataNode& node) {
@@ -247,6 +247,8 @@ DataNode* ReportedState::CopySource(const Nodes& good) const {
                                    : nodes_.view().node(node.view_index).tier;
   };
   const auto better = [&](const DataNode& a, const DataNode& b) {
+    const bool failed = copies_.FailedAt(id, a.number);
+    if (failed != copies_.FailedAt(id, b.number)) return !failed;
     if (tier(a) != tier(b)) return tier(a) < tier(b);
     return copies_.BytesInFlight(a.number) < copies_.BytesInFlight(b.number);
   };
@@ -267,7 +269,7 @@ ReportedState::CopyOutcome ReportedState::ScheduleCopy(BlockId id, BlockEntry& b
   const bool under = needed > 0;
   if (counts.good == 0 || !(under || misplaced)) return CopyOutcome::kNotNeeded;
   const Nodes good = blocks_.GoodNodes(id, block);
-  DataNode* source = CopySource(good);
+  DataNode* source = CopySource(id, good);
   if (source == nullptr) return CopyOutcome::kBusy;
 
   bool busy = false;

@@ -214,7 +214,7 @@ class ReportedState {
   bool CheckUnconfirmed(size_t max);
   bool RepairMayBegin() const;
   CopyOutcome ScheduleCopy(BlockId id, BlockEntry& block);
-  DataNode* CopySource(const Nodes& good) const;
+  DataNode* CopySource(BlockId id, const Nodes& good) const;
   // Makes room where every possible target holds a useless copy of the block: true if it did.
   bool DeleteUselessForRoom(BlockId id, BlockEntry& block, const ReplicaCounts& counts);
   // Orders the deletion of bad and outdated copies; true if there was one that could go.

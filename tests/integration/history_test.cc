@@ -237,7 +237,7 @@ TEST_F(HistoryTest, WhateverFailsEveryAnswerCanBeExplained) {
   Summarize(record, result);
   EXPECT_TRUE(result.ok()) << result.ToString();
   EXPECT_GT(record.operations.size(), 200u);
-  // A copy that its source could not make is ordered again after 120 s.
+  // A copy that its source could not make, and did not tell of, is ordered again after 120 s.
   EXPECT_TRUE(WaitUntil(240'000, [&] { return IsHealthy(*cluster_); }))
       << cluster_->Cairn({"admin", "health"}).out << cluster_->Cairn({"admin", "nodes"}).out;
 }

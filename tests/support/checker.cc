@@ -123,7 +123,7 @@ std::optional<std::string> Checker::WhatIsWrong(const Piece& piece, const Operat
     const uint64_t base = it->second.base;
     const uint64_t handed = it->second.EndBefore(read.end_us);
     if (piece.offset >= base && piece.end() <= handed) return std::nullopt;
-    if (OthersByChance(piece, piece.offset, base, read) &&
+    if (handed > base && OthersByChance(piece, piece.offset, base, read) &&
         OthersByChance(piece, handed, piece.end(), read)) {
       return std::nullopt;
     }

@@ -35,7 +35,7 @@ namespace {
 
 constexpr int64_t kDeadAfterMs = 5'000;  // as the cluster's
 constexpr int64_t kCloseMs = 60'000;     // for a file that somebody left open
-// A copy that its source could not make is ordered again after 120 s.
+// A copy that its source could not make, and did not tell of, is ordered again after 120 s.
 constexpr int64_t kHealMs = 240'000;
 constexpr int kStepsShown = 200;
 

@@ -12,9 +12,9 @@ namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
-using testing::UnorderedElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 using State = FakeNameNode::State;
 
 class ControlSessionTest : public testing::Test {

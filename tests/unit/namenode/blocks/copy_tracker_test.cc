@@ -42,5 +42,30 @@ TEST(CopyTrackerTest, OverdueAndCancelled) {
   EXPECT_EQ(copies.size(), 0u);
 }
 
+TEST(CopyTrackerTest, ASecondFailureSoonAfterTheFirstDoesNotEndItsOrder) {
+  CopyTracker copies;
+  copies.Start(1, 1, {2}, 10, 500'000);
+  EXPECT_FALSE(copies.Failed(1, 2, 0));  // not the source
+  EXPECT_FALSE(copies.Failed(9, 1, 0));
+  EXPECT_TRUE(copies.Failed(1, 1, 0));
+  EXPECT_EQ(copies.size(), 0u);
+  EXPECT_EQ(copies.BytesInFlight(1), 0u);
+  EXPECT_TRUE(copies.FailedAt(1, 1));
+  copies.Start(1, 3, {2}, 10, 500'000);
+  EXPECT_FALSE(copies.Failed(1, 3, 29'999));
+  EXPECT_TRUE(copies.Pending(1));
+  EXPECT_TRUE(copies.FailedAt(1, 3));
+  EXPECT_TRUE(copies.Failed(1, 3, 30'000));
+  copies.Start(1, 4, {2}, 10, 500'000);
+  EXPECT_TRUE(copies.Arrived(1, 2));
+  EXPECT_FALSE(copies.FailedAt(1, 3));
+  copies.Start(2, 1, {2}, 10, 500'000);
+  EXPECT_TRUE(copies.Failed(2, 1, 40'000));
+  copies.Expire(159'999, 100);
+  EXPECT_TRUE(copies.FailedAt(2, 1));
+  copies.Expire(160'000, 100);
+  EXPECT_FALSE(copies.FailedAt(2, 1));
+}
+
 }  // namespace
 }  // namespace cairn::namenode

@@ -63,6 +63,27 @@ TEST_F(NodeReportsTest, ACopyThatItsSourceCouldNotMakeIsOrderedAgainAtOnce) {
   EXPECT_THAT(cluster_.Where(block), ElementsAre(1, 2));
 }
 
+TEST_F(NodeReportsTest, AnotherSourceIsTakenAfterAFailedCopy) {
+  for (int i = 0; i < 3; ++i) cluster_.AddNode();
+  cluster_.AddBlock({1, 2}, 3);
+  const auto source = [&] {
+    manager().RunReplicationRound();
+    for (const NodeNumber number : {1, 2}) {
+      FakeNode& node = cluster_.node(number);
+      node.disk.clear();  // nothing arrives
+      node.copies.clear();
+      EXPECT_TRUE(cluster_.Beat(node).ok());
+      if (!node.copies.empty()) return number;
+    }
+    return NodeNumber{0};
+  };
+  const NodeNumber first = source();
+  ASSERT_NE(first, 0u);
+  cluster_.node(first).heartbeat.failed_copies = {1};
+  ASSERT_TRUE(cluster_.Beat(cluster_.node(first)).ok());
+  EXPECT_EQ(source(), 3 - first);
+}
+
 TEST_F(NodeReportsTest, SweepTakesWhatIsGone) {
   FakeNode& node = cluster_.AddNode();
   const Block kept = cluster_.AddBlock({1}, 1);
