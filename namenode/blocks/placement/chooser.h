@@ -2,6 +2,7 @@
 // Lives for one choice; not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -20,7 +21,7 @@ class Chooser {
         request_(request),
         random_(random),
         holders_(request.existing.begin(), request.existing.end()) {
-    chosen_.reserve(request.count);
+    chosen_.reserve(std::min<size_t>(request.count, view.size()));
   }
 
   const ClusterView& view() const { return view_; }
