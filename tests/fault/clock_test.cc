@@ -24,6 +24,8 @@ namespace {
 
 constexpr int64_t kHourMs = 3'600'000;
 constexpr int64_t kDayMs = 24 * kHourMs;
+// What a busy machine does to a heartbeat is not what these tests are about.
+constexpr int64_t kPatientMs = 12'000;
 
 class ClockTest : public FaultTest {
  protected:
@@ -40,8 +42,7 @@ class ClockTest : public FaultTest {
       clocks_[name] = std::make_unique<SetClock>(dir_ / (std::string(name) + ".clock"));
     }
     for (const auto& [name, ms] : ahead_ms) Set(name, ms);
-    // What a busy machine does to a heartbeat is not what these tests are about.
-    namenode_flags.emplace_back("--dead-after=12s");
+    namenode_flags.push_back(fmt::format("--dead-after={}ms", kPatientMs));
     StartCluster({.datanodes = 4,
                   .namenode_flags = std::move(namenode_flags),
                   .datanode_flags = {"--reserved=0"},
@@ -128,7 +129,7 @@ TEST_F(ClockTest, EveryDaemonHasAnotherTime) {
   ASSERT_FALSE(HasFatalFailure());
   Put("/f");
   ExpectNew("/f", 2 * kDayMs);
-  Last(2 * kDeadAfterMs);
+  Last(kPatientMs + 3'000);
   EXPECT_TRUE(NobodyWasDead());
   EndWithOneKilled(2, "clocks are hours and days apart, and a DataNode is killed");
 }
@@ -154,7 +155,7 @@ TEST_P(NameNodeClockTest, IsSetWhileItRuns) {
   write();
   Set("nn", GetParam());
   for (int i = 0; i < 16; ++i) {
-    EXPECT_FALSE((*robber)->Append("/open", {}).ok()) << "its writer was robbed";
+    EXPECT_EQ(KindOf((*robber)->Append("/open", {}).status()), ErrorKind::kBeingWritten);
     write();
     ASSERT_FALSE(HasFatalFailure());
     Last(500);
@@ -201,7 +202,7 @@ TEST_P(DataNodeClockTest, IsSetWhileItRuns) {
   AwaitFiles(4);
   EXPECT_TRUE(NobodyWasDead());
   cluster_->datanode(2).Signal(SIGSTOP);
-  Last(2 * kDeadAfterMs);
+  Last(kPatientMs + 3'000);
   AwaitFiles(2);
   for (const char* name : {"dn0", "dn1"}) Set(name, 0);
   AwaitFiles(2);
