@@ -43,8 +43,10 @@ class CommandExecutor {
   void Delete(const std::vector<Block>& blocks);
   void Copy(const Block& block, std::vector<Target> targets);
   void Recover(RecoveryOrder order);
-  // Blocks whose copies could not be made, since the last call.
+  // Blocks whose copies could not be made, since the last call. Who cannot tell the NameNode of
+  // them gives them back.
   std::vector<BlockId> TakeFailedCopies() ABSL_LOCKS_EXCLUDED(mu_);
+  void NoteFailedCopy(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
   // Drops what waits and lets what runs end; its streams and calls must have been cancelled.
   void Stop();
 
@@ -52,7 +54,6 @@ class CommandExecutor {
   void RunDelete(const std::vector<Block>& blocks);
   void RunCopy(const Block& block, const std::vector<Target>& targets);
   void RunRecover(const RecoveryOrder& order);
-  void NoteFailedCopy(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
 
   const Parts parts_;
   const CommitFn commit_;

@@ -290,6 +290,9 @@ absl::Status ControlSession::Heartbeat() {
   const v1::HeartbeatRequest request = MakeHeartbeat();
   const HighestSeen highest = parts_.store->highest();
   const absl::StatusOr<v1::HeartbeatReply> reply = link_.Heartbeat(request);
+  if (!reply.ok()) {
+    for (const BlockId block : request.failed_copies()) commands_.NoteFailedCopy(block);
+  }
   if (!reply.ok() && registration() != mine) return reply.status();  // says nothing of the new one
   if (!reply.ok()) KeepLastContact();
   RETURN_IF_ERROR(NoteOutcome(reply.status()));

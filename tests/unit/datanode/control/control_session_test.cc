@@ -282,6 +282,21 @@ TEST_F(ControlSessionTest, TellsOnceOfACopyThatItCouldNotMake) {
   namenode_.With([](State& s) { EXPECT_THAT(s.failed_copies, UnorderedElementsAre(5, 6)); });
 }
 
+TEST_F(ControlSessionTest, TellsOfFailedCopiesAgainWhenAHeartbeatFails) {
+  StartRegistered();
+  namenode_.With([](State& s) { s.lose_failed_copies = 2; });
+  v1::Command command;
+  command.mutable_copy_replica()->mutable_block()->set_id(6);  // is not here
+  command.mutable_copy_replica()->mutable_block()->set_generation(1);
+  *command.mutable_copy_replica()->add_targets() = TestNode::AddressOf(9, "127.0.0.1:1");
+  Order(command);
+  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return !s.failed_copies.empty(); }));
+  namenode_.With([](State& s) {
+    EXPECT_EQ(s.lose_failed_copies, 0);
+    EXPECT_EQ(s.failed_copies, std::vector<uint64_t>{6});
+  });
+}
+
 TEST_F(ControlSessionTest, ReportsReplicasThatTheirWritersLeft) {
   StartRegistered();
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.full_reports == 1; }));

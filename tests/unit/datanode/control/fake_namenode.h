@@ -33,6 +33,7 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     int heartbeats = 0;
     v1::HeartbeatRequest last_heartbeat;
     std::vector<uint64_t> failed_copies;  // of all heartbeats
+    int lose_failed_copies = 0;           // so many heartbeats that tell of some fail
     std::vector<std::string> changes;     // "received 5/1 storage 20"
     int full_reports = 0;
     std::vector<int> pieces;                          // replicas in each piece, of all full reports
@@ -78,6 +79,10 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
                          v1::HeartbeatReply* reply) override {
     MutexLock lock(mu_);
     if (!state_.known) return Unknown();
+    if (request->failed_copies_size() > 0 && state_.lose_failed_copies > 0) {
+      --state_.lose_failed_copies;
+      return {grpc::StatusCode::UNAVAILABLE, "lost"};
+    }
     ++state_.heartbeats;
     state_.last_heartbeat = *request;
     state_.failed_copies.insert(state_.failed_copies.end(), request->failed_copies().begin(),
