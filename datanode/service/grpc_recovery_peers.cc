@@ -28,7 +28,7 @@ void GrpcRecoveryPeers::Stop() {
 
 template <typename Call>
 absl::Status GrpcRecoveryPeers::Run(const Target& member, int64_t deadline_ms, Call call) {
-  ASSIGN_OR_RETURN(const auto channel, ConnectTo(channels_, member));
+  ASSIGN_OR_RETURN(const auto channel, ConnectTo(channels_, member, connect_ms_));
   const auto stub = v1::DataTransfer::NewStub(channel);
   grpc::ClientContext context;
   SetupContext(context, deadline_ms);

@@ -8,6 +8,7 @@
 #include "common/mutex.h"
 #include "common/status.h"
 #include "datanode/pipeline/block_recovery.h"
+#include "datanode/service/connect.h"
 
 namespace grpc {
 class ClientContext;
@@ -20,8 +21,9 @@ namespace cairn::datanode {
 
 class GrpcRecoveryPeers final : public RecoveryPeers {
  public:
-  // `channels` must outlive this.
-  explicit GrpcRecoveryPeers(ChannelCache* channels) : channels_(channels) {}
+  // `channels` must outlive this. `connect_ms`: for all addresses of a member.
+  explicit GrpcRecoveryPeers(ChannelCache* channels, int64_t connect_ms = kConnectMs)
+      : channels_(channels), connect_ms_(connect_ms) {}
 
   absl::StatusOr<RecoveryAnswer> Start(const Target& member, const Block& block,
                                        GenerationStamp recovery) override;
@@ -35,6 +37,7 @@ class GrpcRecoveryPeers final : public RecoveryPeers {
   absl::Status Run(const Target& member, int64_t deadline_ms, Call call) ABSL_LOCKS_EXCLUDED(mu_);
 
   ChannelCache* const channels_;
+  const int64_t connect_ms_;
 
   Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;

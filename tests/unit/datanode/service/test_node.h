@@ -70,7 +70,7 @@ class TestNode {
         options_(options),
         transfers_(options.transfers, &metrics_),
         connector_(&channels_, /*connect_ms=*/20'000),
-        peers_(&channels_) {
+        peers_(&channels_, /*connect_ms=*/20'000) {
     if (options.registered) numbers_.Set(number, {number * 10});
     Start();
   }
