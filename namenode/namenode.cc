@@ -155,8 +155,9 @@ absl::Status NameNode::Begin() {
   lease_options.heartbeat_interval_ms = options_.heartbeat_interval_ms;
   leases_ = std::make_unique<LeaseMonitor>(clock_, namesystem_.get(), blocks_.get(), lease_options,
                                            metrics_.get());
-  heartbeats_ = std::make_unique<HeartbeatMonitor>(MakeBlockOptions(options_), clock_,
-                                                   [this] { blocks_->RunHeartbeatCheck(); });
+  heartbeats_ = std::make_unique<HeartbeatMonitor>(
+      MakeBlockOptions(options_), clock_,
+      [this](int64_t now_ms) { blocks_->RunHeartbeatCheck(now_ms); });
   decommissions_ = std::make_unique<DecommissionMonitor>(namesystem_.get(), blocks_.get());
   balance_ = std::make_unique<BalanceMonitor>(blocks_.get(), metrics_.get());
   cluster_metrics_ =

@@ -232,10 +232,10 @@ void BlockManager::FreeDropped() {
   dropped = state_->TakeDropped();
 }
 
-void BlockManager::RunHeartbeatCheck() {
+void BlockManager::RunHeartbeatCheck(std::optional<int64_t> now_ms) {
   {
     const Hold hold(*this);
-    state_->CheckNodes();
+    state_->CheckNodes(now_ms);
   }
   RemoveLostReplicas();
   for (bool done = false; !done;) {

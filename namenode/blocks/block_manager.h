@@ -140,8 +140,8 @@ class BlockManager {
 
   // Finds nodes that are late or dead, takes lost replicas out, judges blocks anew on nodes whose
   // admin state has changed, drops provisional replicas that no report confirmed, ends safe mode.
-  // At least every heartbeat interval.
-  void RunHeartbeatCheck() ABSL_LOCKS_EXCLUDED(mu_);
+  // At least every heartbeat interval. `now_ms`: nobody is later than he was then; steady time.
+  void RunHeartbeatCheck(std::optional<int64_t> now_ms = std::nullopt) ABSL_LOCKS_EXCLUDED(mu_);
   // DataNodes that are being decommissioned and may go: every block on them has its full target on
   // nodes in service, confirmed by these, and none is being written there.
   std::vector<NodeNumber> FindDecommissioned() ABSL_LOCKS_EXCLUDED(mu_);

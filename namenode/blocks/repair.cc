@@ -23,8 +23,8 @@ constexpr uint64_t kCopyBytesPerMs = 1 << 20 >> 10;  // 1 MiB/s: slower copies a
 
 // --- Nodes ----------------------------------------------------------------------------------
 
-void ReportedState::CheckNodes() {
-  const int64_t now = Now();
+void ReportedState::CheckNodes(std::optional<int64_t> now_ms) {
+  const int64_t now = now_ms.value_or(Now());
   nodes_.JudgeSlowness(now);
   for (DataNode* node : nodes_.FindDead(now)) {
     LogWarn("DataNode {} is dead: no heartbeat for {} ms", node->id, now - node->last_heartbeat_ms);

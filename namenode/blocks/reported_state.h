@@ -103,7 +103,7 @@ class ReportedState {
 
   // --- Monitors (repair.cc)
   // Marks dead nodes.
-  void CheckNodes();
+  void CheckNodes(std::optional<int64_t> now_ms);
   // Drops provisional replicas that will not be confirmed, and orders that are overdue; looks at
   // about `max` of each. True when there is no more.
   bool CheckOverdue(size_t max);

@@ -15,7 +15,7 @@ constexpr int64_t kRetryMs = 2'000;
 }  // namespace
 
 HeartbeatMonitor::HeartbeatMonitor(const BlockManagerOptions& options, Clock* clock,
-                                   std::function<void()> check)
+                                   std::function<void(int64_t now_ms)> check)
     : pause_ms_(std::max(options.dead_after_ms / 2, 3 * IntervalMs(options.heartbeat_interval_ms))),
       grace_ms_(2 * options.heartbeat_interval_ms + kRetryMs),
       clock_(clock),
@@ -29,7 +29,7 @@ absl::Status HeartbeatMonitor::RunOnce() {
             since_ms, grace_ms_);
     checks_from_ms_ = now_ms + grace_ms_;
   }
-  if (now_ms >= checks_from_ms_) check_();
+  if (now_ms >= checks_from_ms_) check_(now_ms);
   last_ms_ = clock_->SteadyMs();
   return absl::OkStatus();
 }

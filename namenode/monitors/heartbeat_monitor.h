@@ -22,8 +22,10 @@ namespace cairn::namenode {
 
 class HeartbeatMonitor {
  public:
-  // `check`: BlockManager::RunHeartbeatCheck. The clock must outlive the monitor.
-  HeartbeatMonitor(const BlockManagerOptions& options, Clock* clock, std::function<void()> check);
+  // `check`: BlockManager::RunHeartbeatCheck. It gets the time that was found to follow no pause:
+  // one that begins now must not count. The clock must outlive the monitor.
+  HeartbeatMonitor(const BlockManagerOptions& options, Clock* clock,
+                   std::function<void(int64_t now_ms)> check);
 
   // How often it is to be run.
   static int64_t IntervalMs(int64_t heartbeat_interval_ms) {
@@ -36,7 +38,7 @@ class HeartbeatMonitor {
   const int64_t pause_ms_;
   const int64_t grace_ms_;
   Clock* const clock_;
-  const std::function<void()> check_;
+  const std::function<void(int64_t now_ms)> check_;
   std::optional<int64_t> last_ms_;  // the end of the last run
   int64_t checks_from_ms_ = 0;
 };

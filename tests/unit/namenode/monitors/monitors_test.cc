@@ -50,7 +50,10 @@ TEST(DiskSpaceMonitorTest, EnoughSpaceDoesNotLiftAnOlderJournal) {
 TEST(HeartbeatMonitorTest, NobodyIsDeadRightAfterThisProcessWasStill) {
   ManualClock clock;
   int checks = 0;
-  HeartbeatMonitor monitor({}, &clock, [&] { ++checks; });
+  HeartbeatMonitor monitor({}, &clock, [&](int64_t now_ms) {
+    EXPECT_EQ(now_ms, clock.SteadyMs());
+    ++checks;
+  });
   const auto run_after = [&](int64_t ms) {
     clock.AdvanceMs(ms);
     EXPECT_EQ(monitor.RunOnce(), absl::OkStatus());
