@@ -11,6 +11,7 @@ namespace cairn {
 namespace {
 
 constexpr int64_t kDefaultSoftLimitMs = 60'000;  // the NameNode's default, until it tells its own
+constexpr int64_t kSoonerAfterFailure = 4;       // the next try, by so much
 
 }  // namespace
 
@@ -42,14 +43,16 @@ void LeaseRenewer::RunThread() {
   // A file was just created or is about to be, and that starts the lease: the first renewal is due
   // after one interval, which must be learned by then.
   const int64_t interval_ms = LearnIntervalMs();
-  while (WaitUntilDue(interval_ms)) {
-    if (const auto reply = namenode_->RenewLease(interval_ms); !reply.ok()) {
-      LogDebug("cannot renew the lease: {}", MessageOf(reply.status()));
-    }
+  int64_t wait_ms = interval_ms;
+  while (WaitUntilDue(wait_ms)) {
+    const auto reply = namenode_->RenewLease(interval_ms);
+    // A call that failed may have taken an interval of the three that there are.
+    wait_ms = reply.ok() ? interval_ms : interval_ms / kSoonerAfterFailure + 1;
+    if (!reply.ok()) LogDebug("cannot renew the lease: {}", MessageOf(reply.status()));
   }
 }
 
-bool LeaseRenewer::WaitUntilDue(int64_t interval_ms) {
+bool LeaseRenewer::WaitUntilDue(int64_t wait_ms) {
   MutexLock lock(mu_);
   while (!stopping_) {
     idle_ = holds_ == 0;
@@ -57,7 +60,7 @@ bool LeaseRenewer::WaitUntilDue(int64_t interval_ms) {
       wake_.Wait(mu_);
       continue;
     }
-    const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(interval_ms);
+    const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms);
     while (!stopping_ && std::chrono::steady_clock::now() < due) {
       wake_.WaitFor(mu_, due - std::chrono::steady_clock::now());
     }

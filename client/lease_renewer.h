@@ -39,7 +39,7 @@ class LeaseRenewer {
   void Release() ABSL_LOCKS_EXCLUDED(mu_);
   void RunThread() ABSL_LOCKS_EXCLUDED(mu_);
   // Sleeps until a renewal is due; false when it is time to end.
-  bool WaitUntilDue(int64_t interval_ms) ABSL_LOCKS_EXCLUDED(mu_);
+  bool WaitUntilDue(int64_t wait_ms) ABSL_LOCKS_EXCLUDED(mu_);
   int64_t LearnIntervalMs();
 
   NameNodeClient* const namenode_;
