@@ -35,12 +35,6 @@ absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) 
   return absl::UnavailableError(message);
 }
 
-// Empty when the NameNode is not in safe mode.
-std::string SafeModeReason(ClientCore& core) {
-  const absl::StatusOr<v1::SafeModeReply> reply = core.namenode().SafeMode(v1::SafeModeRequest());
-  return reply.ok() && reply->on() ? reply->reason() : "";
-}
-
 // Calls `call` for 0 .. count - 1, several at once, until one fails.
 absl::Status RunAtOnce(ThreadCache& threads, size_t count,
                        const std::function<absl::Status(size_t)>& call) {
@@ -103,7 +97,7 @@ absl::StatusOr<size_t> FileReader::PRead(uint64_t offset, std::span<char> out) {
 absl::StatusOr<size_t> FileReader::PReadInTurn(uint64_t offset, std::span<char> out, size_t turn) {
   if (offset >= length()) return size_t{0};
   const size_t count = std::min<uint64_t>(out.size(), length() - offset);
-  Cursor cursor{.window = nullptr, .turn = turn, .busy = BusyWait(&core_->clock())};
+  Cursor cursor = MakeCursor(/*window=*/nullptr, turn);
   RETURN_IF_ERROR(ReadFully(cursor, offset, out.first(count)));
   return count;
 }
@@ -150,6 +144,7 @@ absl::Status FileReader::ReadFully(Cursor& cursor, uint64_t offset, std::span<ch
     if (cursor.window != nullptr) cursor.window->MoveTo(offset);
     cursor.fetched_again = false;
     cursor.busy.End();
+    cursor.missing.End();
   }
   return absl::OkStatus();
 }
@@ -191,27 +186,16 @@ absl::Status FileReader::NoReplicaLeft(Cursor& cursor, const absl::Status& last)
     return absl::OkStatus();
   }
   if (block.nodes_size() == 0) {
-    const std::string reason = SafeModeReason(*core_);
-    if (!reason.empty()) return AwaitReports(cursor, block, reason, last);
+    if (cursor.missing.Again()) return absl::OkStatus();
+    const std::string& starting = cursor.missing.starting();
+    if (block.corrupt() || starting.empty()) return NoReplica(block, last);
+    return WithKind(absl::UnavailableError(fmt::format("block {}: no replica is known; {}",
+                                                       block.block().id(), starting)),
+                    ErrorKind::kSafeMode);
   }
   // The second time in a row it is an error; the next read starts anew.
   cursor.fetched_again = !cursor.fetched_again;
   return cursor.fetched_again ? absl::OkStatus() : NoReplica(block, last);
-}
-
-// DataNodes have yet to report to a NameNode that has just started.
-absl::Status FileReader::AwaitReports(Cursor& cursor, const v1::LocatedBlock& block,
-                                      const std::string& reason, const absl::Status& last) {
-  cursor.fetched_again = false;
-  if (cursor.busy.Begin(core_->options().timeout_ms)) {
-    cursor.busy.Pause();
-    return absl::OkStatus();
-  }
-  cursor.busy.End();  // the next read waits anew
-  if (block.corrupt()) return NoReplica(block, last);
-  return WithKind(absl::UnavailableError(
-                      fmt::format("block {}: no replica is known; {}", block.block().id(), reason)),
-                  ErrorKind::kSafeMode);
 }
 
 }  // namespace cairn

@@ -15,6 +15,7 @@
 #include "client/client_core.h"
 #include "client/input_stream.h"
 #include "client/merged_reads.h"
+#include "client/missing_wait.h"
 #include "client/open_file.h"
 #include "client/read_window.h"
 #include "client/replica_race.h"
@@ -45,8 +46,15 @@ class FileReader final : public InputStream {
     size_t turn = 0;               // ReplicaRace's
     std::unique_ptr<ReplicaRace> race = nullptr;
     bool fetched_again = false;  // the locations, since the last byte was read
-    BusyWait busy;               // since then, too
+    BusyWait busy;               // since then, too, as the next one
+    MissingWait missing;
   };
+  Cursor MakeCursor(ReadWindow* window, size_t turn) {
+    return {.window = window,
+            .turn = turn,
+            .busy = BusyWait(&core_->clock()),
+            .missing = MissingWait(core_.get())};
+  }
 
   // As PRead, beginning at the block's `turn`-th node.
   absl::StatusOr<size_t> PReadInTurn(uint64_t offset, std::span<char> out, size_t turn);
@@ -56,10 +64,8 @@ class FileReader final : public InputStream {
   // Makes the cursor's race stand at `offset`; `want` bytes are needed there.
   absl::Status Position(Cursor& cursor, uint64_t offset, uint64_t want);
   // OK if the block is to be tried again. Where a node only has too many readers, or the NameNode
-  // knows of no replica because it is in safe mode, waits before.
+  // sees none that has the block, waits before.
   absl::Status NoReplicaLeft(Cursor& cursor, const absl::Status& last);
-  absl::Status AwaitReports(Cursor& cursor, const v1::LocatedBlock& block,
-                            const std::string& reason, const absl::Status& last);
 
   const std::shared_ptr<ClientCore> core_;
   const std::shared_ptr<BlockLocations> locations_;
@@ -67,7 +73,7 @@ class FileReader final : public InputStream {
   // Of Read's caller alone.
   uint64_t position_ = 0;
   ReadWindow window_;
-  Cursor cursor_{.window = &window_, .turn = 0, .busy = BusyWait(&core_->clock())};
+  Cursor cursor_ = MakeCursor(&window_, /*turn=*/0);
   bool closed_ = false;
 };
 

@@ -42,6 +42,7 @@ struct TransferOptions {
   // 500 ms.
   int64_t stall_ms = 2'000;
   int64_t max_progress_ms = 30'000;  // so has one that gets nowhere this long, whatever it says
+  int64_t missing_ms = 6'000;        // for nodes of a block to return that the NameNode misses
   int64_t connect_ms = 1'500;        // to connect to a DataNode
   int64_t local_ms = 1'000;          // for a DataNode on this host to pass a replica's files
   int64_t heartbeat_ms = 5'000;      // after which an idle pipeline gets an empty packet

@@ -11,6 +11,7 @@
 #include "client/client_core.h"
 #include "client/connect.h"
 #include "client/datanode_calls.h"
+#include "client/missing_wait.h"
 #include "common/status.h"
 
 namespace cairn {
@@ -46,11 +47,15 @@ Said LengthOf(const std::vector<ReplicaAnswer>& answers, bool all_asked) {
   return said;
 }
 
+bool AllLive(const v1::LocatedBlock& block) {
+  return block.nodes_size() > 0 && std::all_of(block.nodes().begin(), block.nodes().end(), IsLive);
+}
+
 // Replaces an open block's length by the one that may be read.
 absl::Status LearnLength(ClientCore& core, v1::LocatedBlock& block) {
   std::vector<v1::NodeAddress> nodes;
   std::copy_if(block.nodes().begin(), block.nodes().end(), std::back_inserter(nodes), IsLive);
-  const bool all_asked = !nodes.empty() && std::cmp_equal(nodes.size(), block.nodes_size());
+  const bool all_asked = AllLive(block);
   v1::LocatedBlock asked = block;
   asked.mutable_block()->set_length(0);
   Said said;
@@ -75,9 +80,12 @@ absl::Status LearnLength(ClientCore& core, v1::LocatedBlock& block) {
       fmt::format("block {} is being written, and its length is not known", block.block().id()));
 }
 
-}  // namespace
+uint64_t BlockSizeOf(const ReadableFile& file) {
+  return std::max<uint64_t>(file.located.status().block_size(), 1);
+}
 
-absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view path) {
+// What the NameNode says: the blocks, the last ones of an open file.
+absl::StatusOr<ReadableFile> Locate(ClientCore& core, std::string_view path) {
   v1::GetBlockLocationsRequest request;
   request.set_path(std::string(path));
   request.set_length(1);  // the first block; the size of blocks tells how to ask for more
@@ -89,24 +97,48 @@ absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view p
   file.length = file.located.status().length();
   if (!file.located.status().open()) return file;
 
-  const uint64_t block_size = std::max<uint64_t>(file.located.status().block_size(), 1);
+  const uint64_t block_size = BlockSizeOf(file);
   const uint64_t known_blocks = file.length / block_size;
   request.set_offset((known_blocks - std::min(known_blocks, kMaxOpenBlocks)) * block_size);
   request.set_length(0);
   ASSIGN_OR_RETURN(file.located, core.namenode().GetBlockLocations(std::move(request)));
   file.length = file.located.status().length();
+  return file;
+}
+
+// What the DataNodes say: the lengths of open blocks, and so the file's.
+absl::Status LearnLengths(ClientCore& core, ReadableFile& file) {
   auto& blocks = *file.located.mutable_blocks();
   for (int i = 0; i < blocks.size(); ++i) {
     if (!blocks[i].open()) continue;
     RETURN_IF_ERROR(LearnLength(core, blocks[i]));
     file.length = blocks[i].offset() + blocks[i].block().length();
     // All of it is there, but it is not synced yet; the next one may have begun.
-    if (blocks[i].block().length() == block_size) continue;
+    if (blocks[i].block().length() == BlockSizeOf(file)) continue;
     blocks.DeleteSubrange(i + 1, blocks.size() - i - 1);
     if (blocks[i].block().length() == 0) blocks.RemoveLast();
     break;
   }
-  return file;
+  return absl::OkStatus();
+}
+
+bool AllLive(const ReadableFile& file) {
+  const auto& blocks = file.located.blocks();
+  return std::all_of(blocks.begin(), blocks.end(),
+                     [](const v1::LocatedBlock& block) { return !block.open() || AllLive(block); });
+}
+
+}  // namespace
+
+absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view path) {
+  MissingWait wait(&core);
+  while (true) {
+    ASSIGN_OR_RETURN(ReadableFile file, Locate(core, path));
+    const bool all_live = AllLive(file);
+    const absl::Status learned = LearnLengths(core, file);
+    if (learned.ok()) return file;
+    if (all_live || !wait.Again()) return learned;
+  }
 }
 
 }  // namespace cairn

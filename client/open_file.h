@@ -23,7 +23,7 @@ struct ReadableFile {
 };
 
 // "Is a directory"; an error when no node of an open block tells what may be read of it, unless all
-// say that they have nothing.
+// say that they have nothing. Nodes that the NameNode does not see are waited for (MissingWait).
 absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view path);
 
 }  // namespace cairn

@@ -342,10 +342,10 @@ void BlockManager::RunBalanceRound() {
 
 // --- Safe mode ------------------------------------------------------------------------------
 
-std::string BlockManager::SafeModeReason() {
+SafeModeState BlockManager::SafeModeNow() {
   const Hold hold(*this);
   UpdateSafeMode();
-  return state_->safe_mode().Reason();
+  return state_->safe_mode().state();
 }
 
 void BlockManager::EnterSafeMode() {

@@ -27,6 +27,7 @@
 #include "namenode/blocks/change_queue.h"
 #include "namenode/blocks/options.h"
 #include "namenode/blocks/report.h"
+#include "namenode/blocks/safe_mode.h"
 #include "namenode/blocks/types.h"
 
 namespace cairn {
@@ -166,8 +167,7 @@ class BlockManager {
   // --- Safe mode -----------------------------------------------------------------------------
 
   bool InSafeMode() const { return safe_mode_on_.load(std::memory_order_acquire); }
-  // One line: why it is on and what it waits for. Empty when it is off.
-  std::string SafeModeReason() ABSL_LOCKS_EXCLUDED(mu_);
+  SafeModeState SafeModeNow() ABSL_LOCKS_EXCLUDED(mu_);
   // On until LeaveSafeMode, whatever is reported.
   void EnterSafeMode() ABSL_LOCKS_EXCLUDED(mu_);
   // Ends it by hand, even before enough is reported. FAILED_PRECONDITION while a forced reason

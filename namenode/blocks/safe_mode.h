@@ -12,6 +12,12 @@
 
 namespace cairn::namenode {
 
+struct SafeModeState {
+  bool on = false;
+  bool starting = false;  // not enough has been reported since the start, whatever else holds it on
+  std::string reason;     // one line: why it is on and what it waits for; empty when off
+};
+
 class SafeMode {
  public:
   // `threshold`: the share of blocks that must have a replica reported; it must have held for
@@ -28,7 +34,8 @@ class SafeMode {
   void Force(std::string reason) { forced_ = std::move(reason); }
 
   bool on() const { return loading_ || starting_ || manual_ || !forced_.empty(); }
-  // One line; empty when off.
+  SafeModeState state() const { return {on(), loading_ || starting_, Reason()}; }
+  // As in SafeModeState.
   std::string Reason() const;
 
  private:

@@ -207,7 +207,7 @@ absl::StatusOr<SafeModeState> ClusterOperations::SafeMode(const Caller& caller,
     LogInfo("safe mode {} by {}", action == SafeModeAction::kEnter ? "entered" : "left",
             caller.user);
   }
-  return SafeModeState{blocks_->InSafeMode(), blocks_->SafeModeReason()};
+  return blocks_->SafeModeNow();
 }
 
 void ClusterOperations::SetAdminState(const CallContext& call, std::string_view node,

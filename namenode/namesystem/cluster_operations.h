@@ -60,10 +60,6 @@ struct HealthOverview {
   absl::flat_hash_map<INodeId, std::string> paths;  // of the files that the report names
 };
 
-struct SafeModeState {
-  bool on = false;
-  std::string reason;
-};
 enum class SafeModeAction { kGet, kEnter, kLeave };
 
 enum class BalanceAction { kGet, kStart, kStop };

@@ -279,7 +279,7 @@ void Namesystem::ReleaseOrKeep(absl::Span<std::unique_ptr<DoorCall>> calls,
   TxId last = 0;
   Waiting waiting;
   for (std::unique_ptr<DoorCall>& call : calls) {
-    if (call->safe_mode_) call->Refuse(SafeModeRefusal(blocks_->SafeModeReason()));
+    if (call->safe_mode_) call->Refuse(SafeModeRefusal(blocks_->SafeModeNow().reason));
     if (call->observed_ <= durable) {
       call->Release();
     } else {

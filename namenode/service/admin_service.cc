@@ -207,6 +207,7 @@ grpc::ServerUnaryReactor* AdminService::SafeMode(Context* context,
     if (state.ok()) {
       reply->set_on(state->on);
       reply->set_reason(state->reason);
+      reply->set_starting(state->starting);
     }
     Finish(end, state.status());
   });

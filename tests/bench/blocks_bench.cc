@@ -265,7 +265,7 @@ class Bench {
         Push({finished, closed});
         created.push_back(finished.block);
         for (const NodeNumber n : nodes) held_[n].push_back(static_cast<uint32_t>(block.id));
-        if (i % 16 == 0) manager_->SafeModeReason();  // takes them in
+        if (i % 16 == 0) manager_->SafeModeNow();  // takes them in
       }
     });
     Measure("incremental reports of 1,000 changes", kFiles * kReplicas, "replica", [&] {

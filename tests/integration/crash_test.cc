@@ -319,7 +319,7 @@ TEST_F(CrashTest, AKilledDataNodeServesWhatWasWholeAndNothingElse) {
 
   SlowPut slow(cluster_.get(), {}, "/d/half");
   ASSERT_TRUE(slow.Feed(RandomBytes(2, 3'500'000)));
-  ASSERT_TRUE(WaitUntil(30'000, [&] { return !OpenFiles(node).empty(); }));
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return !OpenFiles(node).empty(); }));
   node.Kill();
   slow.process().Kill();
   const absl::Status started = node.Start();
@@ -327,7 +327,7 @@ TEST_F(CrashTest, AKilledDataNodeServesWhatWasWholeAndNothingElse) {
 
   EXPECT_EQ(FinalizedFiles(node), finalized);
   EXPECT_EQ(cluster_->Cairn({"test", "-e", "/d/half"}).code, 1);
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return IsHealthy(*cluster_); }))
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return IsHealthy(*cluster_); }))
       << cluster_->Cairn({"admin", "health"}).out;
   const CommandResult read = cluster_->Cairn({"cat", "/d/whole"});
   EXPECT_EQ(read.code, 0) << read.err;
@@ -335,7 +335,7 @@ TEST_F(CrashTest, AKilledDataNodeServesWhatWasWholeAndNothingElse) {
   // The half block is kept for its writer, and goes with the writer's lease.
   EXPECT_TRUE(WaitUntil(60'000, [&] { return OpenFiles(node).empty(); }));
   EXPECT_EQ(FinalizedFiles(node), finalized);
-  EXPECT_TRUE(WaitUntil(30'000, [&] {
+  EXPECT_TRUE(WaitUntil(60'000, [&] {
     return CairnJson(*cluster_, {"admin", "nodes"}).at(0).at("blocks") == 3;
   }));
 }
@@ -346,7 +346,7 @@ TEST_F(CrashTest, AWriteSurvivesTheRestartOfItsDataNodes) {
   SlowPut slow(cluster_.get(), {"--block-size=2M"}, "/d/file");
   ASSERT_TRUE(slow.Feed(content.substr(0, 3'500'000)));
   std::vector<size_t> writing;
-  ASSERT_TRUE(WaitUntil(30'000, [&] {
+  ASSERT_TRUE(WaitUntil(60'000, [&] {
     writing.clear();
     for (size_t i = 0; i < cluster_->datanodes(); ++i) {
       if (!OpenFiles(cluster_->datanode(i)).empty()) writing.push_back(i);
@@ -363,6 +363,34 @@ TEST_F(CrashTest, AWriteSurvivesTheRestartOfItsDataNodes) {
   EXPECT_TRUE(read.out == content);
   EXPECT_TRUE(WaitUntil(60'000, [&] { return IsHealthy(*cluster_); }))
       << cluster_->Cairn({"admin", "health"}).out;
+}
+
+// What no DataNode has reported yet is waited for. That nobody will have it is told at once, by a
+// NameNode in safe mode too, when that is not for its start.
+TEST_F(CrashTest, ReadersWaitForReportsAndForNothingElse) {
+  StartCluster({.datanodes = 1,
+                .namenode_flags = {"--replication=1", "--heartbeat-interval=300ms",
+                                   "--stale-after=3s", "--dead-after=8s"}});
+  WriteWholeFile(dir_ / "local", RandomBytes(1, 300'000));
+  ASSERT_EQ(cluster_->Cairn({"put", dir_ / "local", "/d/file"}).code, 0);
+  cluster_->datanode(0).Kill();
+  cluster_->namenode().Kill();
+  ASSERT_TRUE(cluster_->namenode().Start().ok());
+  auto waiting = cluster_->StartCairn({"--timeout=120s", "get", "/d/file", dir_ / "got"});
+  ASSERT_TRUE(waiting.ok()) << waiting.status();
+  EXPECT_FALSE((*waiting)->Wait(1'000).has_value());
+  ASSERT_TRUE(cluster_->datanode(0).Start().ok());
+  EXPECT_EQ((*waiting)->Wait(60'000), (ExitState{0, 0}));
+  EXPECT_TRUE(ReadWholeFile(dir_ / "got") == RandomBytes(1, 300'000));
+
+  ASSERT_TRUE(cluster_->AwaitSafeModeOff().ok());
+  ASSERT_EQ(cluster_->Cairn({"admin", "safe-mode", "enter"}).code, 0);
+  cluster_->datanode(0).Kill();
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return ReportNumber(*cluster_, "nodes_failed") == 1; }));
+  const CommandResult missing = cluster_->Cairn({"--timeout=1h", "cat", "/d/file"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_NE(missing.err.find("is missing: no live DataNode has a good replica"), std::string::npos)
+      << missing.err;
 }
 
 }  // namespace

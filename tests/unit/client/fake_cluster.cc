@@ -22,6 +22,7 @@ TransferOptions FakeCluster::FastTransfer() {
           .window_packets = 4,
           .stall_ms = 20'000,
           .max_progress_ms = 20'000,
+          .missing_ms = 200,
           .connect_ms = 5'000,
           .retry_pause_ms = 10,
           .hedge_share = 0};

@@ -475,10 +475,10 @@ grpc::Status FakeNameNode::GetBlockLocations(grpc::ServerContext*,
         const bool named =
             is_open ? std::count(open->second.begin(), open->second.end(), node->number()) > 0
                     : std::count(storages.begin(), storages.end(), node->storage()) > 0;
-        if (named) *located->add_nodes() = node->Address();
-        if (named && dead_.contains(node->number())) {
-          located->mutable_nodes()->rbegin()->clear_addresses();
-        }
+        const bool dead = dead_.contains(node->number());
+        if (!named || (dead && !is_open)) continue;
+        *located->add_nodes() = node->Address();
+        if (dead) located->mutable_nodes()->rbegin()->clear_addresses();
       }
     }
     return absl::OkStatus();

@@ -52,8 +52,12 @@ class FakeNameNode : public v1::NameNode::Service {
   void Refuse(const std::string& method, int times, const absl::Status& status);
   void LoseAnswer(const std::string& method, int times);
   void SetLeaseSoftLimit(int64_t ms);
-  // Of open blocks it names this node without an address from now on.
+  // Of open blocks it names this node without an address from now on, of others not at all.
   void TakeForDead(NodeNumber node);
+  void SeeAgain(NodeNumber node) {
+    MutexLock lock(mu_);
+    dead_.erase(node);
+  }
   // Names this node first in every new pipeline.
   void Prefer(NodeNumber node);
   // The file is somebody else's from now on.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/status.h"
+#include "tests/support/process.h"
 #include "tests/unit/client/fake_cluster.h"
 
 namespace cairn {
@@ -17,7 +18,9 @@ namespace {
 using testing::Bytes;
 using testing::FakeCluster;
 using testing::FakeDataNode;
+using testing::FakeNameNode;
 using ::testing::HasSubstr;
+using testing::WaitUntil;
 
 constexpr uint64_t kBlock = 256 << 10;  // four packets of a fake DataNode
 constexpr uint64_t kSize = 3 * kBlock + 10'001;
@@ -241,7 +244,7 @@ TEST_F(FileReaderTest, SurvivesANodeThatNobodyListensOn) {
 
 TEST_F(FileReaderTest, SurvivesANodeThatFallsSilent) {
   TransferOptions transfer = FakeCluster::FastTransfer();
-  transfer.stall_ms = 300;
+  transfer.stall_ms = 1'500;
   const auto fs = cluster_.Connect(transfer);
   cluster_.datanode(0).SetFaults({.stall_reads = true});
   auto in = fs->Open("/f");
@@ -310,6 +313,36 @@ TEST_F(FileReaderTest, AClosedStreamReadsNoMore) {
   in->Close();
   std::string buffer(10, '\0');
   EXPECT_FALSE(in->Read(buffer).ok());
+}
+
+TEST_F(FileReaderTest, ABlockThatNoLiveNodeHasIsMissing) {
+  for (NodeNumber node = 1; node <= 3; ++node) cluster_.namenode().TakeForDead(node);
+  const absl::Status status = ReadAll(*Open(), kSize).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("is missing: no live DataNode has"));
+}
+
+// The way to the NameNode was cut, or it has just started.
+TEST_F(FileReaderTest, NodesThatComeBackAreWaitedFor) {
+  TransferOptions transfer = FakeCluster::FastTransfer();
+  transfer.missing_ms = 60'000;
+  const auto fs = cluster_.Connect(transfer);
+  FakeNameNode& namenode = cluster_.namenode();
+  for (NodeNumber node = 1; node <= 3; ++node) namenode.TakeForDead(node);
+  const size_t before = namenode.calls("GetBlockLocations").size();
+  std::thread reports([&] {
+    EXPECT_TRUE(WaitUntil(
+        20'000, [&] { return namenode.calls("GetBlockLocations").size() >= before + 5; }));
+    namenode.SeeAgain(2);
+  });
+  const auto in = fs->Open("/f");
+  EXPECT_TRUE(in.ok()) << in.status();
+  if (in.ok()) {
+    const auto all = ReadAll(**in, kSize);
+    EXPECT_TRUE(all.ok()) << all.status();
+    EXPECT_TRUE(all.value_or("") == bytes_);
+  }
+  reports.join();
 }
 
 }  // namespace

@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <string_view>
+#include <thread>
 
 #include "common/crc32c.h"
 #include "common/status.h"
+#include "tests/support/process.h"
 #include "tests/unit/client/fake_cluster.h"
 
 namespace cairn {
@@ -15,7 +17,9 @@ namespace {
 
 using testing::Bytes;
 using testing::FakeCluster;
+using testing::FakeNameNode;
 using ::testing::HasSubstr;
+using testing::WaitUntil;
 
 constexpr uint64_t kBlock = 256 << 10;
 
@@ -113,11 +117,28 @@ TEST_F(OpenFileTest, NorForOnesThatTheNameNodeDoesNotSee) {
   Flush(100'000);
   cluster_.datanode(0).SetFaults({.lost_replicas = true});
   for (NodeNumber node = 2; node <= 3; ++node) cluster_.namenode().TakeForDead(node);
+  transfer_.missing_ms = 300;
   const absl::Status status = ReadAll().status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("not all of its DataNodes are live"));
   cluster_.datanode(0).SetFaults({});
   ExpectRead();
+}
+
+// It has just started, and they report one by one.
+TEST_F(OpenFileTest, TheyAreWaitedFor) {
+  Flush(100'000);
+  transfer_.missing_ms = 60'000;
+  FakeNameNode& namenode = cluster_.namenode();
+  for (NodeNumber node = 1; node <= 3; ++node) namenode.TakeForDead(node);
+  const size_t before = namenode.calls("GetBlockLocations").size();
+  std::thread reports([&] {
+    EXPECT_TRUE(WaitUntil(
+        20'000, [&] { return namenode.calls("GetBlockLocations").size() >= before + 6; }));
+    namenode.SeeAgain(2);
+  });
+  ExpectRead();
+  reports.join();
 }
 
 TEST_F(OpenFileTest, ANodeThatWasRestartedDoesNotSayThatThereIsNothing) {
@@ -190,8 +211,8 @@ TEST_F(OpenFileTest, ANodeThatTakesEveryReaderForIdleHasFailed) {
 TEST_F(OpenFileTest, ReplicasThatAreAllSlowAreWaitedFor) {
   Flush(kBlock);
   ASSERT_TRUE(out_->Close().ok());
-  transfer_.stall_ms = 200;
-  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.read_delay_ms = 1'000});
+  transfer_.stall_ms = 1'000;
+  for (int i = 0; i < 3; ++i) cluster_.datanode(i).SetFaults({.read_delay_ms = 5'000});
   ExpectRead();
   EXPECT_EQ(cluster_.datanode(0).reads(), 2);
 }

@@ -27,7 +27,7 @@ TargetRequest Want(uint32_t count, uint32_t min_required) {
 TEST(BlockManagerTest, EmptyClusterIsOutOfSafeModeAndSound) {
   FakeCluster cluster;
   EXPECT_FALSE(cluster.manager().InSafeMode());
-  EXPECT_EQ(cluster.manager().SafeModeReason(), "");
+  EXPECT_EQ(cluster.manager().SafeModeNow().reason, "");
   EXPECT_EQ(cluster.Counts(), BlockCounts{});
   EXPECT_EQ(cluster.Counts().Score(), 100);
 }
@@ -255,12 +255,33 @@ TEST(BlockManagerTest, SafeModeAfterARestart) {
   for (int i = 0; i < 5; ++i) cluster.AddBlock({2}, 1);
   cluster.RestartNameNode();
   EXPECT_TRUE(cluster.manager().InSafeMode());
-  EXPECT_EQ(cluster.manager().SafeModeReason(), "safe mode: 0 of 10 blocks reported, 99.9% needed");
+  EXPECT_EQ(cluster.manager().SafeModeNow().reason,
+            "safe mode: 0 of 10 blocks reported, 99.9% needed");
   cluster.Restart(cluster.node(1));
-  EXPECT_EQ(cluster.manager().SafeModeReason(), "safe mode: 5 of 10 blocks reported, 99.9% needed");
+  EXPECT_EQ(cluster.manager().SafeModeNow().reason,
+            "safe mode: 5 of 10 blocks reported, 99.9% needed");
   EXPECT_TRUE(cluster.manager().Report().safe_mode);
   cluster.Restart(cluster.node(2));
   EXPECT_FALSE(cluster.manager().InSafeMode());
+}
+
+// Clients try again what is only unavailable.
+TEST(BlockManagerTest, AfterARestartNodesAreAwaitedUntilTheyWouldBeDead) {
+  FakeCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.AddNode();
+  cluster.RestartNameNode();
+  cluster.Restart(cluster.node(1));
+  cluster.clock().AdvanceMs(BlockManagerOptions().dead_after_ms - 1);
+  ASSERT_TRUE(cluster.Beat(cluster.node(1)).ok());
+  const absl::Status early = cluster.manager().ChooseTargets(Want(3, 2)).status();
+  EXPECT_TRUE(absl::IsUnavailable(early)) << early;
+  EXPECT_EQ(
+      MessageOf(early),
+      "need 2 healthy DataNodes, 1 available; the NameNode has just started, and 2 known to it "
+      "are yet to register");
+  cluster.clock().AdvanceMs(1);
+  EXPECT_EQ(KindOf(cluster.manager().ChooseTargets(Want(3, 2)).status()),
+            ErrorKind::kNotEnoughDataNodes);
 }
 
 TEST(BlockManagerTest, NothingIsDeletedOrCopiedInSafeMode) {

@@ -30,6 +30,18 @@ TEST(SafeModeTest, UntilTheThreshold) {
   EXPECT_FALSE(safe_mode.on());
 }
 
+TEST(SafeModeTest, WhetherMoreReportsAreAwaitedIsToldWhateverElseHoldsItOn) {
+  SafeMode safe_mode(0.999, 0);
+  EXPECT_TRUE(safe_mode.state().starting);
+  safe_mode.FinishLoading();
+  safe_mode.Enter();
+  safe_mode.Update(5, 10, 0);
+  EXPECT_TRUE(safe_mode.state().starting);
+  safe_mode.Update(10, 10, 0);
+  EXPECT_TRUE(safe_mode.state().on);
+  EXPECT_FALSE(safe_mode.state().starting);
+}
+
 TEST(SafeModeTest, OneOfTenIsNotEnough) {
   SafeMode safe_mode(0.999, 0);
   safe_mode.FinishLoading();

@@ -29,7 +29,7 @@ TEST(DiskSpaceMonitorTest, LowSpaceForcesSafeModeUntilItIsBack) {
   DiskSpaceMonitor fine(&store, 0, &forced);
   EXPECT_EQ(starved.RunOnce(), absl::OkStatus());
   EXPECT_TRUE(door.blocks.InSafeMode());
-  EXPECT_THAT(door.blocks.SafeModeReason(), HasSubstr("--reserved"));
+  EXPECT_THAT(door.blocks.SafeModeNow().reason, HasSubstr("--reserved"));
   EXPECT_FALSE(door.blocks.LeaveSafeMode().ok());
   EXPECT_EQ(fine.RunOnce(), absl::OkStatus());
   EXPECT_FALSE(door.blocks.InSafeMode());

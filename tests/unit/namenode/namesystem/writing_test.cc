@@ -396,7 +396,7 @@ TEST(OlderJournalTest, OneThatIsNotAcceptedSaysHowItCanBe) {
   Writing w;
   EXPECT_TRUE(w.Register("n1", 500).ok());
   EXPECT_TRUE(w.door.blocks.InSafeMode());
-  EXPECT_THAT(w.door.blocks.SafeModeReason(), HasSubstr("--accept-older-journal"));
+  EXPECT_THAT(w.door.blocks.SafeModeNow().reason, HasSubstr("--accept-older-journal"));
   EXPECT_FALSE(w.door.blocks.LeaveSafeMode().ok());
 }
 

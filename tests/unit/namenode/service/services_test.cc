@@ -188,7 +188,7 @@ TEST_F(ServicesTest, ANodeOfAnotherClusterOrAFutureOneIsNoticed) {
   SetupContext(second, kDeadlineMs);
   EXPECT_TRUE(control_->Register(&second, later, &reply).ok());
   EXPECT_TRUE(door_.blocks.InSafeMode());
-  EXPECT_THAT(door_.blocks.SafeModeReason(), HasSubstr("older copy of its journal"));
+  EXPECT_THAT(door_.blocks.SafeModeNow().reason, HasSubstr("older copy of its journal"));
 }
 
 TEST_F(ServicesTest, ANodeThatKnewIdsBeforeTheyWereGivenOutIsNoticed) {
