@@ -176,7 +176,8 @@ class SlowPut:
         os.set_blocking(self.process.stdin.fileno(), False)
 
     def feed(self, until, seconds=60):
-        """Gives it the content up to `until`. It may end before, when it fails."""
+        """Gives it the content up to `until`, which may take it this long without a byte. It may
+        end before, when it fails."""
         deadline = time.monotonic() + seconds
         pipe = self.process.stdin
         while self.fed < until and self.process.poll() is None:
@@ -186,6 +187,7 @@ class SlowPut:
                 continue
             try:
                 self.fed += os.write(pipe.fileno(), self.content[self.fed:self.fed + MIB])
+                deadline = time.monotonic() + seconds
             except BlockingIOError:
                 continue
             except BrokenPipeError:
@@ -197,7 +199,7 @@ class SlowPut:
         self.feed(len(self.content))
         try:
             os.set_blocking(self.process.stdin.fileno(), True)
-            _, errors = self.process.communicate(timeout=90)
+            _, errors = self.process.communicate(timeout=180)
         except BrokenPipeError:
             _, errors = self.process.communicate(timeout=90)
         except subprocess.TimeoutExpired:

@@ -41,7 +41,7 @@ def writing(cluster):
                 return container
         return None
 
-    return wait_until("a DataNode writes a replica", 20, find)
+    return wait_until("a DataNode writes a replica", 60, find)
 
 
 def build_the_image(cluster):
@@ -198,7 +198,7 @@ def fill_a_datanode(cluster):
     small = cluster.containers("datanode-small")[0]
     with slow_put(cluster, "datanode-full", options=("--block-size", "32M", "-r", "5")) as put:
         put.feed(48 * MIB)
-        wait_until("a replica is on the small disk", 20, lambda: "blk_" in cluster.inside(
+        wait_until("a replica is on the small disk", 60, lambda: "blk_" in cluster.inside(
             small, "ls", "-R", "/var/lib/cairn/data/current").stdout)
         filled = cluster.inside(small, "sh", "-c", "cat /dev/zero >/var/lib/cairn/ballast",
                                 check=False)

@@ -83,6 +83,14 @@ class FaultTest : public ::testing::Test {
     EXPECT_EQ(traffic_->Wrong(), std::vector<std::string>()) << what;
   }
 
+  // As EndTraffic, after a fault that left nobody to serve: what was acknowledged need not be there
+  // before all nodes are back.
+  void EndTrafficWhenHealed(const std::string& what) {
+    traffic_->Stop();
+    ExpectHealed();
+    EndTraffic(what);
+  }
+
   bool AllNodesHealthy() {
     return ReportNumber(*cluster_, "nodes_healthy") == static_cast<int64_t>(cluster_->datanodes());
   }

@@ -26,7 +26,7 @@ class NetworkTest : public FaultTest {
   // A DataNode that holds an open replica.
   int NodeThatWrites() {
     int node = -1;
-    EXPECT_TRUE(WaitUntil(20'000, [&] {
+    EXPECT_TRUE(WaitUntil(60'000, [&] {
       for (int i = 0; i < kNodes && node < 0; ++i) {
         if (!OpenFiles(cluster_->datanode(static_cast<size_t>(i))).empty()) node = i;
       }
@@ -202,8 +202,7 @@ TEST_F(NetworkTest, TheNameNodeIsCutOffForLongerThanDeadAfter) {
   Last(2 * kDeadAfterMs);
   Do(hosts_->Heal("nn"));
   AwaitFiles(2);
-  EndTraffic("the NameNode is cut off for 8 s");
-  ExpectHealed();
+  EndTrafficWhenHealed("the NameNode is cut off for 8 s");
 }
 
 TEST_F(NetworkTest, DataNodesCannotReachTheNameNodeAndClientsCan) {
@@ -216,8 +215,7 @@ TEST_F(NetworkTest, DataNodesCannotReachTheNameNodeAndClientsCan) {
   for (int i = 0; i < kNodes; ++i) Do(hosts_->Heal(HostOf(i)));
   AwaitFiles(2);
   // Writes may have failed meanwhile: there was no DataNode to be had.
-  EndTraffic("no DataNode reaches the NameNode until all are dead to it");
-  ExpectHealed();
+  EndTrafficWhenHealed("no DataNode reaches the NameNode until all are dead to it");
 }
 
 // The cable of a writer's host is out for longer than its lease lasts: its file goes, and it is
@@ -227,7 +225,7 @@ TEST_F(NetworkTest, AWriterThatIsCutOffLosesItsFileAndIsTold) {
   ASSERT_FALSE(HasFatalFailure());
   SlowPut put(cluster_.get(), {"--timeout=60s"}, "/f");
   ASSERT_TRUE(put.Feed(RandomBytes(3, kMiB + 1'000)));
-  ASSERT_TRUE(WaitUntil(30'000, [&] { return !cluster_->Cairn({"ls", "/"}).out.empty(); }));
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return !cluster_->Cairn({"ls", "/"}).out.empty(); }));
   Do(hosts_->Cut("client"));
   // Asked from here: the command's own host is cut off.
   EXPECT_TRUE(WaitUntil(60'000, [&] {

@@ -37,7 +37,9 @@ class SickDiskTest : public FaultTest {
   SickDisk DiskOf(const std::string& daemon) { return {dir_ / daemon, dir_ / (daemon + ".sick")}; }
 
   std::string StatusOf(size_t node) {
-    for (const auto& entry : CairnJson(*cluster_, {"admin", "nodes"})) {
+    const nlohmann::json nodes = CairnJson(*cluster_, {"admin", "nodes"});
+    if (nodes.is_discarded()) return "";
+    for (const auto& entry : nodes) {
       if (entry.at("id") == cluster_->datanode(node).Field("id")) return entry.at("status");
     }
     return "";
@@ -122,12 +124,13 @@ TEST_F(SickDiskTest, ADisksReadsFailAndItsReplicasAreReplaced) {
     return before.size() >= 3;
   }));
   DiskOf("dn1").Make({.fail_reads = true});
+  EXPECT_TRUE(WaitUntil(
+      kHealMs, [&] { return LogSays(cluster_->datanode(1), "is bad and will not be served"); }));
   // The bad one goes when good ones are elsewhere.
   EXPECT_TRUE(WaitUntil(kHealMs, [&] {
     return std::any_of(before.begin(), before.end(),
                        [](const std::string& path) { return !std::filesystem::exists(path); });
   }));
-  EXPECT_TRUE(LogSays(cluster_->datanode(1), "is bad and will not be served"));
   AwaitFiles(2);
   DiskOf("dn1").Heal();
   EndTraffic("a disk of a DataNode fails reads");
@@ -146,6 +149,7 @@ TEST_F(SickDiskTest, CopiesFromADiskThatCannotBeReadComeFromOthers) {
     ASSERT_EQ(cluster_->Cairn({"put", "--replication=2", dir_ / "local", path}).code, 0);
   }
   ASSERT_FALSE(FinalizedFiles(cluster_->datanode(1)).empty());
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return AllNodesHealthy(); }));
   DiskOf("dn1").Make({.fail_reads = true});
   ASSERT_EQ(cluster_->Cairn({"setrep", "-R", "3", "/"}).code, 0);
   ExpectRepaired();
@@ -191,8 +195,7 @@ TEST_F(SickDiskTest, EveryDataNodesDiskFailsSyncs) {
     Do(node.Start());
   }
   AwaitFiles(2);
-  EndTraffic("all disks of DataNodes fail syncs");
-  ExpectHealed();
+  EndTrafficWhenHealed("all disks of DataNodes fail syncs");
 }
 
 // P1, P2: a NameNode that cannot write its journal ends, and does not start before it can. Every

@@ -142,7 +142,7 @@ TEST_F(CheckpointTest, OneIsTakenByItselfAfterEnoughEdits) {
   StartCluster(0, {"--checkpoint-txns=20"});
   const auto images = NamesWithPrefix(current(), "fsimage_");
   for (int i = 0; i < 25; ++i) Make(fmt::format("/d{}", i));
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return NamesWithPrefix(current(), "fsimage_") != images; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return NamesWithPrefix(current(), "fsimage_") != images; }));
   namenode().Kill();
   ASSERT_NO_FATAL_FAILURE(Restart());
   ExpectAllMade();

@@ -79,7 +79,7 @@ TEST_F(CliAdminTest, SafeMode) {
   Must({"admin", "safe-mode", "wait"});
   Must({"admin", "safe-mode", "enter"});
   EXPECT_EQ(Must({"admin", "safe-mode", "get"}), "on\n");
-  const CommandResult write = Run({"mkdir", At("a")}, {.env = {{"CAIRN_TIMEOUT", "500ms"}}});
+  const CommandResult write = Run({"mkdir", At("a")}, {.env = {{"CAIRN_TIMEOUT", "5s"}}});
   EXPECT_EQ(write.code, 1);
   EXPECT_NE(write.err.find("safe mode"), std::string::npos) << write.err;
   Must({"ls", base_});
@@ -209,8 +209,8 @@ TEST_F(CliAdminTest, FsckOfAHealthyTree) {
 
 TEST(CliFsckTest, AMissingBlockFails) {
   auto started = Cluster::Start({.datanodes = 1,
-                                 .namenode_flags = {"--heartbeat-interval", "200ms",
-                                                    "--stale-after", "600ms", "--dead-after", "1s"},
+                                 .namenode_flags = {"--heartbeat-interval", "300ms",
+                                                    "--stale-after", "5s", "--dead-after", "10s"},
                                  .datanode_flags = {"--reserved", "0"}});
   ASSERT_TRUE(started.ok()) << started.status();
   Cluster& cluster = **started;
@@ -230,7 +230,7 @@ TEST(CliStrongTest, TooFewNodesAreTold) {
   auto started = Cluster::Start({.datanodes = 1, .datanode_flags = {"--reserved", "0"}});
   ASSERT_TRUE(started.ok()) << started.status();
   const CommandResult result =
-      (*started)->Cairn({"--timeout", "2s", "put", "-", "/a"}, {.input = "content"});
+      (*started)->Cairn({"--timeout", "15s", "put", "-", "/a"}, {.input = "content"});
   EXPECT_EQ(result.code, 1);
   EXPECT_EQ(result.err,
             "cairn: put: /a: need 2 healthy DataNodes, 1 available; add one or use -r 1\n");

@@ -83,7 +83,7 @@ TEST_F(CliTest, EveryConsistencyKeepsTheBytes) {
     Must({"append", "--consistency", level, Local("b", "more"), At(level)});
     EXPECT_EQ(Must({"cat", At(level)}), content + "more") << level;
     // All replicas come in the end, and nothing is repaired meanwhile that needs no repair.
-    EXPECT_TRUE(WaitUntil(30'000, [&] {
+    EXPECT_TRUE(WaitUntil(60'000, [&] {
       bool whole = true;
       for (const Json& block : MustJson({"locations", At(level), "--json"})) {
         whole = whole && block["nodes"].size() == 3;
@@ -98,11 +98,11 @@ TEST_F(CliTest, TailFollows) {
   const std::string out = local_ / "out";
   auto tail = cluster_->StartCairn({"tail", "-n", "1", "-f", At("f")}, out);
   ASSERT_TRUE(tail.ok()) << tail.status();
-  ASSERT_TRUE(WaitUntil(20'000, [&] { return ReadWholeFile(out) == "two\n"; }));
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return ReadWholeFile(out) == "two\n"; }));
   Must({"append", Local("a", "three\n"), At("f")});
-  ASSERT_TRUE(WaitUntil(20'000, [&] { return ReadWholeFile(out) == "two\nthree\n"; }));
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return ReadWholeFile(out) == "two\nthree\n"; }));
   Put("f", "new\n");  // replaced
-  ASSERT_TRUE(WaitUntil(20'000, [&] { return ReadWholeFile(out) == "two\nthree\nnew\n"; }));
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return ReadWholeFile(out) == "two\nthree\nnew\n"; }));
   (*tail)->Signal(SIGINT);
   const auto ended = (*tail)->Wait(20'000);
   ASSERT_TRUE(ended.has_value());

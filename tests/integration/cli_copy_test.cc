@@ -185,7 +185,7 @@ TEST_F(CliCopyTest, AnInterruptedPutLeavesNothing) {
   ASSERT_TRUE(process.ok());
   std::ofstream pipe(local_ / "pipe", std::ios::binary);  // waits until put has opened it
   pipe << Noise(2'000'000) << std::flush;
-  ASSERT_TRUE(WaitUntil(30'000, [&] {
+  ASSERT_TRUE(WaitUntil(60'000, [&] {
     return Run({"ls", base_}).out.find("f._COPYING_.") != std::string::npos;
   }));
   (*process)->Signal(SIGINT);

@@ -124,7 +124,7 @@ TEST_F(CliQuotaTest, ConcatJoinsFiles) {
   EXPECT_TRUE(Must({"cat", At("all")}) == first + second + third);
   EXPECT_EQ(MustJson({"fsck", At("all"), "--json"})["blocks"], 4);
   // The last block has the target's number of copies in the end.
-  EXPECT_TRUE(WaitUntil(30'000, [&] {
+  EXPECT_TRUE(WaitUntil(60'000, [&] {
     const Json blocks = MustJson({"locations", At("all"), "--json"});
     return blocks.size() == 4 && blocks[3]["nodes"].size() == 3;
   }));

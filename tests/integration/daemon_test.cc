@@ -97,7 +97,7 @@ TEST_F(DaemonTest, ACheckpointLeavesTheReadyFile) {
               {"CAIRN_LOG_FILE", dir_ / "log"}}};
   auto namenode = Process::Start(spec);
   ASSERT_TRUE(namenode.ok()) << namenode.status();
-  ASSERT_TRUE(WaitUntil(30'000, [&] { return std::filesystem::exists(dir_ / "ready"); }))
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return std::filesystem::exists(dir_ / "ready"); }))
       << ReadWholeFile(dir_ / "log");
   const Json ready = Json::parse(ReadWholeFile(dir_ / "ready"));
   const std::string rpc = ready.at("rpc");
@@ -161,7 +161,7 @@ TEST_F(DaemonTest, ADataNodeIsNotHealthyBeforeItIsRegistered) {
   ASSERT_TRUE(node.Stop().ok());
   ASSERT_TRUE(cluster_->namenode().Stop().ok());
   ASSERT_TRUE(node.Launch().ok());
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return StatusOf(http, "/healthz") == 503; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return StatusOf(http, "/healthz") == 503; }));
   EXPECT_FALSE(std::filesystem::exists(cluster_->dir() / "dn0.ready"));
   ASSERT_TRUE(cluster_->namenode().Start().ok());
   const absl::Status ready = node.AwaitReady();
@@ -185,7 +185,7 @@ TEST_F(DaemonTest, SigtermEndsEachDaemonInTime) {
   stop(cluster_->datanode(1));  // whose NameNode is gone
   ASSERT_TRUE(cluster_->datanode(0).Launch().ok());
   const std::string http = cluster_->datanode(0).Field("http");
-  ASSERT_TRUE(WaitUntil(30'000, [&] { return StatusOf(http, "/healthz") == 503; }));
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return StatusOf(http, "/healthz") == 503; }));
   stop(cluster_->datanode(0));  // never registered
 }
 

@@ -123,15 +123,16 @@ TEST_F(LeaseTest, AnAppendTakesTheFileOfAKilledWriter) {
 }
 
 TEST_F(LeaseTest, ALiveWriterIsNotRobbed) {
-  StartCluster(3, "2s", "60s");
+  StartCluster(3, "6s", "120s");
   StartWriter("/f", 100'000);
   ASSERT_FALSE(HasFatalFailure());
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  const auto until =
+      std::chrono::steady_clock::now() + std::chrono::seconds(15);  // of a lease of 6 s
   while (std::chrono::steady_clock::now() < until) {
     const uint64_t before = Acked();
     const auto refused = fs_->Append("/f", {});
     EXPECT_EQ(KindOf(refused.status()), ErrorKind::kBeingWritten) << refused.status();
-    ASSERT_TRUE(WaitUntil(20'000, [&] { return Acked() > before; })) << "the writer is held up";
+    ASSERT_TRUE(WaitUntil(60'000, [&] { return Acked() > before; })) << "the writer is held up";
   }
   EXPECT_TRUE(writer_->running());
   // Asked for by name, it is: then its writer is refused, and the file is closed.
@@ -143,7 +144,7 @@ TEST_F(LeaseTest, ALiveWriterIsNotRobbed) {
 }
 
 TEST_F(LeaseTest, TheNameNodeClosesFilesAndGoesOnAfterItsOwnDeath) {
-  StartCluster(4, "1s", "2s");
+  StartCluster(4, "4s", "8s");
   for (int round = 0; round < 4; ++round) {
     const std::string path = fmt::format("/f{}", round);
     StartWriter(path, 1'300'000);
@@ -152,7 +153,7 @@ TEST_F(LeaseTest, TheNameNodeClosesFilesAndGoesOnAfterItsOwnDeath) {
     const uint64_t acked = Acked();
     // Some moments after the lease's end: before, in and after the recovery.
     const auto moment =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(2'000 + 150 * round);
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(8'000 + 150 * round);
     std::this_thread::sleep_until(moment);
     cluster_->namenode().Kill();
     ASSERT_TRUE(cluster_->namenode().Start().ok());
@@ -162,15 +163,21 @@ TEST_F(LeaseTest, TheNameNodeClosesFilesAndGoesOnAfterItsOwnDeath) {
 }
 
 TEST_F(LeaseTest, FlushedBytesSurviveWhileOneNodeLives) {
-  StartCluster(4, "1s", "3s");
+  StartCluster(4, "4s", "10s");
   StartWriter("/f", 2'400'000);
   ASSERT_FALSE(HasFatalFailure());
   std::vector<size_t> writing;
-  for (size_t i = 0; i < 4; ++i) {
-    if (!OpenFiles(cluster_->datanode(i)).empty()) writing.push_back(i);
-  }
-  ASSERT_GE(writing.size(), 2u);
-  writer_->Signal(SIGSTOP);  // it cannot mend its pipeline
+  ASSERT_TRUE(WaitUntil(60'000, [&] {
+    writer_->Signal(SIGSTOP);  // it cannot mend its pipeline
+    writing.clear();
+    for (size_t i = 0; i < 4; ++i) {
+      if (!OpenFiles(cluster_->datanode(i)).empty()) writing.push_back(i);
+    }
+    // Between two blocks there are none, or those of both.
+    if (writing.size() == 2 || writing.size() == 3) return true;
+    writer_->Signal(SIGCONT);
+    return false;
+  }));
   const uint64_t acked = Acked();
   for (size_t i = 0; i + 1 < writing.size(); ++i) cluster_->datanode(writing[i]).Kill();
   writer_->Kill();
@@ -178,7 +185,7 @@ TEST_F(LeaseTest, FlushedBytesSurviveWhileOneNodeLives) {
 }
 
 TEST_F(LeaseTest, FlushedBytesSurviveTheDeathOfEveryProcess) {
-  StartCluster(3, "1s", "3s");
+  StartCluster(3, "4s", "10s");
   for (const char* how : {"flush", "sync"}) {
     const std::string path = std::string("/") + how;
     StartWriter(path, 1'700'000, how, 70'001);

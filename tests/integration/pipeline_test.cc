@@ -18,8 +18,8 @@ namespace {
 constexpr size_t kMiB = 1 << 20;
 
 // Failures are noticed within seconds.
-const std::vector<std::string> kQuick = {"--heartbeat-interval=300ms", "--stale-after=1500ms",
-                                         "--dead-after=3s", "--redundancy-interval=300ms"};
+const std::vector<std::string> kQuick = {"--heartbeat-interval=300ms", "--stale-after=3s",
+                                         "--dead-after=8s", "--redundancy-interval=300ms"};
 
 class PipelineTest : public ::testing::Test {
  protected:
@@ -112,7 +112,7 @@ TEST_F(PipelineTest, ANodeThatDiesInTheMiddleOfAPutIsReplaced) {
   ASSERT_TRUE(put.Feed(content.substr(0, half)));
   // Two of the file's blocks are on disk, and one is open.
   size_t victim = 0;
-  ASSERT_TRUE(WaitUntil(30'000, [&] {
+  ASSERT_TRUE(WaitUntil(60'000, [&] {
     for (size_t i = 0; i < cluster_->datanodes(); ++i) {
       victim = i;
       if (!OpenFiles(cluster_->datanode(i)).empty()) return CountFinalized(*cluster_) == 2 * 3;
@@ -125,7 +125,7 @@ TEST_F(PipelineTest, ANodeThatDiesInTheMiddleOfAPutIsReplaced) {
   ASSERT_EQ(result.code, 0) << result.err;
   ExpectContent("/file", content);
 
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return ReportNumber(*cluster_, "nodes_failed") == 1; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return ReportNumber(*cluster_, "nodes_failed") == 1; }));
   ExpectHealed();
   for (const auto& block : CairnJson(*cluster_, {"locations", "/file"})) {
     EXPECT_EQ(block.at("nodes").size(), 3u) << block;
@@ -137,7 +137,7 @@ TEST_F(PipelineTest, ANodeThatDiesInTheMiddleOfAPutIsReplaced) {
 
   // It comes back: what it holds counts again, and what is too many goes.
   ASSERT_TRUE(cluster_->datanode(victim).Start().ok());
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return ReportNumber(*cluster_, "nodes_healthy") == 5; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return ReportNumber(*cluster_, "nodes_healthy") == 5; }));
   ExpectHealed();
   EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 6 * 3; }))
       << CountFinalized(*cluster_);
@@ -150,12 +150,12 @@ TEST_F(PipelineTest, ANodeThatStopsAnsweringIsRoutedAround) {
   Put(content, "/file", {"--block-size=1M", "-r", "3"});
   Daemon& node = cluster_->datanode(1);
   node.Signal(SIGSTOP);
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return ReportNumber(*cluster_, "nodes_failed") == 1; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return ReportNumber(*cluster_, "nodes_failed") == 1; }));
   ExpectHealed();
   ExpectContent("/file", content);
   Put(content, "/other", {"--block-size=1M", "-r", "3"});
   node.Signal(SIGCONT);
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return ReportNumber(*cluster_, "nodes_healthy") == 4; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return ReportNumber(*cluster_, "nodes_healthy") == 4; }));
   ExpectHealed();
   ExpectContent("/other", content);
 }
@@ -181,7 +181,7 @@ TEST_F(PipelineTest, TheLastReplicaIsNeverServedBad) {
   EXPECT_EQ(read.code, 1);
   EXPECT_TRUE(read.err.starts_with("cairn: cat: /file: ")) << read.err;
   EXPECT_TRUE(content.starts_with(read.out));  // what came is right
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return ReportNumber(*cluster_, "corrupt_blocks") == 1; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return ReportNumber(*cluster_, "corrupt_blocks") == 1; }));
   EXPECT_EQ(cluster_->Cairn({"fsck", "/"}).code, 1);
   // The only copy stays where it is.
   EXPECT_EQ(FinalizedFiles(cluster_->datanode(0)), files);
@@ -199,13 +199,13 @@ TEST_F(PipelineTest, AFullClusterSaysSoAndKeepsNothing) {
                     put.err.find("No space left on device") != std::string::npos;
   EXPECT_TRUE(told) << put.err;
   EXPECT_EQ(cluster_->Cairn({"test", "-e", "/big"}).code, 1);
-  EXPECT_TRUE(WaitUntil(30'000, [&] {
+  EXPECT_TRUE(WaitUntil(60'000, [&] {
     return cluster_->Cairn({"ls", "/"}).out.empty();
   })) << cluster_->Cairn({"ls", "/"}).out;
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return CountFinalized(*cluster_) == 0; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 0; }));
   // The space is free again.
   const std::string small = RandomBytes(8, 3 * kMiB);
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return ReportNumber(*cluster_, "used_bytes") == 0; }))
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return ReportNumber(*cluster_, "used_bytes") == 0; }))
       << ReportNumber(*cluster_, "used_bytes");
   Put(small, "/small");
   ExpectContent("/small", small);
@@ -239,18 +239,18 @@ TEST_F(PipelineTest, RemovedFilesLeaveTheDisks) {
   }
   EXPECT_EQ(CountFinalized(*cluster_), 18u);
   ASSERT_EQ(cluster_->Cairn({"rm", "/f0", "/f1"}).code, 0);
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return CountFinalized(*cluster_) == 6; }))
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 6; }))
       << CountFinalized(*cluster_);
   // A replaced file's blocks go, too.
   Put(RandomBytes(11, kMiB), "/f2", {"-f", "--block-size=1M"});
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return CountFinalized(*cluster_) == 3; }))
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 3; }))
       << CountFinalized(*cluster_);
   // What is removed while a node is away goes when it comes back.
   cluster_->datanode(2).Kill();
   ASSERT_EQ(cluster_->Cairn({"rm", "/f2"}).code, 0);
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return CountFinalized(*cluster_) == 1; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 1; }));
   ASSERT_TRUE(cluster_->datanode(2).Start().ok());
-  EXPECT_TRUE(WaitUntil(30'000, [&] { return CountFinalized(*cluster_) == 0; }));
+  EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 0; }));
 }
 
 TEST_F(PipelineTest, SetrepWaitsForTheCopies) {
@@ -265,7 +265,7 @@ TEST_F(PipelineTest, SetrepWaitsForTheCopies) {
     for (const auto& block : CairnJson(*cluster_, {"locations", "/file"})) {
       EXPECT_EQ(block.at("nodes").size(), replication);
     }
-    EXPECT_TRUE(WaitUntil(30'000, [&] { return CountFinalized(*cluster_) == 2 * replication; }))
+    EXPECT_TRUE(WaitUntil(60'000, [&] { return CountFinalized(*cluster_) == 2 * replication; }))
         << CountFinalized(*cluster_);
     ExpectContent("/file", content);
   }

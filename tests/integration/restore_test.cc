@@ -120,7 +120,7 @@ TEST_F(RestoreTest, AnOlderNameNodeHarmsNothingAndGoesOnWhenTold) {
   namenode.Kill();
   Restore(namenode);
   ASSERT_TRUE(namenode.Start().ok());
-  ASSERT_TRUE(WaitUntil(30'000, [&] { return ReportNumber(*cluster_, "nodes_healthy") == 3; }));
+  ASSERT_TRUE(WaitUntil(60'000, [&] { return ReportNumber(*cluster_, "nodes_healthy") == 3; }));
   EXPECT_EQ(cluster_->Cairn({"admin", "safe-mode", "get"}).out, "on\n");
   ExpectContent("/before", before);
   EXPECT_NE(cluster_->Cairn({"put", "--timeout=2s", dir_ / "local", "/new"}).code, 0);

@@ -96,8 +96,8 @@ void Daemon::Kill() {
 absl::StatusOr<ExitState> Daemon::Stop() {
   if (process_ == nullptr) return absl::FailedPreconditionError(name_ + " was never started");
   process_->Signal(SIGTERM);
-  const auto state = process_->Wait(15'000);
-  if (!state) return absl::DeadlineExceededError(name_ + " did not stop within 15 s");
+  const auto state = process_->Wait(60'000);  // it syncs, beside others that write
+  if (!state) return absl::DeadlineExceededError(name_ + " did not stop within 60 s");
   return *state;
 }
 

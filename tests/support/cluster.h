@@ -70,10 +70,10 @@ class Daemon {
   absl::Status Start();
   // The same without the wait; AwaitReady must follow.
   absl::Status Launch();
-  absl::Status AwaitReady(int64_t timeout_ms = 30'000);
+  absl::Status AwaitReady(int64_t timeout_ms = 60'000);
 
   void Kill();  // SIGKILL
-  // SIGTERM; its exit status, or an error when it has not ended after 15 s.
+  // SIGTERM; its exit status, or an error when it has not ended after 60 s.
   absl::StatusOr<ExitState> Stop();
   void Signal(int signal);  // SIGSTOP, SIGCONT
   bool running() { return process_ != nullptr && process_->running(); }
@@ -144,7 +144,7 @@ class Cluster {
                                                       const std::string& stderr_path = "/dev/null");
 
   // Polls `cairn admin safe-mode get` until it says off.
-  absl::Status AwaitSafeModeOff(int64_t timeout_ms = 30'000);
+  absl::Status AwaitSafeModeOff(int64_t timeout_ms = 60'000);
 
  private:
   explicit Cluster(const Options& options)

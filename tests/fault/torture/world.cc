@@ -275,7 +275,14 @@ absl::Status World::Settle() {
   for (const auto& client : clients_) {
     if (!client->Wait(kEndMs).has_value()) return absl::DeadlineExceededError("a client hangs");
   }
-  return cluster_->AwaitSafeModeOff();
+  RETURN_IF_ERROR(cluster_->AwaitSafeModeOff());
+  // What was acknowledged may be on those alone that are on their way back.
+  const auto all_there = [&] {
+    return ReportNumber(*cluster_, "nodes_failed") == 0 &&
+           ReportNumber(*cluster_, "nodes_recovering") == 0;
+  };
+  if (!WaitUntil(kEndMs, all_there)) return absl::DeadlineExceededError("a DataNode stays away");
+  return absl::OkStatus();
 }
 
 }  // namespace cairn::testing

@@ -128,7 +128,7 @@ TEST_F(HedgedReadsTest, ABadChecksumInTheMiddleCostsNoByte) {
 
 TEST_F(HedgedReadsTest, WithoutABudgetAStalledNodeIsGivenUp) {
   TransferOptions transfer = FakeCluster::FastTransfer();
-  transfer.stall_ms = 300;
+  transfer.stall_ms = 1'500;
   const auto fs = cluster_.Connect(transfer);
   cluster_.datanode(0).SetFaults({.stall_reads = true});
   const auto in = fs->Open("/f");

@@ -166,8 +166,8 @@ TEST_F(AckRelayTest, AMirrorThatOnlyLivesHasFailedAfterAWhile) {
 }
 
 TEST_F(AckRelayTest, SilenceIsNoStallWhileNothingIsOwed) {
-  StartReady(1, {.alive_ms = 5, .stall_ms = 500, .max_progress_ms = 500});
-  EXPECT_TRUE(writer_.WaitForSignsOfLife(150));  // 750 ms at least
+  StartReady(1, {.alive_ms = 5, .stall_ms = 2'000, .max_progress_ms = 2'000});
+  EXPECT_TRUE(writer_.WaitForSignsOfLife(500));  // 2.5 s at least
   EXPECT_TRUE(relay_->mirror_works());
   ForwardAndPush(1);
   mirror_.Deliver(1, 1);
@@ -343,9 +343,9 @@ TEST_F(AckRelayTest, CountsTheTimeThatItWaitsForTheMirrorAlone) {
   packet.seq = 2;
   relay_->Forward(packet);
   mirror_.Deliver(2, 1);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // this node's own work
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'000));  // this node's own work
   relay_->Push(2, {.node = 1}, 200);
-  EXPECT_LT(AckOf(2).nodes[0].waited_us, before + 40'000);
+  EXPECT_LT(AckOf(2).nodes[0].waited_us, before + 800'000);
 }
 
 TEST_F(AckRelayTest, NothingFollowsTheLastAck) {

@@ -260,7 +260,7 @@ TEST_F(MisbehavingPeerTest, AWriterWithoutAHeaderIsEndedToo) {
 
 TEST_F(MisbehavingPeerTest, AWriterThatTakesNoAcksIsEnded) {
   TestNode::Options options;
-  options.transfers.writer_silence_ms = 300;
+  options.transfers.writer_silence_ms = 2'000;
   Start(1, options);
   grpc::ChannelArguments narrow;  // acks are small: not too many may wait here
   narrow.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
@@ -281,7 +281,7 @@ TEST_F(MisbehavingPeerTest, AWriterThatTakesNoAcksIsEnded) {
 
 TEST_F(MisbehavingPeerTest, AReaderThatTakesNothingIsEnded) {
   TestNode::Options options;
-  options.transfers.reader_idle_ms = 300;
+  options.transfers.reader_idle_ms = 2'000;
   Start(1, options);
   ASSERT_TRUE(Put(nodes_[0]->store(), {77, 3, 64 << 20}, BytesOf(1, 40 << 20)).ok());
   const auto stub =

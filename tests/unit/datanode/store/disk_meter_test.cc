@@ -129,7 +129,7 @@ TEST_F(SlowVolumeTest, GetsNewReplicasLast) {
   const auto store = Open({"/fast", "/slow"});
   env_.SetHook([](FaultOp op, const std::string& path) {
     const bool slow = op == FaultOp::kSync && path.starts_with("/slow");
-    if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(130));
+    if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(300));
     return absl::OkStatus();
   });
   BlockId id = 0;
@@ -159,7 +159,7 @@ TEST_F(SlowVolumeTest, GetsNewReplicasLast) {
 TEST_F(SlowVolumeTest, TakesWhatFitsNowhereElse) {
   env_.SetHook([](FaultOp op, const std::string& path) {
     const bool slow = op == FaultOp::kSync && path.starts_with("/slow");
-    if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(130));
+    if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(300));
     return absl::OkStatus();
   });
   const auto store = Open({"/fast", "/slow"});
