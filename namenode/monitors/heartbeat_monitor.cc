@@ -31,6 +31,8 @@ absl::Status HeartbeatMonitor::RunOnce() {
   }
   if (now_ms >= checks_from_ms_) check_(now_ms);
   last_ms_ = clock_->SteadyMs();
+  // A pause within the check is not seen by the next one.
+  if (*last_ms_ - now_ms >= pause_ms_) checks_from_ms_ = *last_ms_ + grace_ms_;
   return absl::OkStatus();
 }
 

@@ -37,7 +37,10 @@ TEST_F(NodeReportsTest, UnknownNodesMustRegister) {
   EXPECT_EQ(KindOf(manager().BadReplica("node-1", 99, 2, {})), ErrorKind::kUnknownNode);
   EXPECT_EQ(KindOf(manager().FullReportPiece("node-1", 99, 2, true, true, {})),
             ErrorKind::kUnknownNode);
+  const int64_t before = cluster_.clock().SteadyMs();
   cluster_.clock().AdvanceMs(60'000);
+  manager().RunHeartbeatCheck(before);  // nobody listened since
+  EXPECT_NE(manager().Report().datanodes[0].state, NodeState::kFailed);
   manager().RunHeartbeatCheck();
   EXPECT_EQ(KindOf(cluster_.Beat(node)), ErrorKind::kUnknownNode);  // it was dead
   cluster_.Restart(node);

@@ -69,6 +69,27 @@ TEST(HeartbeatMonitorTest, NobodyIsDeadRightAfterThisProcessWasStill) {
   EXPECT_EQ(run_after(1'000), 1);
 }
 
+TEST(HeartbeatMonitorTest, NorAfterAPauseWithinTheCheck) {
+  ManualClock clock;
+  int checks = 0;
+  int64_t pause_ms = 70'000;
+  HeartbeatMonitor monitor({}, &clock, [&](int64_t now_ms) {
+    EXPECT_EQ(now_ms, clock.SteadyMs());
+    ++checks;
+    clock.AdvanceMs(std::exchange(pause_ms, 0));
+  });
+  EXPECT_EQ(monitor.RunOnce(), absl::OkStatus());
+  EXPECT_EQ(checks, 1);
+  for (const int64_t ms : {1'000, 6'999}) {
+    clock.AdvanceMs(ms);
+    EXPECT_EQ(monitor.RunOnce(), absl::OkStatus());
+    EXPECT_EQ(checks, 1);
+  }
+  clock.AdvanceMs(1);
+  EXPECT_EQ(monitor.RunOnce(), absl::OkStatus());
+  EXPECT_EQ(checks, 2);
+}
+
 // An empty node in a cluster without blocks: nothing depends on it, and a later start knows.
 TEST(DecommissionMonitorTest, ANodeThatNothingDependsOnIsDecommissioned) {
   Door door;
