@@ -284,6 +284,24 @@ TEST(BlockManagerTest, AfterARestartNodesAreAwaitedUntilTheyWouldBeDead) {
             ErrorKind::kNotEnoughDataNodes);
 }
 
+// It takes the one back that it left out.
+TEST(BlockManagerTest, AWriterWhoCouldDoWithoutThemDoesNotWaitSoLong) {
+  FakeCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.AddNode();
+  cluster.RestartNameNode();
+  for (const int node : {1, 2}) cluster.Restart(cluster.node(node));
+  TargetRequest without = Want(3, 2);
+  without.excluded = {2};
+  EXPECT_TRUE(absl::IsUnavailable(cluster.manager().ChooseTargets(without).status()));
+  cluster.clock().AdvanceMs(BlockManagerOptions().stale_after_ms);
+  for (const int node : {1, 2}) ASSERT_TRUE(cluster.Beat(cluster.node(node)).ok());
+  EXPECT_EQ(KindOf(cluster.manager().ChooseTargets(without).status()),
+            ErrorKind::kNotEnoughDataNodes);
+  without.excluded = {3};  // that is away: no help
+  without.min_required = 3;
+  EXPECT_TRUE(absl::IsUnavailable(cluster.manager().ChooseTargets(without).status()));
+}
+
 TEST(BlockManagerTest, NothingIsDeletedOrCopiedInSafeMode) {
   FakeCluster cluster;
   for (int i = 0; i < 4; ++i) cluster.AddNode();
