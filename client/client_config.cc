@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kScheme = "cairn://";
 constexpr std::string_view kSystemFile = "/etc/cairn/client.toml";
+constexpr int64_t kMissingMs = 4'000;  // less than an interrupted command may take to clean up
 
 }  // namespace
 
@@ -78,6 +79,7 @@ absl::StatusOr<ClientOptions> ClientConfig::Resolve(std::string_view cluster) co
   options.rack = rack_;
   options.timeout_ms = timeout_ms_;
   options.short_circuit = !no_short_circuit_;
+  options.transfer.missing_ms = kMissingMs;
   return options;
 }
 

@@ -4,6 +4,8 @@
 // Thread-safe. For this room alone.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -38,6 +40,9 @@ class ClientCore {
   ThreadCache& block_ends() { return block_ends_; }
   Hedging& hedging() { return hedging_; }
   ThreadCache& readers() { return readers_; }  // of vectored reads
+  // Steady time, of MissingWait.
+  int64_t no_wait_for_missing_until_ms() const { return no_wait_for_missing_until_ms_; }
+  void DoNotWaitForMissingUntil(int64_t ms) { no_wait_for_missing_until_ms_ = ms; }
   // How DataNodes' logs name this client: "user@host".
   const std::string& name() const { return name_; }
 
@@ -53,6 +58,7 @@ class ClientCore {
   PipelineKeeper pipelines_;
   PacketSize packet_size_;
   Hedging hedging_;
+  std::atomic<int64_t> no_wait_for_missing_until_ms_{0};
   ThreadCache block_ends_{"block-end"};
   ThreadCache readers_{"read"};
 };

@@ -72,6 +72,10 @@ std::shared_ptr<grpc::Channel> DataNodeChannels::TryAddress(const std::string& a
 
 bool IsLive(const v1::NodeAddress& node) { return node.addresses_size() > 0; }
 
+bool HasLiveNode(const v1::LocatedBlock& block) {
+  return std::any_of(block.nodes().begin(), block.nodes().end(), IsLive);
+}
+
 std::string NameOf(const v1::NodeAddress& node) {
   return node.addresses_size() > 0 ? node.addresses(0) : node.id();
 }

@@ -21,6 +21,7 @@ namespace cairn {
 
 class ChannelCache;
 namespace v1 {
+class LocatedBlock;
 class NodeAddress;
 }  // namespace v1
 
@@ -57,6 +58,7 @@ class DataNodeChannels {
 
 // Whether the NameNode knew where it is, and that it lives.
 bool IsLive(const v1::NodeAddress& node);
+bool HasLiveNode(const v1::LocatedBlock& block);
 
 // How messages name a DataNode: its first address, else its id.
 std::string NameOf(const v1::NodeAddress& node);

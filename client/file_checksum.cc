@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "client/client_core.h"
+#include "client/connect.h"
 #include "client/datanode_calls.h"
+#include "client/missing_wait.h"
 #include "client/open_file.h"
 #include "common/crc32c.h"
 #include "common/status.h"
@@ -23,11 +25,16 @@ absl::StatusOr<FileChecksum> ChecksumFile(ClientCore& core, std::string_view pat
   ASSIGN_OR_RETURN(ReadableFile file, LocateReadable(core, path));
   const v1::FileStatus status = file.located.status();
   FileChecksum checksum;
+  MissingWait wait(&core);
   while (checksum.length < file.length) {
     const auto& blocks = file.located.blocks();
     const auto next = std::find_if(blocks.begin(), blocks.end(), [&](const v1::LocatedBlock& b) {
       return b.offset() == checksum.length && b.block().length() > 0;
     });
+    if (next != blocks.end() && !HasLiveNode(*next) && wait.Again(next->corrupt())) {
+      file.located.clear_blocks();  // asks for them anew
+      continue;
+    }
     if (next != blocks.end()) {
       ASSIGN_OR_RETURN(const uint32_t crc, BlockChecksum(core, *next));
       checksum.crc32c = Crc32cCombine(checksum.crc32c, crc, next->block().length());

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/connect.h"
 #include "common/mutex.h"
 #include "common/status.h"
 #include "common/thread_cache.h"
@@ -23,7 +24,7 @@ absl::Status NoReplica(const v1::LocatedBlock& block, const absl::Status& last) 
     return WithKind(absl::DataLossError(fmt::format("block {}: every replica is corrupt", id)),
                     ErrorKind::kChecksum);
   }
-  if (block.nodes_size() == 0) {
+  if (!HasLiveNode(block)) {
     return absl::UnavailableError(
         fmt::format("block {} is missing: no live DataNode has a good replica", id));
   }
@@ -185,14 +186,18 @@ absl::Status FileReader::NoReplicaLeft(Cursor& cursor, const absl::Status& last)
     cursor.busy.Pause();
     return absl::OkStatus();
   }
-  if (block.nodes_size() == 0) {
-    if (cursor.missing.Again()) return absl::OkStatus();
+  if (!HasLiveNode(block)) {
+    if (cursor.missing.Again(block.corrupt())) {
+      cursor.fetched_again = false;
+      return absl::OkStatus();
+    }
     const std::string& starting = cursor.missing.starting();
     if (block.corrupt() || starting.empty()) return NoReplica(block, last);
     return WithKind(absl::UnavailableError(fmt::format("block {}: no replica is known; {}",
                                                        block.block().id(), starting)),
                     ErrorKind::kSafeMode);
   }
+  cursor.missing.End();
   // The second time in a row it is an error; the next read starts anew.
   cursor.fetched_again = !cursor.fetched_again;
   return cursor.fetched_again ? absl::OkStatus() : NoReplica(block, last);

@@ -137,7 +137,7 @@ absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view p
     const bool all_live = AllLive(file);
     const absl::Status learned = LearnLengths(core, file);
     if (learned.ok()) return file;
-    if (all_live || !wait.Again()) return learned;
+    if (all_live || !wait.Again(/*corrupt=*/false)) return learned;
   }
 }
 
