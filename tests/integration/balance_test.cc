@@ -88,9 +88,10 @@ TEST_F(BalanceTest, ANewNodeGetsItsShareWhileFilesAreUsed) {
   EXPECT_TRUE(WaitUntil(kPatienceMs, [&] {
     const double mean = Status().at("mean_percent");
     const nlohmann::json nodes = CairnJson(*cluster_, {"admin", "nodes"});
-    return std::all_of(nodes.begin(), nodes.end(), [&](const nlohmann::json& node) {
-      return std::abs(node.at("utilization_percent").get<double>() - mean) <= 8;
-    });
+    return !nodes.is_discarded() &&
+           std::all_of(nodes.begin(), nodes.end(), [&](const nlohmann::json& node) {
+             return std::abs(node.at("utilization_percent").get<double>() - mean) <= 8;
+           });
   })) << CairnJson(*cluster_, {"admin", "nodes"}).dump();
   EXPECT_EQ(ReportNumber(*cluster_, "over_replicated_blocks"), 0);
   CheckFiles();

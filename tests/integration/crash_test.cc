@@ -365,9 +365,9 @@ TEST_F(CrashTest, AWriteSurvivesTheRestartOfItsDataNodes) {
       << cluster_->Cairn({"admin", "health"}).out;
 }
 
-// What no DataNode has reported yet is waited for. That nobody will have it is told at once, by a
-// NameNode in safe mode too, when that is not for its start.
-TEST_F(CrashTest, ReadersWaitForReportsAndForNothingElse) {
+// What no DataNode has reported yet to a NameNode that has just started is waited for. Later it is
+// missing soon, in a safe mode that a person entered too.
+TEST_F(CrashTest, ReadersWaitForReportsAndNotForEver) {
   StartCluster({.datanodes = 1,
                 .namenode_flags = {"--replication=1", "--heartbeat-interval=300ms",
                                    "--stale-after=3s", "--dead-after=8s"}});
