@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kScheme = "cairn://";
 constexpr std::string_view kSystemFile = "/etc/cairn/client.toml";
-constexpr int64_t kMissingMs = 4'000;  // less than an interrupted command may take to clean up
+constexpr int64_t kMissingMs = 4'000;  // an interrupted command ends itself after five seconds
 
 }  // namespace
 

@@ -37,6 +37,7 @@ absl::StatusOr<FileChecksum> ChecksumFile(ClientCore& core, std::string_view pat
     }
     if (next != blocks.end()) {
       ASSIGN_OR_RETURN(const uint32_t crc, BlockChecksum(core, *next));
+      wait.End();
       checksum.crc32c = Crc32cCombine(checksum.crc32c, crc, next->block().length());
       checksum.length += next->block().length();
       continue;
@@ -47,6 +48,12 @@ absl::StatusOr<FileChecksum> ChecksumFile(ClientCore& core, std::string_view pat
     request.set_length(
         std::min(file.length - checksum.length, kBlocksPerFetch * status.block_size()));
     ASSIGN_OR_RETURN(file.located, core.namenode().GetBlockLocations(std::move(request)));
+    for (v1::LocatedBlock& block : *file.located.mutable_blocks()) {
+      if (!block.open() || block.offset() >= file.length) continue;
+      // What may be read of it was learned when the file was located.
+      block.mutable_block()->set_length(
+          std::min(file.length - block.offset(), std::max<uint64_t>(status.block_size(), 1)));
+    }
     const auto& fetched = file.located.blocks();
     if (file.located.status().inode() != status.inode() || fetched.empty() ||
         fetched[0].offset() != checksum.length || fetched[0].block().length() == 0) {

@@ -41,7 +41,9 @@ bool MissingWait::Again(bool corrupt) {
     wait_.Pause();
     return true;
   }
-  if (waits_) core_->DoNotWaitForMissingUntil(core_->clock().SteadyMs() + kInVainMs);
+  if (waits_ && !corrupt) {
+    core_->DoNotWaitForMissingUntil(core_->clock().SteadyMs() + kInVainMs);
+  }
   waits_ = false;
   wait_.End();
   return false;

@@ -21,8 +21,8 @@ class MissingWait {
   explicit MissingWait(ClientCore* core);
 
   // True after a pause: ask the NameNode again. False when that has been done for long enough; the
-  // next call begins anew. `corrupt`: bad replicas are known, and only at a NameNode's start is
-  // there hope for better ones.
+  // next call begins anew. `corrupt`: bad replicas are known, and better ones are
+  // waited for at a NameNode's start alone.
   bool Again(bool corrupt);
   // Somebody was there.
   void End();

@@ -136,7 +136,10 @@ absl::StatusOr<ReadableFile> LocateReadable(ClientCore& core, std::string_view p
     ASSIGN_OR_RETURN(ReadableFile file, Locate(core, path));
     const bool all_live = AllLive(file);
     const absl::Status learned = LearnLengths(core, file);
-    if (learned.ok()) return file;
+    if (learned.ok()) {
+      wait.End();
+      return file;
+    }
     if (all_live || !wait.Again(/*corrupt=*/false)) return learned;
   }
 }

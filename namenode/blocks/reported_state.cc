@@ -220,14 +220,15 @@ absl::Status ReportedState::TooFewTargets(const TargetRequest& request, size_t f
   size_t away = 0;
   nodes_.ForEach([&](const DataNode& node) { away += node.seen || !node.in_service() ? 0 : 1; });
   // A writer who may do with nodes that it left out need not wait so long for others.
+  const int64_t now = Now();
   const auto there =
       std::count_if(request.excluded.begin(), request.excluded.end(), [&](NodeNumber number) {
         const DataNode* const node = nodes_.Find(number);
-        return node != nullptr && node->alive;
+        return node != nullptr && node->alive && !nodes_.Late(*node, now);
       });
   const bool enough = found + static_cast<size_t>(there) >= request.min_required;
   const int64_t patience_ms = enough ? options_.stale_after_ms : options_.dead_after_ms;
-  if (away > 0 && Now() - started_ms_ < patience_ms) {
+  if (away > 0 && now - started_ms_ < patience_ms) {
     // They served until the NameNode was restarted, and most are about to register: worth a retry.
     return absl::UnavailableError(fmt::format(
         "{}; the NameNode has just started, and {} known to it are yet to register", need, away));

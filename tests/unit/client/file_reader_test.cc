@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/crc32c.h"
 #include "common/status.h"
 #include "tests/support/process.h"
 #include "tests/unit/client/fake_cluster.h"
@@ -322,27 +323,44 @@ TEST_F(FileReaderTest, ABlockThatNoLiveNodeHasIsMissing) {
   EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("is missing: no live DataNode has"));
 }
 
-// The way to the NameNode was cut, or it has just started.
-TEST_F(FileReaderTest, NodesThatComeBackAreWaitedFor) {
-  TransferOptions transfer = FakeCluster::FastTransfer();
-  transfer.missing_ms = 60'000;
-  const auto fs = cluster_.Connect(transfer);
-  FakeNameNode& namenode = cluster_.namenode();
-  for (NodeNumber node = 1; node <= 3; ++node) namenode.TakeForDead(node);
-  const size_t before = namenode.calls("GetBlockLocations").size();
-  std::thread reports([&] {
-    EXPECT_TRUE(WaitUntil(
-        20'000, [&] { return namenode.calls("GetBlockLocations").size() >= before + 5; }));
-    namenode.SeeAgain(2);
-  });
-  const auto in = fs->Open("/f");
-  EXPECT_TRUE(in.ok()) << in.status();
-  if (in.ok()) {
-    const auto all = ReadAll(**in, kSize);
-    EXPECT_TRUE(all.ok()) << all.status();
-    EXPECT_TRUE(all.value_or("") == bytes_);
+// The way to the NameNode was cut, or it has just started: nodes that come back are waited for.
+class AwaitedNodesTest : public FileReaderTest {
+ protected:
+  AwaitedNodesTest() {
+    for (NodeNumber node = 1; node <= 3; ++node) namenode().TakeForDead(node);
+    const size_t before = namenode().calls("GetBlockLocations").size();
+    // Once somebody has asked again.
+    return_ = std::thread([this, before] {
+      EXPECT_TRUE(WaitUntil(
+          20'000, [&] { return namenode().calls("GetBlockLocations").size() >= before + 5; }));
+      namenode().SeeAgain(2);
+    });
   }
-  reports.join();
+  ~AwaitedNodesTest() override { return_.join(); }
+
+  FakeNameNode& namenode() { return cluster_.namenode(); }
+  static TransferOptions Patient() {
+    TransferOptions transfer = FakeCluster::FastTransfer();
+    transfer.missing_ms = 60'000;
+    return transfer;
+  }
+
+  const std::unique_ptr<FileSystem> patient_ = cluster_.Connect(Patient());
+  std::thread return_;
+};
+
+TEST_F(AwaitedNodesTest, WhenAFileIsRead) {
+  const auto in = patient_->Open("/f");
+  ASSERT_TRUE(in.ok()) << in.status();
+  const auto all = ReadAll(**in, kSize);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_TRUE(*all == bytes_);
+}
+
+TEST_F(AwaitedNodesTest, WhenItsChecksumIsAsked) {
+  const auto checksum = patient_->Checksum("/f");
+  ASSERT_TRUE(checksum.ok()) << checksum.status();
+  EXPECT_EQ(checksum->crc32c, Crc32c(bytes_));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ TEST_F(MissingWaitTest, ForTheWholeTimeLimitWhileTheNameNodeIsStarting) {
 
 TEST_F(MissingWaitTest, ThatLimitIsReached) {
   admin_.Say(true, true, "safe mode: 5 of 10 blocks reported");
-  const auto core = Core(/*timeout_ms=*/1'000, /*missing_ms=*/1);
+  const auto core = Core(/*timeout_ms=*/4'000, /*missing_ms=*/1);
   MissingWait wait(core.get());
   EXPECT_GT(Waits(wait, false), 0);
   EXPECT_EQ(wait.starting(), "safe mode: 5 of 10 blocks reported");
