@@ -122,17 +122,19 @@ class Cluster:
                     "under_replicated_blocks", "missing_blocks", "corrupt_blocks")))
 
     def addresses_match(self):
-        """The NameNode knows every DataNode that runs under its container's address."""
+        """The NameNode knows every DataNode that runs under its container's address, and no node
+        that only was healthy a moment ago."""
         known = {node["id"]: node["address"] for node in self.nodes()
                  if node["status"] == "healthy"}
-        return all(known.get(self.node_id(container)) == f"{self.address(container)}:9866"
+        running = {self.node_id(container): f"{self.address(container)}:9866"
                    for container in self.containers()
-                   if self.state(container)["Running"])
+                   if self.state(container)["Running"]}
+        return known == running
 
     def settle(self, healthy=4, seconds=240):
         """A copy of a node that then died itself may be ordered again only after 120 s."""
         wait_until(f"{healthy} healthy nodes, all blocks whole, health 100", seconds,
-                   lambda: self.whole(healthy))
+                   lambda: self.whole(healthy) and self.addresses_match())
 
     def sha_of(self, path):
         """Read on the host."""
