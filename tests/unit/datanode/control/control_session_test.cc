@@ -1,5 +1,6 @@
 // A whole DataNode against a NameNode of the test's own: registration, heartbeats, reports,
 // commands, and what happens when that NameNode forgets, restarts, or is the wrong one.
+#include <absl/algorithm/container.h>
 #include <gmock/gmock.h>
 
 #include "datanode/control/namenode_link.h"
@@ -428,19 +429,23 @@ TEST_F(ControlSessionTest, AnOlderEpochIsNotObeyed) {
 
 TEST_F(ControlSessionTest, WhatWasKnownWhenTheNameNodeFellSilentOutlivesTheProcess) {
   StartRegistered();
+  Write({4, 1, 1 << 20}, "four");
   Write({5, 1, 1 << 20}, "five");
   namenode_.With([](State& s) { s.heartbeats = 0; });
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 1; }));
-  namenode_.With([](State& s) { s.known = false; });
+  namenode_.With([](State& s) {
+    s.known = false;
+    s.commands.push_back(DeleteOf({4, 1, 0}));
+    s.heartbeat_interval_ms = 60'000;  // none is cut off by the end of the process
+  });
   EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.registrations.size() >= 2; }));
   namenode_.With([](State& s) {
     EXPECT_EQ(s.registrations.back().at_last_contact().block_id(), 5u);
     s.registrations.clear();
-    s.heartbeats = 0;
   });
-  // Nothing is held back once it is registered again, which the node knows when it sends
-  // heartbeats.
-  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 0; }));
+  // Nothing is held back once a heartbeat was answered, after which its orders are obeyed.
+  EXPECT_TRUE(EventuallyAtNameNode(
+      [](State& s) { return absl::c_linear_search(s.changes, "deleted 4/1 storage 20"); }));
   node_.reset();
   StartRegistered();
   namenode_.With([](State& s) {

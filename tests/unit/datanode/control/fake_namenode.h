@@ -26,6 +26,7 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
     bool known = false;            // the node: else it must register
     absl::Status register_status;  // what calls answer, if not OK
     absl::Status report_status;
+    uint32_t heartbeat_interval_ms = 20;
     std::deque<v1::Command> commands;  // for the next heartbeat
     bool hold_commands = false;        // the answer that brings them waits
     // What came in.
@@ -72,7 +73,7 @@ class FakeNameNode final : public v1::DataNodeControl::Service {
       reply->add_storage_numbers(static_cast<uint32_t>(20 + i));
     }
     reply->set_epoch(state_.epoch);
-    reply->set_heartbeat_interval_ms(20);
+    reply->set_heartbeat_interval_ms(state_.heartbeat_interval_ms);
     return grpc::Status::OK;
   }
   grpc::Status Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest* request,

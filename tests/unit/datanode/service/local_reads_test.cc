@@ -55,12 +55,15 @@ class LocalReadsTest : public testing::Test {
     if (!reply.message.ParseFromString(message.bytes)) return absl::InternalError("no reply");
     return reply;
   }
-  Reply Ask(const Block& block) {
+  std::string RequestFor(const Block& block) {
     v1::LocalReadRequest request;
     request.set_instance(server_->instance());
     ToProto(block, request.mutable_block());
     request.set_client("test");
-    auto reply = AskWith(request.SerializeAsString());
+    return request.SerializeAsString();
+  }
+  Reply Ask(const Block& block) {
+    auto reply = AskWith(RequestFor(block));
     EXPECT_TRUE(reply.ok()) << reply.status();
     return reply.ok() ? *std::move(reply) : Reply{};
   }
@@ -233,8 +236,10 @@ TEST_F(LocalReadsTest, ClientsThatLeaveAreForgotten) {
     if (absl::IsUnavailable(socket.status())) continue;  // the server did not come to it yet
     ASSERT_TRUE(socket.ok()) << socket.status();
   }
-  ASSERT_TRUE(Eventually([&] { return ConnectUnix(server_->path()).ok(); }));
-  ExpectHolds(Ask(kBlock), bytes_);
+  absl::StatusOr<Reply> reply;
+  ASSERT_TRUE(Eventually([&] { return (reply = AskWith(RequestFor(kBlock))).ok(); }))
+      << reply.status();
+  ExpectHolds(*reply, bytes_);
 }
 
 TEST_F(LocalReadsTest, StopsAtOnceAndTakesItsSocketAlong) {
