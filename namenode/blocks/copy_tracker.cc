@@ -44,11 +44,20 @@ bool CopyTracker::Failed(BlockId block, NodeNumber source, int64_t now_ms) {
   const auto [it, first] = failures_.try_emplace(block, Failure{source, now_ms});
   if (!first && now_ms - it->second.told_ms < kNotAgainMs) {
     it->second.source = source;
+    ExpireBy(block, it->second.told_ms + kNotAgainMs);
     return false;
   }
   it->second = {source, now_ms};
   Cancel(block);
   return true;
+}
+
+void CopyTracker::ExpireBy(BlockId block, int64_t deadline_ms) {
+  Copy& copy = copies_.at(block);
+  if (copy.deadline_ms <= deadline_ms) return;
+  deadlines_.erase({copy.deadline_ms, block});
+  copy.deadline_ms = deadline_ms;
+  deadlines_.emplace(deadline_ms, block);
 }
 
 bool CopyTracker::FailedAt(BlockId block, NodeNumber source) const {

@@ -27,8 +27,8 @@ class CopyTracker {
   bool Arrived(BlockId block, NodeNumber target);
   void Cancel(BlockId block);
   // The source says that it could not make the copy. True: its order has ended, and another one may
-  // be given. False: it was not its order; or one for this block failed shortly before, and this
-  // one stays until its deadline, lest what fails at once be ordered in every round.
+  // be given. False: it was not its order; or one for this block failed less than 30 s before, and
+  // this one expires when those are over, lest what fails at once be ordered in every round.
   bool Failed(BlockId block, NodeNumber source, int64_t now_ms);
   // Whether the last copy of this block that failed, not long ago, was this node's.
   bool FailedAt(BlockId block, NodeNumber source) const;
@@ -51,6 +51,7 @@ class CopyTracker {
     NodeNumber source = 0;
     int64_t told_ms = 0;
   };
+  void ExpireBy(BlockId block, int64_t deadline_ms);
   void Release(NodeNumber node, uint64_t bytes);
 
   absl::btree_map<BlockId, Copy> copies_;

@@ -55,7 +55,13 @@ TEST(CopyTrackerTest, ASecondFailureSoonAfterTheFirstDoesNotEndItsOrder) {
   EXPECT_FALSE(copies.Failed(1, 3, 29'999));
   EXPECT_TRUE(copies.Pending(1));
   EXPECT_TRUE(copies.FailedAt(1, 3));
-  EXPECT_TRUE(copies.Failed(1, 3, 30'000));
+  EXPECT_THAT(copies.Expire(29'999, 100), IsEmpty());
+  EXPECT_THAT(copies.Expire(30'000, 100), ElementsAre(1));
+  copies.Start(1, 3, {2}, 10, 35'000);
+  EXPECT_TRUE(copies.Failed(1, 3, 30'001));
+  copies.Start(1, 3, {2}, 10, 35'000);
+  EXPECT_FALSE(copies.Failed(1, 3, 30'002));
+  EXPECT_THAT(copies.Expire(35'000, 100), ElementsAre(1));  // never later than it would have
   copies.Start(1, 4, {2}, 10, 500'000);
   EXPECT_TRUE(copies.Arrived(1, 2));
   EXPECT_FALSE(copies.FailedAt(1, 3));
