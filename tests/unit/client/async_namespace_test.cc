@@ -129,10 +129,8 @@ std::unique_ptr<AsyncNamespace> Connect(std::vector<std::string> addresses,
 
 std::string Name(size_t index) { return "/" + std::to_string(index); }
 
-std::string DeadAddress() {
-  FakeNameNode gone({});
-  return gone.address();
-}
+// Where nobody listens.
+std::string DeadAddress() { return "127.0.0.1:1"; }
 
 size_t Threads() {
   const std::filesystem::directory_iterator tasks("/proc/self/task");
@@ -259,7 +257,7 @@ TEST(AsyncNamespaceTest, ARefusalIsNotRetried) {
 TEST(AsyncNamespaceTest, ACallWhoseTimeIsOverSaysSo) {
   HoldingServer server;
   Outcomes outcomes(2);
-  const auto names = Connect({server.address()}, 300);
+  const auto names = Connect({server.address()}, 3'000);
   names->Mkdirs("/held", {}, outcomes.For(0));
   const std::string dead = DeadAddress();
   const auto nowhere = Connect({dead}, 300);

@@ -17,6 +17,11 @@ FakeCluster::FakeCluster(int datanodes) {
   namenode_ = std::make_unique<FakeNameNode>(nodes);
 }
 
+// What one is at may need the others.
+FakeCluster::~FakeCluster() {
+  for (const auto& node : datanodes_) node->Stop();
+}
+
 TransferOptions FakeCluster::FastTransfer() {
   return {.packet_bytes = 16 << 10,
           .window_packets = 4,

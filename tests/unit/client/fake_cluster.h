@@ -17,6 +17,7 @@ class FakeCluster {
  public:
   explicit FakeCluster(int datanodes);
 
+  ~FakeCluster();
   FakeNameNode& namenode() { return *namenode_; }
   FakeDataNode& datanode(int index) { return *datanodes_[index]; }
   int size() const { return static_cast<int>(datanodes_.size()); }

@@ -250,7 +250,7 @@ TEST_F(FileWriterTest, SurvivesAMiddleNodeThatStopsInTheMiddle) {
 
 TEST_F(FileWriterTest, SurvivesANodeThatFallsSilent) {
   TransferOptions transfer = FakeCluster::FastTransfer();
-  transfer.stall_ms = 300;
+  transfer.stall_ms = 4'000;
   ExpectSurvives(0, {.stall_after_packets = 2}, transfer);
 }
 

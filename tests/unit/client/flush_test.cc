@@ -124,19 +124,19 @@ TEST_F(FlushTest, AnIdlePipelineIsKeptAlive) {
 TEST_F(FlushTest, AnIdlePipelineThatFallsSilentIsNoticed) {
   TransferOptions transfer = FakeCluster::FastTransfer();
   transfer.heartbeat_ms = 30;
-  transfer.stall_ms = 2'000;
+  transfer.stall_ms = 4'000;
   const auto out = Create(Consistency::kStrong, transfer);
   ASSERT_TRUE(out->Write("hello").ok());
   ASSERT_TRUE(out->HFlush().ok());
   cluster_.datanode(0).SetFaults({.stall_after_packets = 0});
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // for what it was at
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'000));  // for what it was at
   const int before = cluster_.datanode(0).heartbeats();
-  std::this_thread::sleep_for(std::chrono::milliseconds(5'000));  // idle, that is the test
+  std::this_thread::sleep_for(std::chrono::milliseconds(10'000));  // idle, that is the test
   EXPECT_EQ(cluster_.datanode(0).heartbeats(), before);
   const auto start = std::chrono::steady_clock::now();
   ASSERT_TRUE(out->Write(" world").ok());
   ASSERT_TRUE(out->HFlush().ok());
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(2'000));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(4'000));
   ASSERT_TRUE(out->Close().ok());
   EXPECT_TRUE(cluster_.Stored() == "hello world");
 }

@@ -42,11 +42,8 @@ class NameNodeClientTest : public ::testing::TestWithParam<bool> {
                                 .timeout_ms = timeout_ms},
         &channels_, clock_.get());
   }
-  // An address where nobody listens.
-  static std::string DeadAddress() {
-    FakeNameNode gone({});
-    return gone.address();
-  }
+  // Where nobody listens.
+  static std::string DeadAddress() { return "127.0.0.1:1"; }
   static v1::MkdirsRequest Mkdirs() {
     v1::MkdirsRequest request;
     request.set_path("/a");

@@ -21,7 +21,7 @@ class PipelineLimitsTest : public testing::RecoveryFixture {};
 
 TransferOptions QuickToJudge() {
   TransferOptions transfer = FakeCluster::FastTransfer();
-  transfer.slow_window_ms = 250;
+  transfer.slow_window_ms = 1'000;
   return transfer;
 }
 
@@ -29,14 +29,14 @@ TransferOptions QuickToJudge() {
 TEST_F(PipelineLimitsTest, ASlowNodeIsLeftOutWhereTheOthersAreEnough) {
   FakeCluster& cluster = Start(4);
   Create(cluster, QuickToJudge());
-  cluster.datanode(2).SetFaults({.packet_ms = 100});
+  cluster.datanode(2).SetFaults({.packet_ms = 400});
   ExpectFinishes(cluster, kBlock, {10, 20});
 }
 
 TEST_F(PipelineLimitsTest, ASlowNodeStaysWhereTheOthersAreTooFew) {
   FakeCluster& cluster = Start(2);
   Create(cluster, QuickToJudge());
-  cluster.datanode(1).SetFaults({.packet_ms = 100});
+  cluster.datanode(1).SetFaults({.packet_ms = 400});
   ExpectFinishes(cluster, kBlock, {10, 20});
   EXPECT_EQ(cluster.namenode().runs("UpdatePipeline"), 1);  // it was tried once
 }
@@ -44,7 +44,7 @@ TEST_F(PipelineLimitsTest, ASlowNodeStaysWhereTheOthersAreTooFew) {
 TEST_F(PipelineLimitsTest, ASlowLinkIsJudgedWithMorePatience) {
   FakeCluster& cluster = Start(4);
   Create(cluster, QuickToJudge());
-  cluster.datanode(2).SetFaults({.link_ms = 100});
+  cluster.datanode(2).SetFaults({.link_ms = 400});
   ASSERT_TRUE(Write(9 * kPacket).ok());  // about two windows
   EXPECT_EQ(cluster.namenode().runs("NewStamp"), 0);
   ExpectFinishes(cluster, kBlock, {10, 20});
@@ -79,7 +79,9 @@ TEST_F(PipelineLimitsTest, TooFewNodesIsAClearError) {
 // As in a restart of one DataNode after the other.
 TEST_F(PipelineLimitsTest, ANodeThatFailedIsTakenBackWhenTheOthersAreTooFew) {
   FakeCluster& cluster = Start(2);
-  Create(cluster);
+  TransferOptions transfer = OneByOne();
+  transfer.write_attempts = 20;
+  Create(cluster, transfer);
   ASSERT_TRUE(Write(3 * kPacket + 1).ok());
   cluster.datanode(0).SetFaults({.die_after_packets = 0});
   cluster.namenode().LoseAnswer("NewStamp", 1);

@@ -246,7 +246,7 @@ TEST_F(PipelineRecoveryTest, NobodyIsLeftOutForTheWritersOwnSilence) {
 TEST_F(PipelineRecoveryTest, AHangingDiskIsLeftOut) {
   FakeCluster& cluster = Start(3);
   TransferOptions transfer = OneByOne();
-  transfer.max_progress_ms = 1;  // and 2 s for every node behind
+  transfer.max_progress_ms = 2'000;  // and 2 s for every node behind
   Create(cluster, transfer, {.replication = 2});
   ASSERT_TRUE(Write(3 * kPacket + 1).ok());
   cluster.datanode(0).SetFaults({.hang_after_packets = 0});

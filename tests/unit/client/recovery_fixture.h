@@ -27,7 +27,7 @@ class RecoveryFixture : public ::testing::Test {
   }
   static TransferOptions Impatient() {
     TransferOptions transfer = OneByOne();
-    transfer.stall_ms = 1'500;
+    transfer.stall_ms = 4'000;
     return transfer;
   }
 
