@@ -23,10 +23,11 @@ def content_of(seed, size):
     return random.Random(seed).randbytes(size)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports():
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 class Cluster:
@@ -35,9 +36,10 @@ class Cluster:
         self.root = root
         self.client = build / "bin" / "cairn"
         self.files = {}  # path -> SHA-256 of what was acknowledged
-        self.rpc = f"127.0.0.1:{free_port()}"
-        self.settings = {"CAIRN_IMAGE": IMAGE, "CAIRN_RPC_PORT": self.rpc.split(":")[1],
-                         "CAIRN_HTTP_PORT": str(free_port()), "CAIRN_PUBLISH": "127.0.0.1"}
+        rpc_port, http_port = free_ports()
+        self.rpc = f"127.0.0.1:{rpc_port}"
+        self.settings = {"CAIRN_IMAGE": IMAGE, "CAIRN_RPC_PORT": str(rpc_port),
+                         "CAIRN_HTTP_PORT": str(http_port), "CAIRN_PUBLISH": "127.0.0.1"}
         plugin = run("docker", "compose", "version", check=False).returncode == 0
         self.program = ["docker", "compose"] if plugin else ["docker-compose"]
 
@@ -173,7 +175,8 @@ class SlowPut:
         self.cluster, self.path, self.content = cluster, path, content
         self.fed = 0
         self.process = subprocess.Popen(
-            [cluster.client, "put", *options, "-", path], env=cluster.outside_env(),
+            [cluster.client, "--timeout", "120s", "put", *options, "-", path],
+            env=cluster.outside_env(),
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         os.set_blocking(self.process.stdin.fileno(), False)
 

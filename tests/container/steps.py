@@ -66,7 +66,7 @@ def bring_it_up(cluster):
     expect(len(containers) == 5, f"{len(containers)} containers")
     wait_until("all containers are healthy", 60, lambda: all(
         cluster.state(container)["Health"]["Status"] == "healthy" for container in containers))
-    racks = sorted(node["rack"] for node in cluster.nodes())
+    racks = sorted(node["rack"] for node in wait_until("nodes", 60, cluster.nodes))
     expect(racks == ["/region-1/rack-a"] * 2 + ["/region-1/rack-b"] * 2, f"racks: {racks}")
     for container in containers:
         inspected = cluster.inspect(container)
@@ -217,7 +217,7 @@ def scale(cluster):
     cluster.settle(healthy=5)
     added = {cluster.node_id(container) for container in cluster.containers()} - old
     expect(len(added) == 1, f"new nodes: {added}")
-    cluster.cairn("admin", "decommission", *added, "--wait", timeout=120)
+    cluster.cairn("admin", "decommission", *added, "--wait", timeout=300)
     cluster.up("--scale", "datanode-b=2")
     left = {cluster.node_id(container) for container in cluster.containers()}
     expect(left == old, f"nodes: {old}, then {left}")

@@ -47,6 +47,8 @@ class FaultTest : public ::testing::Test {
                              "--dead-after=4s", "--redundancy-interval=300ms"}) {
       options.namenode_flags.insert(options.namenode_flags.begin(), std::move(flag));
     }
+    // A node that was slow is tried again before the patience of these tests ends.
+    options.datanode_flags.insert(options.datanode_flags.begin(), "--peer-latency-window=10s");
     auto started = Cluster::Start(options);
     ASSERT_TRUE(started.ok()) << started.status();
     cluster_ = *std::move(started);

@@ -13,7 +13,7 @@
 namespace cairn::testing {
 namespace {
 
-constexpr int64_t kPatienceMs = 120'000;
+constexpr int64_t kPatienceMs = 240'000;
 constexpr size_t kFiles = 12;
 
 std::string Content(size_t index) { return RandomBytes(index + 1, 2'500'000 + index * 100'000); }
@@ -21,11 +21,11 @@ std::string Content(size_t index) { return RandomBytes(index + 1, 2'500'000 + in
 class BalanceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto started =
-        Cluster::Start({.datanodes = 3,
-                        .namenode_flags = {"--block-size=2M", "--heartbeat-interval=300ms",
-                                           "--redundancy-interval=300ms"},
-                        .datanode_flags = {"--reserved=0", "--capacity=64M"}});
+    auto started = Cluster::Start(
+        {.datanodes = 3,
+         .namenode_flags = {"--block-size=2M", "--heartbeat-interval=300ms",
+                            "--redundancy-interval=300ms", "--slow-node-threshold=0"},
+         .datanode_flags = {"--reserved=0", "--capacity=64M"}});
     ASSERT_TRUE(started.ok()) << started.status();
     cluster_ = *std::move(started);
     ASSERT_EQ(cluster_->Cairn({"mkdir", "/d"}).code, 0);

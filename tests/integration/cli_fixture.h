@@ -28,6 +28,12 @@ class CliTest : public ::testing::Test {
                                    .datanode_flags = {"--reserved", "0"}});
     ASSERT_TRUE(started.ok()) << started.status();
     cluster_ = *std::move(started);
+    // A node is healthy when its first report is in.
+    ASSERT_TRUE(WaitUntil(60'000, [] {
+      const Json report =
+          Json::parse(Run({"admin", "report", "--json"}).out, nullptr, /*allow_exceptions=*/false);
+      return report.is_object() && report["cluster"]["nodes_healthy"] == 3;
+    }));
   }
   static void TearDownTestSuite() { cluster_.reset(); }
 

@@ -271,7 +271,7 @@ TEST_F(CrashTest, DataNodesKilledAtAnyMomentStopNoPut) {
   ASSERT_TRUE(puts.Drain());
   EXPECT_EQ(puts.failed(), 0u) << puts.errors();
   CheckFiles(puts);
-  EXPECT_TRUE(WaitUntil(60'000, [&] { return IsHealthy(*cluster_); }))
+  EXPECT_TRUE(WaitUntil(240'000, [&] { return IsHealthy(*cluster_); }))
       << cluster_->Cairn({"admin", "health"}).out;
 }
 
@@ -302,7 +302,7 @@ TEST_F(CrashTest, EverythingKilledAtOnceComesBack) {
     return cluster_->Cairn({"ls", "/d"}).out.find("_COPYING_") == std::string::npos;
   })) << cluster_->Cairn({"ls", "/d"}).out;
   CheckFiles(puts);
-  EXPECT_TRUE(WaitUntil(60'000, [&] { return IsHealthy(*cluster_); }))
+  EXPECT_TRUE(WaitUntil(240'000, [&] { return IsHealthy(*cluster_); }))
       << cluster_->Cairn({"admin", "health"}).out;
 }
 
@@ -327,7 +327,7 @@ TEST_F(CrashTest, AKilledDataNodeServesWhatWasWholeAndNothingElse) {
 
   EXPECT_EQ(FinalizedFiles(node), finalized);
   EXPECT_EQ(cluster_->Cairn({"test", "-e", "/d/half"}).code, 1);
-  EXPECT_TRUE(WaitUntil(60'000, [&] { return IsHealthy(*cluster_); }))
+  EXPECT_TRUE(WaitUntil(240'000, [&] { return IsHealthy(*cluster_); }))
       << cluster_->Cairn({"admin", "health"}).out;
   const CommandResult read = cluster_->Cairn({"cat", "/d/whole"});
   EXPECT_EQ(read.code, 0) << read.err;
@@ -361,7 +361,7 @@ TEST_F(CrashTest, AWriteSurvivesTheRestartOfItsDataNodes) {
   const CommandResult read = cluster_->Cairn({"cat", "/d/file"});
   EXPECT_EQ(read.code, 0) << read.err;
   EXPECT_TRUE(read.out == content);
-  EXPECT_TRUE(WaitUntil(60'000, [&] { return IsHealthy(*cluster_); }))
+  EXPECT_TRUE(WaitUntil(240'000, [&] { return IsHealthy(*cluster_); }))
       << cluster_->Cairn({"admin", "health"}).out;
 }
 

@@ -147,14 +147,14 @@ TEST_F(DecommissionTest, ANodeInMaintenanceIsStoppedAndNothingIsCopied) {
   EXPECT_EQ(NodesOf("/single").size(), 1u);
   EXPECT_FALSE(NodesOf("/single").contains(id));
   ASSERT_TRUE(cluster_->datanode(node).Stop().ok());
+  ASSERT_TRUE(AwaitField(node, "status", "failed"));
   // What is too much is deleted by and by.
   size_t replicas = 0;
   ASSERT_TRUE(WaitUntil(kPatienceMs, [&] {
     replicas = CountFinalized(*cluster_);
-    WaitUntil(1'000, [] { return false; });
+    WaitUntil(5'000, [] { return false; });
     return CountFinalized(*cluster_) == replicas;
   }));
-  ASSERT_TRUE(AwaitField(node, "status", "failed"));
   // A file of one block shows that rounds of repair have come and gone; what they made for it is
   // all that they made.
   ASSERT_EQ(cluster_->Cairn({"put", "-r", "1", dir_ / "f0", "/marker"}).code, 0);

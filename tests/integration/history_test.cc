@@ -153,6 +153,11 @@ class HistoryTest : public ::testing::Test {
     }
     const absl::Status off = cluster_->AwaitSafeModeOff();
     ASSERT_TRUE(off.ok()) << off;
+    // What was acknowledged may be on those alone that are on their way back.
+    EXPECT_TRUE(WaitUntil(kEndMs, [&] {
+      return ReportNumber(*cluster_, "nodes_failed") == 0 &&
+             ReportNumber(*cluster_, "nodes_recovering") == 0;
+    }));
   }
 
   // Every file is closed, and looked at once more.

@@ -118,7 +118,7 @@ TEST_F(LeaseTest, AnAppendTakesTheFileOfAKilledWriter) {
     EXPECT_EQ(fs_->GetFileInfo(path)->length, length + 12'345);
     ExpectPattern(path);
   }
-  EXPECT_TRUE(WaitUntil(60'000, [&] { return IsHealthy(*cluster_); }))
+  EXPECT_TRUE(WaitUntil(240'000, [&] { return IsHealthy(*cluster_); }))
       << cluster_->Cairn({"admin", "health"}).out;
 }
 

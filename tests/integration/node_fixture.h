@@ -67,12 +67,13 @@ class PutLoop {
 
 class NodeTest : public ::testing::Test {
  protected:
-  static constexpr int64_t kPatienceMs = 120'000;
+  static constexpr int64_t kPatienceMs = 240'000;
 
   void StartCluster(int datanodes, Cluster::Options options = {}) {
     options.datanodes = datanodes;
-    options.namenode_flags = {"--block-size=1M", "--heartbeat-interval=300ms", "--stale-after=5s",
-                              "--dead-after=10s", "--redundancy-interval=300ms"};
+    options.namenode_flags = {
+        "--block-size=1M",  "--heartbeat-interval=300ms",  "--stale-after=5s",
+        "--dead-after=10s", "--redundancy-interval=300ms", "--slow-node-threshold=0"};
     options.datanode_flags.insert(options.datanode_flags.begin(), "--reserved=0");
     auto started = Cluster::Start(options);
     ASSERT_TRUE(started.ok()) << started.status();

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,7 @@ class RestoreTest : public ::testing::Test {
     EXPECT_TRUE(got.out == content) << path << " has other bytes";
   }
   void AwaitHealth() {
-    EXPECT_TRUE(WaitUntil(90'000, [&] { return IsHealthy(*cluster_); }))
+    EXPECT_TRUE(WaitUntil(240'000, [&] { return IsHealthy(*cluster_); }))
         << cluster_->Cairn({"admin", "health"}).out;
   }
 
@@ -96,8 +97,16 @@ TEST_F(RestoreTest, ReplicasOfAnOlderDataNodeAreNotReadAndGo) {
   }
   AwaitHealth();
   // Blocks: 2 of grown, 2 of cut, 1 of kept, 2 of replaced; three replicas of each, none too many.
-  EXPECT_TRUE(WaitUntil(90'000, [&] { return CountFinalized(*cluster_) == 21; }))
+  EXPECT_TRUE(WaitUntil(240'000, [&] { return CountFinalized(*cluster_) == 21; }))
       << CountFinalized(*cluster_);
+  const auto names_at = [&](size_t node) {
+    std::set<std::string> names;
+    for (const std::string& file : FinalizedFiles(cluster_->datanode(node))) {
+      names.insert(std::filesystem::path(file).filename());
+    }
+    return names;
+  };
+  EXPECT_TRUE(WaitUntil(240'000, [&] { return names_at(0) == names_at(1); }));
   for (size_t i = 1; i < 3; ++i) cluster_->datanode(i).Kill();  // from the restored one alone
   ExpectContent("/grown", grown + more);
   ExpectContent("/cut", cut.substr(0, 1'500'000));

@@ -15,7 +15,7 @@ namespace cairn::testing {
 namespace {
 
 constexpr uint64_t kBlock = 1 << 20;
-constexpr int64_t kPatienceMs = 120'000;
+constexpr int64_t kPatienceMs = 240'000;
 
 class ScrubberTest : public ::testing::Test {
  protected:

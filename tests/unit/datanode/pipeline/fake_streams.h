@@ -136,7 +136,7 @@ class FakeWriter final : public Upstream {
  private:
   template <typename Condition>
   bool WaitUntil(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(100);
     MutexLock lock(mu_);
     while (!condition()) {
       const auto left = deadline - std::chrono::steady_clock::now();

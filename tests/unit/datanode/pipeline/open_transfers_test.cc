@@ -107,7 +107,7 @@ TEST_F(OpenTransfersTest, WaitsUntilAllStreamsHaveEnded) {
 
 TEST(IdleTransfers, AreEndedOnceForEachSilence) {
   Metrics metrics;
-  OpenTransfers transfers({.writer_silence_ms = 3'000, .reader_idle_ms = 3'000}, &metrics);
+  OpenTransfers transfers({.writer_silence_ms = 10'000, .reader_idle_ms = 10'000}, &metrics);
   std::atomic<int> silent = 0;
   std::atomic<int> others = 0;
   const auto admit = [&](Kind kind, std::atomic<int>* counter) {

@@ -43,7 +43,7 @@ TEST_F(PipelineTest, AMirrorThatIsDeadAtSetupIsNamed) {
     EXPECT_EQ(setup.nodes(index).node(), dead + 1);
     EXPECT_THAT(setup.nodes(index).message(), HasSubstr("cannot connect"));
     for (int i = 0; i < index; ++i) EXPECT_EQ(setup.nodes(i).code(), kOk);
-    if (dead == 1) EXPECT_EQ(setup.nodes(2).code(), kAborted);
+    if (dead == 1) EXPECT_EQ(NodeOf(setup, 2).code(), kAborted);
     writer.Leave();
     ExpectAllIdle();
   }
@@ -80,8 +80,8 @@ TEST_F(PipelineTest, ANodeThatHasNotRegisteredTakesNoReplica) {
   writer.Open(kBlock, {});
   const v1::WriteAck setup = writer.ReadAck();
   ASSERT_EQ(setup.nodes_size(), 1);
-  EXPECT_EQ(setup.nodes(0).code(), static_cast<int>(absl::StatusCode::kUnavailable));
-  EXPECT_EQ(setup.nodes(0).message(), "this DataNode has not registered yet; try another");
+  EXPECT_EQ(NodeOf(setup, 0).code(), static_cast<int>(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(NodeOf(setup, 0).message(), "this DataNode has not registered yet; try another");
   EXPECT_TRUE(absl::IsUnavailable(writer.Finish()));
   EXPECT_THAT(nodes_[0]->store().Replicas(0), IsEmpty());
   ExpectAllIdle();
@@ -147,7 +147,7 @@ TEST_F(PipelineTest, ASlowDiskIsSeenByTheNodeBeforeIt) {
       writer.Open(kBlock, Behind());
       writer.ReadAck();
       const v1::WriteAck last = writer.SendAll(BytesOf(1, 8 * 4096), 4096);
-      EXPECT_EQ(last.nodes(2).durable_length(), 8u * 4096);
+      EXPECT_EQ(NodeOf(last, 2).durable_length(), 8u * 4096);
       EXPECT_TRUE(writer.Finish().ok());
       PeerLatencies::Peer first;
       PeerLatencies::Peer second;
@@ -171,7 +171,7 @@ TEST_F(PipelineTest, AStreamWithNobodyLeftEnds) {
     return op == FaultOp::kWrite ? ErrnoStatus(path, ENOSPC) : absl::OkStatus();
   });
   writer.Send(TestWriter::Packet(1, 0, BytesOf(1, 4096), false));
-  EXPECT_EQ(writer.ReadAck().nodes(0).kind(), static_cast<int>(ErrorKind::kNoSpace));
+  EXPECT_EQ(NodeOf(writer.ReadAck(), 0).kind(), static_cast<int>(ErrorKind::kNoSpace));
   EXPECT_EQ(KindOf(writer.Finish()), ErrorKind::kNoSpace);
   ExpectAllIdle();
 }
@@ -191,7 +191,7 @@ TEST_F(PipelineTest, ABlockThatIsThereIsRefusedByItsNode) {
 TEST_F(PipelineTest, AMirrorThatLivesButGetsNowhereIsNamedByTheNodeBeforeIt) {
   TestNode::Options options;
   options.receiver.alive_ms = 20;
-  options.receiver.max_progress_ms = 4'000;
+  options.receiver.max_progress_ms = 10'000;
   Start(3, options);
   TestWriter writer(*nodes_[0]);
   writer.Open(kBlock, Behind());
@@ -215,8 +215,8 @@ TEST_F(PipelineTest, AMirrorThatGetsNowhereDoesNotBlockItsSender) {
   const Hang hang(nodes_[1]->env());
   const v1::WriteAck last = writer.SendAll(BytesOf(1, 40 << 20), 1 << 20);
   ASSERT_EQ(last.nodes_size(), 2);
-  EXPECT_EQ(last.nodes(0).durable_length(), uint64_t{40} << 20);
-  EXPECT_EQ(last.nodes(1).code(), kDeadline) << last.nodes(1).message();
+  EXPECT_EQ(NodeOf(last, 0).durable_length(), uint64_t{40} << 20);
+  EXPECT_EQ(NodeOf(last, 1).code(), kDeadline) << NodeOf(last, 1).message();
   hang.End();
   ExpectAllIdle();
 }

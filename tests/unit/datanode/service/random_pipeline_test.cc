@@ -20,7 +20,7 @@ class RandomPipelineTest : public PipelineTest, public testing::WithParamInterfa
   RandomPipelineTest() : random_(static_cast<uint32_t>(GetParam())) {
     TestNode::Options options;
     options.receiver.alive_ms = 50;
-    options.receiver.stall_ms = 400;
+    options.receiver.stall_ms = 5'000;
     Start(5, options);
     bytes_ = BytesOf(static_cast<uint64_t>(GetParam()), 300'000 + Random(500'000));
   }

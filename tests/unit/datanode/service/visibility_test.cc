@@ -56,7 +56,7 @@ TEST_F(VisibilityTest, WhatIsAckedCanBeReadEverywhere) {
               ErrorKind::kStaleReplica);
   }
   writer.Send(TestWriter::Packet(3, 12'288, bytes.substr(12'288), true));
-  EXPECT_EQ(writer.ReadAck().nodes(2).durable_length(), 20'000u);
+  EXPECT_EQ(NodeOf(writer.ReadAck(), 2).durable_length(), 20'000u);
   EXPECT_TRUE(writer.Finish().ok());
   for (const auto& node : nodes_) EXPECT_TRUE(*Get(node->store(), kBlock) == bytes);
   ExpectAllIdle();
@@ -142,9 +142,9 @@ TEST_F(VisibilityTest, WeakIsAckedByTheFirstNodeWhichFeedsTheOthersWithoutTheWri
   v1::WriteAck ack = writer.ReadAck();
   EXPECT_EQ(ack.seq(), 3u);  // before that of packet 2
   ASSERT_EQ(ack.nodes_size(), 1);
-  EXPECT_EQ(ack.nodes(0).code(), 0);
-  EXPECT_EQ(ack.nodes(0).held_length(), bytes.size());
-  EXPECT_EQ(ack.nodes(0).storage(), 10u);
+  EXPECT_EQ(NodeOf(ack, 0).code(), 0);
+  EXPECT_EQ(NodeOf(ack, 0).held_length(), bytes.size());
+  EXPECT_EQ(NodeOf(ack, 0).storage(), 10u);
   writer.Leave();
   EXPECT_TRUE(*Get(nodes_[0]->store(), kBlock) == bytes);
   hang.End();
@@ -169,7 +169,7 @@ TEST_F(VisibilityTest, ChecksumsOfOpenAndFinalizedReplicas) {
             Crc32c(bytes.substr(0, 5'000)));
   EXPECT_FALSE(TestCaller(*nodes_[0]).BlockChecksum({77, 3, 9'001}).ok());
   writer.Send(TestWriter::Packet(2, 8'192, bytes.substr(8'192), true));
-  EXPECT_EQ(writer.ReadAck().nodes(1).durable_length(), 10'000u);
+  EXPECT_EQ(NodeOf(writer.ReadAck(), 1).durable_length(), 10'000u);
   EXPECT_EQ(TestCaller(*nodes_[1]).BlockChecksum({77, 3, 10'000})->crc(), Crc32c(bytes));
   EXPECT_TRUE(absl::IsNotFound(TestCaller(*nodes_[1]).BlockChecksum({78, 3, 1}).status()));
 }

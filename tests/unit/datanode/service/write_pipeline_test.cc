@@ -47,7 +47,7 @@ TEST_F(PipelineTest, TheLastPacketMayBeEmpty) {
   writer.Send(TestWriter::Packet(1, 0, BytesOf(1, 5'000), false));
   EXPECT_THAT(writer.ReadCodes(), ElementsAre(0, 0));
   writer.Send(TestWriter::Packet(2, 5'000, "", true));
-  EXPECT_EQ(writer.ReadAck().nodes(1).durable_length(), 5'000u);
+  EXPECT_EQ(NodeOf(writer.ReadAck(), 1).durable_length(), 5'000u);
   EXPECT_TRUE(writer.Finish().ok());
   EXPECT_TRUE(*Get(nodes_[1]->store(), kBlock) == BytesOf(1, 5'000));
 }
@@ -65,7 +65,7 @@ TEST_F(PipelineTest, ManyPipelinesAtOnce) {
                   {nodes_[(first + 1) % 3].get(), nodes_[(first + 2) % 3].get()});
       writer.ReadAck();
       const v1::WriteAck last = writer.SendAll(bytes, 256 << 10);
-      if (last.nodes_size() == 3 && last.nodes(2).durable_length() == bytes.size()) ++good;
+      if (last.nodes_size() == 3 && NodeOf(last, 2).durable_length() == bytes.size()) ++good;
     });
   }
   for (std::thread& thread : threads) thread.join();

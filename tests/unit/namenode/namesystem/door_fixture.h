@@ -115,11 +115,11 @@ class Slot {
     MutexLock lock(state_->mu);
     return state_->value.has_value();
   }
-  // Waits for it; nullopt when none comes within 10 s.
+  // Waits for it; nullopt when none comes within 60 s.
   std::optional<T> Await() {
     MutexLock lock(state_->mu);
     while (!state_->value.has_value()) {
-      if (!state_->cv.WaitFor(state_->mu, std::chrono::seconds(10))) break;
+      if (!state_->cv.WaitFor(state_->mu, std::chrono::seconds(60))) break;
     }
     return state_->value;
   }
