@@ -20,6 +20,7 @@
 namespace cairn {
 namespace {
 
+constexpr int64_t kMaxAskMs = 10'000;
 constexpr int64_t kWatchMs = 500;  // how often the source of a transfer is asked whether it lives
 // The least that a transfer moves, on the average.
 constexpr uint64_t kTransferBytesPerMs = 4 << 10;
@@ -102,7 +103,7 @@ class Transfer {
 }  // namespace
 
 int64_t AskReplicaMs(const ClientCore& core) {
-  return std::max<int64_t>(core.options().transfer.stall_ms / 2, 1);
+  return std::clamp<int64_t>(core.options().transfer.stall_ms / 2, 1, kMaxAskMs);
 }
 
 std::vector<ReplicaAnswer> AskForReplicas(ClientCore& core, const v1::LocatedBlock& block,

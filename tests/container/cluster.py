@@ -135,7 +135,8 @@ class Cluster:
 
     def settle(self, healthy=4, seconds=240):
         """A copy of a node that then died itself may be ordered again only after 120 s."""
-        wait_until(f"{healthy} healthy nodes, all blocks whole, health 100", seconds,
+        wait_until(f"{healthy} healthy nodes, each known at its container's address, all blocks "
+                   "whole, health 100", seconds,
                    lambda: self.whole(healthy) and self.addresses_match())
 
     def sha_of(self, path):
@@ -180,7 +181,7 @@ class SlowPut:
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         os.set_blocking(self.process.stdin.fileno(), False)
 
-    def feed(self, until, seconds=60):
+    def feed(self, until, seconds=150):
         """Gives it the content up to `until`, which may take it this long without a byte. It may
         end before, when it fails."""
         deadline = time.monotonic() + seconds
@@ -206,9 +207,9 @@ class SlowPut:
             os.set_blocking(self.process.stdin.fileno(), True)
             _, errors = self.process.communicate(timeout=180)
         except BrokenPipeError:
-            _, errors = self.process.communicate(timeout=90)
+            _, errors = self.process.communicate(timeout=180)
         except subprocess.TimeoutExpired:
-            raise Failure(f"put {self.path} does not end within 90 s of its input") from None
+            raise Failure(f"put {self.path} does not end within 180 s of its input") from None
         text = errors.decode("utf-8", "replace").strip()
         if self.process.returncode == 0:
             self.cluster.files[self.path] = hashlib.sha256(self.content).hexdigest()

@@ -58,6 +58,7 @@ class HedgedReadsTest : public ::testing::Test {
     auto in = fs_->Open("/f");
     ASSERT_TRUE(in.ok()) << in.status();
     in_ = *std::move(in);
+    began_ = std::chrono::steady_clock::now();
   }
   void TearDown() override {
     for (size_t i = 0; cluster_ != nullptr && i < cluster_->datanodes(); ++i) {
@@ -89,7 +90,7 @@ class HedgedReadsTest : public ::testing::Test {
     }
   }
 
-  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point began_;  // with all there
   std::string bytes_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<FileSystem> fs_;

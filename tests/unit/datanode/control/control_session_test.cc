@@ -434,7 +434,8 @@ TEST_F(ControlSessionTest, WhatWasKnownWhenTheNameNodeFellSilentOutlivesTheProce
   Write({4, 1, 1 << 20}, "four");
   Write({5, 1, 1 << 20}, "five");
   namenode_.With([](State& s) { s.heartbeats = 0; });
-  EXPECT_TRUE(EventuallyAtNameNode([](State& s) { return s.heartbeats > 1; }));
+  EXPECT_TRUE(EventuallyAtNameNode(  // no report is to come that would be refused first
+      [](State& s) { return s.heartbeats > 1 && s.changes.size() == 2 && s.full_reports == 1; }));
   namenode_.With([](State& s) {
     s.known = false;
     s.commands.push_back(DeleteOf({4, 1, 0}));

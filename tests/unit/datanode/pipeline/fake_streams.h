@@ -115,7 +115,7 @@ class FakeWriter final : public Upstream {
     gone_ = true;
   }
 
-  // All acks so far, as soon as there are `count`; fewer after 20 s.
+  // All acks so far, as soon as there are `count`; fewer after 100 s.
   std::vector<Ack> WaitForAcks(size_t count) {
     WaitUntil([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return acks_.size() >= count; });
     MutexLock lock(mu_);

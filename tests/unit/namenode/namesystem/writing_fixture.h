@@ -25,7 +25,7 @@ T AwaitReply(Ask&& ask) {
   ask(slot.Reply());
   std::optional<T> value = slot.Await();
   if (!value.has_value()) {
-    ADD_FAILURE() << "no reply within 10 s";
+    ADD_FAILURE() << "no reply within 60 s";
     std::abort();
   }
   return *std::move(value);

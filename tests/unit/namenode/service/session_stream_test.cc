@@ -273,20 +273,24 @@ class LongAnswersTest : public SessionStreamTest {
 
 TEST_F(LongAnswersTest, TheyComeInPiecesAndDelayNoOtherCall) {
   Stream stream(*stub_);
-  stream.Add().mutable_list()->set_path("/");
-  const uint64_t quick = stream.AddInfo("/");
-  for (int i = 1; i < kListings; ++i) stream.Add().mutable_list()->set_path("/");
-  ASSERT_TRUE(stream.Send());
-  std::vector<uint64_t> order;
-  while (order.size() < kListings + 1) {
-    const std::optional<v1::SessionReply> reply = stream.Read();
-    ASSERT_TRUE(reply.has_value());
-    EXPECT_TRUE(reply->answers_size() == 1 ||
-                reply->ByteSizeLong() <= SessionStream::kMaxMessageBytes + 1024);
-    for (const uint64_t number : Numbers(*reply)) order.push_back(number);
+  // Whoever reads the message may get no processor until all that came before is made: once more.
+  bool overtook = false;
+  for (int i = 0; i < 20 && !overtook; ++i) {
+    AskForListings(stream);
+    const uint64_t quick = stream.AddInfo("/");
+    ASSERT_TRUE(stream.Send());
+    std::vector<uint64_t> order;
+    while (order.size() < kListings + 1) {
+      const std::optional<v1::SessionReply> reply = stream.Read();
+      ASSERT_TRUE(reply.has_value());
+      EXPECT_TRUE(reply->answers_size() == 1 ||
+                  reply->ByteSizeLong() <= SessionStream::kMaxMessageBytes + 1024);
+      for (const uint64_t number : Numbers(*reply)) order.push_back(number);
+    }
+    EXPECT_EQ(std::set<uint64_t>(order.begin(), order.end()).size(), kListings + 1u);
+    overtook = order.back() != quick;
   }
-  EXPECT_EQ(std::set<uint64_t>(order.begin(), order.end()).size(), kListings + 1u);
-  EXPECT_LT(std::find(order.begin(), order.end(), quick) - order.begin(), kListings);
+  EXPECT_TRUE(overtook);
 }
 
 TEST_F(LongAnswersTest, AClientThatNeverReadsHoldsUpNobodyAndLeavesNothing) {
