@@ -34,25 +34,19 @@ BlockLocations::BlockLocations(ClientCore* core, std::string path, const Readabl
       path_(std::move(path)),
       status_(FromProto(file.located.status())),
       length_(file.length) {
+  MutexLock lock(mu_);
   Take(file.located);
 }
 
 absl::StatusOr<v1::LocatedBlock> BlockLocations::Locate(uint64_t offset) {
-  for (bool fetched = false;; fetched = true) {
-    {
-      MutexLock lock(mu_);
-      auto it = blocks_.upper_bound(offset);
-      if (it != blocks_.begin() && Holds((--it)->second, offset)) return it->second;
-    }
-    if (fetched) break;
-    RETURN_IF_ERROR(Fetch(offset));
+  {
+    MutexLock lock(mu_);
+    if (auto known = Known(offset); known.has_value()) return *std::move(known);
   }
-  // A file that was being written when it was opened may have lost what was not flushed.
-  return absl::DataLossError(
-      fmt::format("the file ends before offset {}: it was cut while it was read", offset));
+  return Fetch(offset);
 }
 
-absl::Status BlockLocations::Fetch(uint64_t offset) {
+absl::StatusOr<v1::LocatedBlock> BlockLocations::Fetch(uint64_t offset) {
   v1::GetBlockLocationsRequest request;
   request.set_path(path_);
   request.set_offset(offset);
@@ -63,12 +57,16 @@ absl::Status BlockLocations::Fetch(uint64_t offset) {
   if (located.status().inode() != status_.inode) {
     return absl::FailedPreconditionError("the file was replaced while it was read");
   }
+  // Under one lock: another reader may be about to forget the block.
+  MutexLock lock(mu_);
   Take(located);
-  return absl::OkStatus();
+  if (auto known = Known(offset); known.has_value()) return *std::move(known);
+  // A file that was being written when it was opened may have lost what was not flushed.
+  return absl::DataLossError(
+      fmt::format("the file ends before offset {}: it was cut while it was read", offset));
 }
 
 void BlockLocations::Take(const v1::GetBlockLocationsReply& located) {
-  MutexLock lock(mu_);
   for (const v1::LocatedBlock& block : located.blocks()) {
     v1::LocatedBlock& known = blocks_[block.offset()];
     known = block;
@@ -77,6 +75,12 @@ void BlockLocations::Take(const v1::GetBlockLocationsReply& located) {
     known.mutable_block()->set_length(
         std::min(length_ - block.offset(), std::max<uint64_t>(status_.block_size, 1)));
   }
+}
+
+std::optional<v1::LocatedBlock> BlockLocations::Known(uint64_t offset) const {
+  auto it = blocks_.upper_bound(offset);
+  if (it == blocks_.begin() || !Holds((--it)->second, offset)) return std::nullopt;
+  return it->second;
 }
 
 std::vector<v1::NodeAddress> BlockLocations::Candidates(const v1::LocatedBlock& block,

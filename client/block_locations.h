@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -50,8 +51,9 @@ class BlockLocations {
   void Forget(const v1::LocatedBlock& block) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  absl::Status Fetch(uint64_t offset) ABSL_LOCKS_EXCLUDED(mu_);
-  void Take(const v1::GetBlockLocationsReply& located) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<v1::LocatedBlock> Fetch(uint64_t offset) ABSL_LOCKS_EXCLUDED(mu_);
+  void Take(const v1::GetBlockLocationsReply& located) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::optional<v1::LocatedBlock> Known(uint64_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   ClientCore* const core_;
   const std::string path_;
